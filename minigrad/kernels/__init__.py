@@ -1,0 +1,1 @@
+"""Fast functions of raw arrays, used by the nodes."""

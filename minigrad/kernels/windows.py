@@ -1,0 +1,107 @@
+"""Windows that slide over images: where they stand, and what they see.
+
+>>> import numpy as np
+>>> g = sliding("conv", (4, 5), (3, 3), padding=1)
+>>> g.out, g.padding
+((4, 5), ((1, 1), (1, 1)))
+>>> [tap.shape for tap in taps(padded(np.ones((2, 1, 4, 5)), g), g)][0]
+(2, 1, 4, 5)
+"""
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import numpy as np
+
+from ..backend import array_module
+
+
+class Sliding(NamedTuple):
+    """A window on an image: everything as (vertical, horizontal)."""
+
+    size: tuple[int, int]
+    stride: tuple[int, int]
+    dilation: tuple[int, int]
+    padding: tuple[tuple[int, int], tuple[int, int]]
+    out: tuple[int, int]
+
+    @property
+    def reach(self):
+        """What a window spans in the image, dilation included."""
+        return tuple(d * (k - 1) + 1 for d, k in zip(self.dilation, self.size, strict=True))
+
+
+def sliding(name, image, size, stride=1, padding=0, dilation=1, ceil=False):
+    """The Sliding of windows over images of size (h, w).
+
+    size, stride, dilation: a number or (vertical, horizontal); padding: a number, (vertical,
+    horizontal), ((top, bottom), (left, right)), or "same": as many places as image / stride.
+    ceil: the last window may stick out, if it begins inside (Caffe's rule), else it is left out.
+    Raises ValueError, in the name of the operation, if no window fits.
+    """
+    size, stride, dilation = (
+        pair(name, *option)
+        for option in (("size", size), ("stride", stride), ("dilation", dilation))
+    )
+    sides, out = [], []
+    for i, axis in enumerate(("height", "width")):
+        reach = dilation[i] * (size[i] - 1) + 1
+        if isinstance(padding, str):
+            if padding != "same":
+                raise ValueError(f'{name}: padding is a number, pairs or "same", not {padding!r}')
+            total = max((-(-image[i] // stride[i]) - 1) * stride[i] + reach - image[i], 0)
+            before, after = total // 2, total - total // 2
+        else:
+            side = padding if np.ndim(padding) == 0 else padding[i]
+            before, after = (side, side) if np.ndim(side) == 0 else side
+        if before < 0 or after < 0:
+            raise ValueError(f"{name}: padding is at least 0, not {padding}")
+        room = image[i] + before + after - reach
+        if room < 0:
+            raise ValueError(
+                f"{name}: a window of {axis} {reach} does not fit into an image of {axis} "
+                f"{image[i]} padded by {before} + {after}"
+            )
+        places = (-(-room // stride[i]) if ceil else room // stride[i]) + 1
+        if ceil and (places - 1) * stride[i] >= image[i] + before:
+            places -= 1
+        after = max(after, (places - 1) * stride[i] + reach - image[i] - before)
+        sides.append((before, after))
+        out.append(places)
+    return Sliding(size, stride, dilation, tuple(sides), tuple(out))
+
+
+def pair(name, option, value):
+    """A number twice, or a pair as it is; at least 1."""
+    both = (value, value) if np.ndim(value) == 0 else tuple(value)
+    if len(both) != 2 or not all(isinstance(v, (int, np.integer)) and v >= 1 for v in both):
+        raise ValueError(
+            f"{name}: {option} is a whole number >= 1 or a pair of them, not {value!r}"
+        )
+    return both
+
+
+def padded(X, g: Sliding, value=0.0):
+    """X (n, c, h, w) with g's border of a value; X itself where there is none."""
+    (top, bottom), (left, right) = g.padding
+    if top == bottom == left == right == 0:
+        return X
+    n, c, h, w = X.shape
+    P = array_module(X).full((n, c, top + h + bottom, left + w + right), value, X.dtype)
+    unpadded(P, g, h, w)[...] = X
+    return P
+
+
+def unpadded(P, g: Sliding, h, w):
+    """The view of a padded array that holds the image of size (h, w)."""
+    (top, _), (left, _) = g.padding
+    return P[:, :, top : top + h, left : left + w]
+
+
+def taps(P, g: Sliding) -> Iterator:
+    """What each cell of the window, row by row, sees in padded images: views (n, c, *out)."""
+    for y in range(0, g.reach[0], g.dilation[0]):
+        for x in range(0, g.reach[1], g.dilation[1]):
+            rows = slice(y, y + (g.out[0] - 1) * g.stride[0] + 1, g.stride[0])
+            columns = slice(x, x + (g.out[1] - 1) * g.stride[1] + 1, g.stride[1])
+            yield P[:, :, rows, columns]

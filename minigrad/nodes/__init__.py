@@ -1,0 +1,26 @@
+"""The operations: each a function that reads like its slide and returns its value and its back."""
+
+from .arithmetic import (
+    abs,
+    add,
+    div,
+    dot,
+    exp,
+    log,
+    max,
+    maximum,
+    mean,
+    minimum,
+    mul,
+    neg,
+    pow,
+    sqrt,
+    sub,
+    sum,
+)
+from .convolution import conv
+from .layers import affine, dropout, leaky_relu, log_softmax, relu, sigmoid, softmax, tanh
+from .losses import decay, entropy, squared_error
+from .normalisation import normalize
+from .pooling import avgpool, maxpool
+from .shape import concatenate, flatten, index, pad, reshape, stack, take, transpose
