@@ -1,11 +1,11 @@
 """Convolution as matrix products, the plain form: every place of the window becomes a column.
 
 A column holds the c r s values that the window sees at one place, W has a row for each filter,
-and one product W C gives all outputs. Columns hold r s times as many values as the image, so they
-are made for a few images at a time, as many as stay in the cache: for a whole batch of 128 images
-of 64 x 16 x 16 the products take 2.4 times as long.
+and one product W C gives all outputs. Columns hold r s times as many values as the images, so they
+are made for a few images at a time: as many as stay in the cache. Images stand last in memory
+within such a piece, so that the rows of C are copied in long runs.
 
-All arrays are C-ordered: X (n, c, h, w), W (k, c / groups, r, s), Z (n, k, *out).
+X (n, c, h, w), W (k, c / groups, r, s), Z (n, k, *out).
 """
 
 import numpy as np
@@ -13,59 +13,60 @@ import numpy as np
 from ..backend import array_module
 from .windows import Sliding, padded, taps, unpadded
 
-COLUMN_BYTES = (
-    1 << 18
-)  # of one piece; with products and outputs it stays in a level 2 cache of 1 MB
+PIECE_BYTES = 1 << 21  # columns of one piece; benchmarks/im2col.py tries others
 
 
-def columns(P, g: Sliding, groups=1):
-    """What the window sees at all places of padded images: (n, groups, c / groups r s, places)."""
+def columns(X, g: Sliding, groups=1):
+    """What the window sees of a few images at every place: (groups, c / groups r s, places n)."""
+    P = padded(X, g, images_last=True)
     V = np.lib.stride_tricks.sliding_window_view(P, g.reach, (2, 3))
     V = V[:, :, :: g.stride[0], :: g.stride[1], :: g.dilation[0], :: g.dilation[1]]
     n, _, height, width, *_ = V.shape
-    return V.transpose(0, 1, 4, 5, 2, 3).reshape(n, groups, -1, height * width)
+    return V.transpose(1, 4, 5, 2, 3, 0).reshape(groups, -1, height * width * n)
 
 
-def pieces(P, g: Sliding):
+def rows(Z, groups=1):
+    """Outputs of a few images as the product W C makes them: (groups, k / groups, places n)."""
+    k = Z.shape[1]
+    return Z.transpose(1, 2, 3, 0).reshape(groups, k // groups, -1)
+
+
+def pieces(n, c, g: Sliding, itemsize):
     """Slices of a few images each, whose columns stay in the cache."""
-    bytes_per_image = P.shape[1] * g.size[0] * g.size[1] * g.out[0] * g.out[1] * P.itemsize
-    step = max(1, COLUMN_BYTES // bytes_per_image)
-    return (slice(i, i + step) for i in range(0, len(P), step))
+    bytes_per_image = c * g.size[0] * g.size[1] * g.out[0] * g.out[1] * itemsize
+    step = max(1, PIECE_BYTES // bytes_per_image)
+    return (slice(i, min(i + step, n)) for i in range(0, n, step))
 
 
 def forward(X, W, g: Sliding, groups=1):
     """Z = W * X, the cross-correlation of images and filters: (n, k, *out)."""
-    P, k = padded(X, g), len(W)
+    n, k = len(X), len(W)
     Wg = W.reshape(groups, k // groups, -1)
-    Z = array_module(X).empty(
-        (len(X), groups, k // groups, g.out[0] * g.out[1]), np.result_type(X, W)
-    )
-    for piece in pieces(P, g):
-        np.matmul(Wg, columns(P[piece], g, groups), out=Z[piece])
-    return Z.reshape(len(X), k, *g.out)
+    Z = array_module(X).empty((n, k, *g.out), np.result_type(X, W))
+    for piece in pieces(n, X.shape[1], g, X.itemsize):
+        product = Wg @ columns(X[piece], g, groups)
+        Z[piece] = product.reshape(k, *g.out, -1).transpose(3, 0, 1, 2)
+    return Z
 
 
 def weights_gradient(X, dZ, g: Sliding, groups=1):
     """dW = dZ C^T, summed over the images: (k, c / groups, r, s)."""
-    P, (n, k) = padded(X, g), dZ.shape[:2]
-    D = dZ.reshape(n, groups, k // groups, -1)
     dW = 0
-    for piece in pieces(P, g):
-        dW = dW + (D[piece] @ columns(P[piece], g, groups).swapaxes(-1, -2)).sum(0)
-    return dW.reshape(k, -1, *g.size)
+    for piece in pieces(len(X), X.shape[1], g, X.itemsize):
+        dW = dW + rows(dZ[piece], groups) @ columns(X[piece], g, groups).swapaxes(-1, -2)
+    return dW.reshape(dZ.shape[1], -1, *g.size)
 
 
 def input_gradient(W, dZ, g: Sliding, image, groups=1):
     """dX = W^T dZ, every column added back to the place it came from: (n, c, *image)."""
     n, k = dZ.shape[:2]
     c = W.shape[1] * groups
-    (top, bottom), (left, right) = g.padding
-    D = dZ.reshape(n, groups, k // groups, -1)
     Wt = W.reshape(groups, k // groups, -1).swapaxes(-1, -2)
-    shape = (n, c, top + image[0] + bottom, left + image[1] + right)
-    dP = array_module(dZ).zeros(shape, np.result_type(W, dZ))
-    for piece in pieces(dP, g):
-        C = (Wt @ D[piece]).reshape(-1, c, g.size[0] * g.size[1], *g.out)
-        for i, tap in enumerate(taps(dP[piece], g)):
-            tap += C[:, :, i]
-    return unpadded(dP, g, *image)
+    dX = array_module(dZ).empty((n, c, *image), np.result_type(W, dZ))
+    for piece in pieces(n, c, g, dZ.itemsize):
+        C = (Wt @ rows(dZ[piece], groups)).reshape(c, -1, *g.out, piece.stop - piece.start)
+        dP = padded(np.zeros_like(dX[piece]), g, images_last=True)
+        for i, tap in enumerate(taps(dP, g)):
+            tap += C[:, i].transpose(3, 0, 1, 2)
+        dX[piece] = unpadded(dP, g, *image)
+    return dX

@@ -81,13 +81,19 @@ def pair(name, option, value):
     return both
 
 
-def padded(X, g: Sliding, value=0.0):
-    """X (n, c, h, w) with g's border of a value; X itself where there is none."""
+def padded(X, g: Sliding, value=0.0, images_last=False):
+    """X (n, c, h, w) with g's border of a value, as a new array.
+
+    images_last: in memory it is (c, h, w, n); its shape is the same.
+    """
     (top, bottom), (left, right) = g.padding
-    if top == bottom == left == right == 0:
-        return X
     n, c, h, w = X.shape
-    P = array_module(X).full((n, c, top + h + bottom, left + w + right), value, X.dtype)
+    size = (top + h + bottom, left + w + right)
+    full = array_module(X).full
+    if images_last:
+        P = full((c, *size, n), value, X.dtype).transpose(3, 0, 1, 2)
+    else:
+        P = full((n, c, *size), value, X.dtype)
     unpadded(P, g, h, w)[...] = X
     return P
 

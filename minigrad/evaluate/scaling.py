@@ -1,0 +1,24 @@
+"""Bringing blocks of features to one scale, so that a linear classifier can use them together."""
+
+import numpy as np
+
+
+def scaled(train, test):
+    """Blocks of features side by side, each centred and divided by its root-mean-square norm.
+
+    train, test: lists of blocks (n, d_1), (n, d_2), ... of two sets of samples; mean and norm come
+    from the training set, without labels. Returns (n, d_1 + d_2 + ...) of each.
+    Raises ValueError if the lists do not fit together.
+
+    >>> A, B = scaled([np.array([[0.0], [2.0]])], [np.array([[4.0]])])
+    >>> A.ravel(), B.ravel()
+    (array([-1.,  1.]), array([3.]))
+    """
+    if len(train) != len(test):
+        raise ValueError(f"scaled: {len(train)} blocks of training features, {len(test)} of test")
+    pairs = []
+    for A, B in zip(train, test):
+        mean = A.mean(0)
+        norm = np.sqrt(((A - mean) ** 2).sum(1).mean())
+        pairs.append([(block - mean) / (norm if norm > 0 else 1) for block in (A, B)])
+    return tuple(np.concatenate(side, 1) for side in zip(*pairs))

@@ -1,0 +1,7 @@
+"""Learning: first weights, optimisers, schedules, the training loop, checkpoints."""
+
+from .checkpoint import load_checkpoint, save_checkpoint, write_whole
+from .initial import gaussian, glorot, he
+from .optimisers import Adam, Descent, Momentum
+from .schedules import Plateau, constant, cosine, linear, steps
+from .training import Interrupted, NotFinite, train

@@ -1,0 +1,249 @@
+"""The training loop: batches, steps, a progress bar, a log, checkpoints.
+
+>>> from minigrad import affine, entropy
+>>> rng = np.random.default_rng(0)
+>>> X = rng.standard_normal((200, 2)); T = (X[:, 0] > 0).astype(int)
+>>> U = (np.zeros((2, 2)), np.zeros(2))
+>>> log = train(lambda U, X, T, rng: entropy(affine(X, U), T), U, (X, T), rng=rng,
+...             epochs=2, batch=5)
+>>> log[-1]["loss"] < log[0]["loss"]
+True
+"""
+
+import contextlib
+import csv
+import io
+import signal
+import sys
+import threading
+import time
+import warnings
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..engine import below, detach, value_and_grad, var
+from ..tree import leaves, paths
+from .checkpoint import load_checkpoint, save_checkpoint, write_whole
+from .optimisers import Descent, Momentum
+from .schedules import constant
+
+
+class NotFinite(FloatingPointError):
+    """The loss or a gradient became NaN or infinite; the message names where it began."""
+
+
+class Interrupted(KeyboardInterrupt):
+    """Ctrl-C: the run was saved; the message says how to go on."""
+
+
+def train(
+    objective: Callable,
+    parameters: Any,
+    data: tuple,
+    *,
+    rng: np.random.Generator,
+    epochs: int,
+    batch: int = 100,
+    rate: float | Callable[[float], float] = 0.1,
+    optimiser: Descent | None = None,
+    folder: str | Path | None = None,
+    resume: bool = False,
+    log_every: int = 20,
+    save_every: int | None = None,
+    progress: bool = True,
+) -> list[dict[str, float]]:
+    """Minimise the mean of an objective over data, changing parameters in place; returns the log.
+
+    objective(parameters, *arrays of a batch, rng=rng) is a scalar Node; parameters: a nest of
+    arrays; data: arrays of equal length, shuffled anew each epoch by rng, which the objective
+    shares (one generator makes the run reproducible); batch: samples a step, the last one of an
+    epoch may be smaller; rate: a number or a schedule (`minigrad.learn.schedules`), 0.1; optimiser:
+    over the parameters, Momentum by default.
+    With a folder, log.csv gets a row every log_every steps and checkpoint.safetensors is written
+    every save_every steps (an epoch by default), at the end and on Ctrl-C; resume goes on from it
+    as if nothing had happened.
+    Raises NotFinite, Interrupted, CheckpointError, and ValueError for data that cannot be used.
+    """
+    n = check_data(data)
+    optimiser = Momentum(parameters) if optimiser is None else optimiser
+    per_epoch = -(-n // batch)
+    total = epochs * per_epoch
+    save_every = save_every or per_epoch
+    order = np.zeros(n, np.int64)
+    arrays = {"parameters": parameters, "optimiser": optimiser.state, "order": order}
+    facts = {"step": 0, "seconds": 0.0, "losses": [], "log": [], "run": [n, batch, epochs]}
+    path = folder and Path(folder) / "checkpoint.safetensors"
+
+    def save():
+        if path:
+            facts["rng"] = rng.bit_generator.state
+            save_checkpoint(path, arrays, facts)
+            write_whole(path.with_name("log.csv"), as_csv(facts["log"]))
+
+    if resume and path:
+        saved = load_checkpoint(path, arrays)
+        if saved["run"] != facts["run"]:
+            raise ValueError(
+                f"{path}: made with samples, batch, epochs = {saved['run']}, not {facts['run']}"
+            )
+        facts.update(saved)
+        rng.bit_generator.state = facts["rng"]
+
+    schedule = rate if callable(rate) else constant(rate)
+    gradient = value_and_grad(objective)
+    start = time.perf_counter() - facts["seconds"]
+    with (
+        interrupts() as interrupted,
+        progress_bar(progress, epochs * n, facts["step"] * batch) as bar,
+    ):
+        for step in range(facts["step"], total):
+            first = step % per_epoch * batch
+            if first == 0:
+                order[...] = rng.permutation(n)
+            samples = [a[order[first : first + batch]] for a in data]
+            before = rng.bit_generator.state
+            loss, gradients = gradient(parameters, *samples, rng=rng)
+            if not finite(loss, gradients):
+                rng.bit_generator.state = before
+                name_culprit(objective, parameters, samples, rng, step)
+            rate_now = schedule(step / total)
+            optimiser.step(gradients, rate_now)
+
+            facts["step"], facts["seconds"] = step + 1, time.perf_counter() - start
+            facts["losses"].append(float(loss))
+            bar.update(len(samples[0]))
+            if (step + 1) % log_every == 0 or step + 1 == total:
+                row = log_row(facts, per_epoch, rate_now, batch)
+                facts["log"].append(row)
+                bar.set_postfix(loss=f"{row['loss']:.3f}")
+            if (step + 1) % save_every == 0 or step + 1 == total or interrupted.is_set():
+                save()
+            if interrupted.is_set():
+                raise Interrupted(
+                    f"stopped after step {step + 1} of {total}"
+                    + (f"; saved in {path}, resume goes on from there" if path else "; not saved")
+                )
+    return facts["log"]
+
+
+def log_row(facts, per_epoch, rate, batch):
+    """A row of the log: the mean loss since the last one; it empties the losses."""
+    losses, rows = facts["losses"], facts["log"]
+    seconds = facts["seconds"] - (rows[-1]["seconds"] if rows else 0)
+    row = {
+        "step": facts["step"],
+        "epoch": round(facts["step"] / per_epoch, 4),
+        "loss": float(np.mean(losses)),
+        "rate": rate,
+        "images_per_s": round(len(losses) * batch / max(seconds, 1e-9), 1),
+        "seconds": round(facts["seconds"], 3),
+    }
+    losses.clear()
+    return row
+
+
+def as_csv(rows):
+    """Rows (dicts with the same keys) as the text of a CSV file."""
+    text = io.StringIO()
+    if rows:
+        writer = csv.DictWriter(text, rows[0], lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(rows)
+    return text.getvalue()
+
+
+def check_data(data):
+    """The number of samples; refuses data that is empty, ragged, or not finite, by position."""
+    lengths = [len(a) for a in data]
+    if not lengths or min(lengths) == 0 or len(set(lengths)) > 1:
+        raise ValueError(
+            f"train: data are arrays of equal length, at least 1; these have {lengths}"
+        )
+    for i, a in enumerate(data):
+        if a.dtype.kind == "f" and not np.isfinite(a).all():
+            where = tuple(int(j) for j in np.argwhere(~np.isfinite(a))[0])
+            raise ValueError(f"train: data[{i}] {a.shape} holds {a[where]} at {where}")
+    return lengths[0]
+
+
+def finite(loss, gradients):
+    """True if loss and gradients are finite; one pass of dot products, for speed."""
+    return np.isfinite(loss) and all(
+        np.isfinite(np.vdot(g, g)) for g in leaves(gradients) if g is not None
+    )
+
+
+def name_culprit(objective, parameters, samples, rng, step):
+    """Compute the step once more, keeping everything, and raise NotFinite for where it began."""
+    with np.errstate(all="ignore"):
+        nest = var(parameters)
+        for path, leaf in paths(nest, "parameters"):
+            if leaf is not None and not np.isfinite(leaf.value).all():
+                raise NotFinite(f"step {step}: {path} {leaf.shape} is not finite before the step")
+        L = objective(nest, *samples, rng=rng)
+        order = below(L)
+        for n in order:
+            if not np.isfinite(n.value).all():
+                raise NotFinite(
+                    f"step {step}: the value of {place(n, order)} is the first that is not finite; "
+                    f"its arguments lie in {ranges(n)}"
+                )
+        L.backward()
+        for n in reversed(order):
+            if not np.isfinite(n.grad).all():
+                raise NotFinite(
+                    f"step {step}: the gradient of {place(n, order)} is the first that is "
+                    f"not finite; its value lies in [{n.value.min():.3g}, {n.value.max():.3g}]"
+                )
+
+
+def place(n, order):
+    """A node with its shape and the blocks around it, from the outside in."""
+    marks = [mark for m in order for mark in m.blocks if mark.since < n.serial <= m.serial]
+    marks.sort(key=lambda mark: mark.since)
+    return f"{n.name} {n.shape}" + "".join(f" in {mark.function.__name__}" for mark in marks)
+
+
+def ranges(n):
+    """The least and the greatest entry of each array among a node's arguments."""
+    arrays = [a for a in leaves(detach(n.args)) if hasattr(a, "dtype") and a.size]
+    return ", ".join(f"[{a.min():.3g}, {a.max():.3g}]" for a in arrays)
+
+
+@contextlib.contextmanager
+def interrupts() -> Iterator[threading.Event]:
+    """An event that Ctrl-C sets, so that a step is finished and saved; a second one stops at once."""
+    event = threading.Event()
+    if threading.current_thread() is not threading.main_thread():
+        yield event
+        return
+
+    def note(number, frame):
+        event.set()
+        signal.signal(signal.SIGINT, before)
+
+    before = signal.signal(signal.SIGINT, note)
+    try:
+        yield event
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def progress_bar(wanted, total, done):
+    """A tqdm bar in terminals and notebooks; silent where nobody looks."""
+    from tqdm import TqdmWarning
+    from tqdm.auto import tqdm
+
+    seen = sys.stderr.isatty() or "ipykernel" in sys.modules
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", TqdmWarning)
+        return tqdm(
+            total=total,
+            initial=done,
+            unit=" images",
+            unit_scale=True,
+            disable=not (wanted and seen),
+        )

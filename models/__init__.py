@@ -1,0 +1,1 @@
+"""Networks and methods written on top of minigrad, one file each."""
