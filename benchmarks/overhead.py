@@ -1,6 +1,6 @@
 """What the engine costs: the same training step by hand, with minigrad, and with its peers.
 
-    python -m benchmarks.overhead [--rounds N] [--quick] [--keep-memory]
+    python -m benchmarks.overhead [--rounds N] [--quick]
 
 A step is: forward, average cross-entropy with one-hot targets + weight decay, backward, in-place
 update. Every variant is a generator that starts from the same weights and yields a loss per step;
@@ -8,7 +8,6 @@ nothing is timed before their losses agree. They run on one thread, in turns, in
 """
 
 import argparse
-import ctypes
 import functools
 import os
 import platform
@@ -53,7 +52,7 @@ def by_hand(X, T, U):
     while True:
         np.matmul(X, W1, Z)
         Z += b1
-        np.maximum(Z, 0, Z)
+        np.maximum(Z, 0, out=Z)
         np.matmul(Z, W2, A)
         A += b2
         A -= A.max(1, s, keepdims=True)
@@ -85,7 +84,7 @@ def by_hand_new_arrays(X, T, U):
     while True:
         Z = X @ W1
         Z += b1
-        np.maximum(Z, 0, Z)
+        np.maximum(Z, 0, out=Z)
         A = Z @ W2
         A += b2
         A -= A.max(1, keepdims=True)
@@ -297,14 +296,6 @@ def chain(length):
     return 1e6 * (middle - begin) / length, 1e6 * (end - middle) / length
 
 
-def keep_memory():
-    """Let glibc keep freed arrays; by default it returns large ones to the kernel, page by page."""
-    mallopt = ctypes.CDLL("libc.so.6").mallopt
-    for parameter in (-1, -3):  # M_TRIM_THRESHOLD, M_MMAP_THRESHOLD
-        if not mallopt(parameter, 1 << 30):
-            raise RuntimeError("mallopt refused the threshold")
-
-
 def installed(package):
     try:
         return version(package)
@@ -324,11 +315,8 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--rounds", type=int, default=200, help="of the small step, 200 by default")
     parser.add_argument("--quick", action="store_true", help="a few seconds, rough ratios")
-    parser.add_argument("--keep-memory", action="store_true", help="set glibc to keep freed arrays")
     options = parser.parse_args()
     rounds = 10 if options.quick else options.rounds
-    if options.keep_memory:
-        keep_memory()
 
     packages = ", ".join(f"{p} {installed(p)}" for p in ("numpy", "torch", "autograd"))
     print(

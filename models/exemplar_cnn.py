@@ -51,7 +51,8 @@ def layer(X, U):
 def network(X, U, *, rng=None, training=False):
     """Logits of the surrogate classes: (n, classes).
 
-    X: (n, c, s, s); U: parameters as from `initial`; training: with dropout of one half on the hidden units, drawn from rng.
+    X: (n, c, s, s); U: parameters as from `initial`; training: with dropout of one half
+    on the hidden units, drawn from rng.
     """
     Z = maxpool(layer(X, U["conv1"]), 2)
     Z = maxpool(layer(Z, U["conv2"]), 2)

@@ -19,7 +19,7 @@ def label_draws(T, per_class, draws, rng):
         )
     return [
         np.concatenate(
-            [rng.choice(np.flatnonzero(T == c), per_class, replace=False) for c in classes]
+            [rng.choice(np.flatnonzero(c == T), per_class, replace=False) for c in classes]
         )
         for _ in range(draws)
     ]

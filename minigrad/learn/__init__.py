@@ -2,6 +2,6 @@
 
 from .checkpoint import load_checkpoint, save_checkpoint, write_whole
 from .initial import gaussian, glorot, he
-from .optimisers import Adam, Descent, Momentum
+from .optimisers import Adam, Descent, Momentum, count
 from .schedules import Plateau, constant, cosine, linear, steps
-from .training import Interrupted, NotFinite, train
+from .training import Interrupted, NotFinite, as_csv, train

@@ -7,7 +7,6 @@
 array([0.95, 1.95])
 """
 
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np

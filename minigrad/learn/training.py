@@ -75,7 +75,10 @@ def train(
     order = np.zeros(n, np.int64)
     arrays = {"parameters": parameters, "optimiser": optimiser.state, "order": order}
     facts = {"step": 0, "seconds": 0.0, "losses": [], "log": [], "run": [n, batch, epochs]}
-    path = folder and Path(folder) / "checkpoint.safetensors"
+    path = None
+    if folder:
+        path = Path(folder) / "checkpoint.safetensors"
+        path.parent.mkdir(parents=True, exist_ok=True)
 
     def save():
         if path:
@@ -215,7 +218,7 @@ def ranges(n):
 
 @contextlib.contextmanager
 def interrupts() -> Iterator[threading.Event]:
-    """An event that Ctrl-C sets, so that a step is finished and saved; a second one stops at once."""
+    """An event that Ctrl-C sets, so that the step is finished; a second one stops at once."""
     event = threading.Event()
     if threading.current_thread() is not threading.main_thread():
         yield event

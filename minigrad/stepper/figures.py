@@ -1,0 +1,131 @@
+"""Figures: images, filters, curves, neighbours, as matplotlib Figures that need no display."""
+
+import io
+
+import numpy as np
+
+INK, GREY, BLUE, ORANGE, RED = "#1f2430", "#8a8f98", "#3b6fb6", "#d9822b", "#c0392b"
+GAP = 1  # pixels between images of a sheet
+
+
+def png(figure):
+    """A Figure as the bytes of a PNG file."""
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png", dpi=144, bbox_inches="tight", facecolor="white")
+    return buffer.getvalue()
+
+
+def sheet(images, columns, value=np.nan):
+    """Images (n, h, w) row by row on one sheet (rows h', columns w'), gaps of a value between."""
+    n, h, w = images.shape
+    rows = -(-n // columns)
+    page = np.full((rows * (h + GAP) - GAP, columns * (w + GAP) - GAP), value, np.float32)
+    for i, image in enumerate(images):
+        top, left = i // columns * (h + GAP), i % columns * (w + GAP)
+        page[top : top + h, left : left + w] = image
+    return page
+
+
+def figure(width, height, columns=1, rows=1):
+    """A Figure of a size in inches and its axes, drawn without a frame above and to the right."""
+    from matplotlib.figure import Figure
+
+    page = Figure(figsize=(width, height), layout="constrained")
+    axes = np.atleast_1d(page.subplots(rows, columns)).ravel()
+    for ax in axes:
+        ax.spines[["top", "right"]].set_visible(False)
+        ax.tick_params(colors=INK, labelsize=9)
+    return page, axes
+
+
+def picture(ax, page, title="", low=None, high=None):
+    """Show a sheet of images in grey levels, without ticks."""
+    ax.imshow(page, cmap="gray", vmin=low, vmax=high, interpolation="nearest")
+    ax.set_axis_off()
+    ax.set_title(title, fontsize=10, color=INK, loc="left")
+
+
+def seeds(images, columns=20):
+    """A Figure of seed images (n, h, w)."""
+    page, (ax,) = figure(9, 9 * -(-len(images) // columns) / columns + 0.1)
+    picture(ax, sheet(images, columns), low=0, high=1)
+    return page
+
+
+def versions(originals, transformed):
+    """A Figure with a row for each seed (n, h, w), framed, and its versions (n, m, h, w)."""
+    n, m, h, w = transformed.shape
+    images = np.concatenate([originals[:, None], transformed], 1).reshape(-1, h, w)
+    page, (ax,) = figure(9, 9 * n / (m + 1) + 0.1)
+    picture(ax, sheet(images, m + 1), low=0, high=1)
+    for row in range(n):
+        frame(ax, row, 0, h, w, BLUE)
+    return page
+
+
+def filters(before, after):
+    """A Figure of filters (k, r, s) before and after training, each at its own scale."""
+    page, axes = figure(9, 2.3, columns=2)
+    for ax, W, title in zip(axes, (before, after), ("before training", "after training")):
+        scale = np.abs(W).max(axis=(1, 2), keepdims=True)
+        picture(ax, sheet(W / np.where(scale > 0, scale, 1), 8), title, -1, 1)
+    return page
+
+
+def learning_curve(log, flat=None):
+    """A Figure of the loss against the step, from the rows of a log; flat: the loss of a guess."""
+    page, (ax,) = figure(6, 3)
+    ax.plot([row["step"] for row in log], [row["loss"] for row in log], color=ORANGE, lw=2)
+    if flat is not None:
+        ax.axhline(flat, color=GREY, lw=1, ls="--")
+        place = {"transform": ax.get_yaxis_transform(), "ha": "right", "va": "bottom"}
+        ax.text(1, flat, "guessing", color=GREY, fontsize=9, **place)
+    ax.set_xlabel("step")
+    ax.set_ylabel("loss")
+    return page
+
+
+def accuracy(labels, rows, ax=None):
+    """A Figure of test accuracy (%) against labels per class; rows: {name: (means, deviations)}."""
+    page = None
+    if ax is None:
+        page, (ax,) = figure(6, 3.6)
+    for (name, (mean, deviation)), color in zip(rows.items(), (GREY, BLUE, ORANGE, RED)):
+        ax.errorbar(
+            labels, mean, deviation, color=color, lw=2, capsize=3, marker="o", ms=4, label=name
+        )
+    ax.set_xscale("log")
+    ax.set_xticks(labels, [str(k) for k in labels])
+    ax.minorticks_off()
+    ax.set_xlabel("labels per class")
+    ax.set_ylabel("test accuracy (%)")
+    ax.legend(frameon=False, fontsize=9, loc="lower right")
+    return page
+
+
+def neighbours(images, T, queries, found):
+    """A Figure of queries and their neighbours; found: {title: (q, k) indices}; wrong classes red.
+
+    images: (n, h, w); T: (n,) labels; queries: (q,) indices.
+    """
+    k = next(iter(found.values())).shape[1]
+    page, axes = figure(9, 9 * len(queries) / (2 * k + 3) + 0.3, columns=len(found))
+    h, w = images.shape[1:]
+    for ax, (title, near) in zip(axes, found.items()):
+        right = (T[near] == T[queries][:, None]).mean()
+        rows = np.concatenate([queries[:, None], near], 1)
+        title = f"{title}: {right:.0%} of the same class"
+        picture(ax, sheet(images[rows.ravel()], k + 1), title, 0, 1)
+        for row, column in np.argwhere(T[rows] != T[queries][:, None]):
+            frame(ax, row, column, h, w, RED)
+        for row in range(len(queries)):
+            frame(ax, row, 0, h, w, BLUE)
+    return page
+
+
+def frame(ax, row, column, height, width, color):
+    """Frame one image of a sheet."""
+    from matplotlib.patches import Rectangle
+
+    corner = (column * (width + GAP) - 0.5, row * (height + GAP) - 0.5)
+    ax.add_patch(Rectangle(corner, width, height, fill=False, edgecolor=color, lw=1.5))
