@@ -185,8 +185,7 @@ class Node:
 
 
 def _backward(root: Node, since: int = -1, free: bool = False) -> None:
-    if root.ndim:
-        raise ValueError(faults.not_scalar(root.name, root.shape))
+    faults.check_scalar(root.name, root.value)
     order = below(root, since)
     for n in order:
         n.grad = n._program = None
@@ -331,8 +330,7 @@ def block(f: Callable) -> Callable:
         since = _next_serial()
         _, _, args = _split(f, args, options)
         value = f(*args, **options)
-        if value is None or tree.children(value) is not None:
-            raise TypeError(faults.not_one_value(f.__name__, value))
+        faults.check_one_value(f.__name__, value)
         if type(value) is Node:
             if value.serial < since or value.function is None:
                 value = Node(value.value, _identity, (value,), {}, (value,), _pass_on, 1)
@@ -389,11 +387,10 @@ def value_and_grad(f: Callable, wrt: int | tuple[int, ...] = 0) -> Callable:
             faults.check_position(f, i, len(args))
             given[i] = var(args[i])
         L = f(*given, **options)
-        value = L
-        if type(L) is Node:
-            value = L.value
-            if L.serial > since:
-                _backward(L, since, free=True)
+        value = detach(L)
+        faults.check_scalar(f.__name__, value)
+        if type(L) is Node and L.serial > since:
+            _backward(L, since, free=True)
         gradients = tuple([_gradients(given[i]) for i in positions])
         return value, gradients[0] if isinstance(wrt, int) else gradients
 

@@ -158,11 +158,12 @@ def explain_back(f: Callable, args: Sequence, gradients: Sequence, error: BaseEx
     expression, frame = _failed(error)
     if isinstance(error, ValueError) and isinstance(expression, ast.AugAssign):
         target = _evaluate(expression.target, frame)
-        both = re.findall(r"\(([\d,]*)\)", str(error))
+        stated = re.findall(r"\([\d,]*\)", str(error))
         for name, gradient in _named(f, gradients):
-            if target is not None and np.shape(target) and _shares(gradient, target) and both:
+            if len(stated) > 1 and np.shape(target) and _shares(gradient, target):
+                shape = ast.literal_eval(stated[1])
                 raise ValueError(
-                    f"{f.__name__}: its back deposits an array of shape ({both[-1]}) into "
+                    f"{f.__name__}: its back deposits an array of shape {shape} into "
                     f"{ast.unparse(expression.target)} of shape {target.shape}, "
                     f"the gradient of {name} of shape {gradient.shape}"
                 ) from error
@@ -245,9 +246,8 @@ def _evaluate(expression: ast.expr, frame: types.FrameType) -> Any:
     """The value of an expression without calls in the frame that failed; None if it has none."""
     if not all(isinstance(e, _PURE) for e in ast.walk(expression)):
         return None
-    source = compile(ast.Expression(expression), "<expression>", "eval")
     try:
-        return eval(source, frame.f_globals, frame.f_locals)
+        return eval(ast.unparse(expression), frame.f_globals, frame.f_locals)
     except Exception:
         return None
 
@@ -289,11 +289,15 @@ def freed(name: str, attribute: str) -> str:
     )
 
 
-def not_scalar(name: str, shape: tuple) -> str:
-    return (
-        f"{name}: backward starts at a scalar, and this value has shape {shape}: "
-        "take its sum or mean first, or a loss of it"
-    )
+def check_scalar(name: str, value: Any) -> None:
+    """Refuse to begin a backward program at anything but a scalar."""
+    if children(value) is not None:
+        raise TypeError(f"{name}: backward starts at a scalar, not at a {type(value).__name__}")
+    if np.shape(value):
+        raise ValueError(
+            f"{name}: backward starts at a scalar, and this value has shape {value.shape}: "
+            "take its sum or mean first, or a loss of it"
+        )
 
 
 def not_an_argument(a: Any) -> str:
@@ -310,10 +314,10 @@ def check_leaves(tree: Any) -> None:
         if hasattr(a, "parents"):
             raise TypeError(f"var: {path or 'this'} is a Node already; detach it for its array")
         if a is not None and (kind != "f" or not hasattr(a, "__array_function__")):
-            got = f"{a.dtype} array" if kind else type(a).__name__
+            got = f"holds {a.dtype}" if kind else f"is a {type(a).__name__}"
             advice = ".astype(float), if it is no label" if kind else "np.array(...)"
             raise TypeError(
-                f"var: leaves are float arrays, {path or 'this'} is a {got}: use {advice}"
+                f"var: leaves are float arrays, and {path or 'this'} {got}: use {advice}"
             )
 
 
@@ -331,11 +335,13 @@ def not_a_value(name: str, value: Any) -> str:
     return f"{name}: the value of a node is one array, not a {type(value).__name__}"
 
 
-def not_one_value(name: str, value: Any) -> str:
-    return (
-        f"{name}: a block returns one value, not a {type(value).__name__}: "
-        "write one call per branch; shared weights add up"
-    )
+def check_one_value(name: str, value: Any) -> None:
+    """Refuse what a block returns unless it is one value."""
+    if value is None or children(value) is not None:
+        raise TypeError(
+            f"{name}: a block returns one value, not a {type(value).__name__}: "
+            "write one call per branch; shared weights add up"
+        )
 
 
 def node_as_option(name: str, option: str) -> str:
