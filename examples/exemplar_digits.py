@@ -110,11 +110,11 @@ def main(seed, seeds, versions, epochs, folder, resume):
     ]
     pictures = {
         "scores": curves,
-        "seeds": figures.seeds(originals[:60, 0]),
+        "seeds": figures.image_sheet(originals[:60, 0]),
         "versions": figures.versions(originals[: len(shown), 0], shown),
         "curve": figures.learning_curve(log, flat=np.log(seeds)),
         "filters": figures.filters(*(u["conv1"][0][:, 0] for u in (random, U))),
-        "neighbours": figures.neighbours(X[half:, 0], T[half:], queries, found),
+        "neighbours": figures.query_rows(X[half:, 0], T[half:], queries, found),
     }
     write_whole(folder / "table.csv", as_csv([dict(zip(table[0], row)) for row in table[1:]]))
     write_whole(folder / "accuracy.png", figures.png(curves))

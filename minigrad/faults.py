@@ -344,11 +344,14 @@ def check_one_value(name: str, value: Any) -> None:
         )
 
 
-def node_as_option(name: str, option: str) -> str:
-    return (
-        f"{name}: the option {option} is a Node, and options carry no gradient: "
-        "pass it by position, or detach it"
-    )
+def check_options(name: str, nodes: dict[str, bool]) -> None:
+    """Refuse options that are Nodes or hold one."""
+    for option, found in nodes.items():
+        if found:
+            raise TypeError(
+                f"{name}: the option {option} is a Node, and options carry no gradient: "
+                "pass it by position, or detach it"
+            )
 
 
 def check_count(name: str, count: int, most: int, nodes: Sequence[bool]) -> int:

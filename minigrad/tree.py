@@ -39,14 +39,10 @@ def map_leaves(f: Callable, tree: Any, *others: Any) -> Any:
     return f(tree, *others)
 
 
-def leaves(tree: Any) -> Iterator:
+def leaves(tree: Any) -> list:
     """Every leaf, from left to right."""
     parts = children(tree)
-    if parts is None:
-        yield tree
-    else:
-        for part in parts:
-            yield from leaves(part)
+    return [tree] if parts is None else [leaf for part in parts for leaf in leaves(part)]
 
 
 def paths(tree: Any, name: str = "") -> Iterator[tuple[str, Any]]:

@@ -34,7 +34,7 @@ def rows(Z, groups=1):
 def pieces(n, c, g: Sliding, itemsize):
     """Slices of a few images each, whose columns stay in the cache."""
     bytes_per_image = c * g.size[0] * g.size[1] * g.out[0] * g.out[1] * itemsize
-    step = max(1, PIECE_BYTES // bytes_per_image)
+    step = PIECE_BYTES // bytes_per_image or 1
     return (slice(i, min(i + step, n)) for i in range(0, n, step))
 
 
@@ -51,10 +51,12 @@ def forward(X, W, g: Sliding, groups=1):
 
 def weights_gradient(X, dZ, g: Sliding, groups=1):
     """dW = dZ C^T, summed over the images: (k, c / groups, r, s)."""
-    dW = 0
+    k, c = dZ.shape[1], X.shape[1] // groups
+    shape = (groups, k // groups, c * g.size[0] * g.size[1])
+    dW = array_module(X).zeros(shape, np.result_type(X, dZ))
     for piece in pieces(len(X), X.shape[1], g, X.itemsize):
-        dW = dW + rows(dZ[piece], groups) @ columns(X[piece], g, groups).swapaxes(-1, -2)
-    return dW.reshape(dZ.shape[1], -1, *g.size)
+        dW += rows(dZ[piece], groups) @ columns(X[piece], g, groups).swapaxes(-1, -2)
+    return dW.reshape(k, c, *g.size)
 
 
 def input_gradient(W, dZ, g: Sliding, image, groups=1):

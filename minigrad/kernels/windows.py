@@ -46,16 +46,11 @@ def sliding(name, image, size, stride=1, padding=0, dilation=1, ceil=False):
     sides, out = [], []
     for i, axis in enumerate(("height", "width")):
         reach = dilation[i] * (size[i] - 1) + 1
-        if isinstance(padding, str):
-            if padding != "same":
-                raise ValueError(f'{name}: padding is a number, pairs or "same", not {padding!r}')
-            total = max((-(-image[i] // stride[i]) - 1) * stride[i] + reach - image[i], 0)
-            before, after = total // 2, total - total // 2
+        if isinstance(padding, str) and padding == "same":
+            total = (-(-image[i] // stride[i]) - 1) * stride[i] + reach - image[i]
+            before, after = (total // 2, total - total // 2) if total > 0 else (0, 0)
         else:
-            side = padding if np.ndim(padding) == 0 else padding[i]
-            before, after = (side, side) if np.ndim(side) == 0 else side
-        if before < 0 or after < 0:
-            raise ValueError(f"{name}: padding is at least 0, not {padding}")
+            before, after = border(name, padding)[i]
         room = image[i] + before + after - reach
         if room < 0:
             raise ValueError(
@@ -65,10 +60,23 @@ def sliding(name, image, size, stride=1, padding=0, dilation=1, ceil=False):
         places = (-(-room // stride[i]) if ceil else room // stride[i]) + 1
         if ceil and (places - 1) * stride[i] >= image[i] + before:
             places -= 1
-        after = max(after, (places - 1) * stride[i] + reach - image[i] - before)
-        sides.append((before, after))
+        missing = (places - 1) * stride[i] + reach - image[i] - before - after
+        sides.append((before, after + missing if missing > 0 else after))
         out.append(places)
     return Sliding(size, stride, dilation, tuple(sides), tuple(out))
+
+
+def border(name, padding):
+    """Padding as ((top, bottom), (left, right)), from a number, (h, w) or these pairs."""
+    axes = padding if isinstance(padding, (tuple, list)) else (padding, padding)
+    sides = [axis if isinstance(axis, (tuple, list)) else (axis, axis) for axis in axes]
+    whole = all(isinstance(p, (int, np.integer)) and p >= 0 for side in sides for p in side)
+    if len(sides) != 2 or any(len(side) != 2 for side in sides) or not whole:
+        raise ValueError(
+            f"{name}: padding is a whole number >= 0, (h, w), ((top, bottom), (left, right)) "
+            f'or "same", not {padding!r}'
+        )
+    return tuple(map(tuple, sides))
 
 
 def pair(name, option, value):
@@ -82,11 +90,13 @@ def pair(name, option, value):
 
 
 def padded(X, g: Sliding, value=0.0, images_last=False):
-    """X (n, c, h, w) with g's border of a value, as a new array.
+    """X (n, c, h, w) with g's border of a value; X itself if there is none.
 
-    images_last: in memory it is (c, h, w, n); its shape is the same.
+    images_last: as a new array that is (c, h, w, n) in memory; its shape is the same.
     """
     (top, bottom), (left, right) = g.padding
+    if top == bottom == left == right == 0 and not images_last:
+        return X
     n, c, h, w = X.shape
     size = (top + h + bottom, left + w + right)
     full = array_module(X).full

@@ -19,9 +19,9 @@ from ..tree import needed
 
 def fit(dA, deposit):
     """dA += deposit, summed over the axes along which A was broadcast."""
-    if not needed(dA):
-        return
     if deposit.shape != dA.shape:
+        if not needed(dA):
+            return
         deposit = deposit.sum(tuple(range(deposit.ndim - dA.ndim)))
         wide = [i for i in range(dA.ndim) if dA.shape[i] == 1 != deposit.shape[i]]
         deposit = deposit.sum(tuple(wide), keepdims=True)
@@ -116,6 +116,7 @@ def pow(A, B):
     """Z = A^B, elementwise.  A, B: shapes that broadcast to that of Z.
 
     The gradient of A is B A^(B-1) and 0 where B = 0; that of B is A^B ln A and 0 where A <= 0.
+    At A = 0 with 0 < B < 1 it is infinite; `sqrt` takes 0 there.
 
     >>> pow(3.0, 2)
     9.0

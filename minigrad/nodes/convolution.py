@@ -36,7 +36,7 @@ def conv(X, U, stride=1, padding=0, dilation=1, groups=1, algorithm="auto"):
     g = sliding("conv", X.shape[2:], W.shape[2:], stride, padding, dilation)
     Z = kernel.forward(X, W, g, groups)
     if b is not None:
-        Z += b[:, None, None]
+        Z = Z + b[:, None, None]
 
     def back(dZ, dX, dU):
         dW, db = dU

@@ -26,14 +26,14 @@ def entropy(A, T):
     """
     T = targets(A, T)
     n = len(A)
-    S = A - A.max(1, keepdims=True)
+    S = A - A.max(1, keepdims=True)  # exp overflows beyond 709 in float64, 88 in float32
     E = np.exp(S)
-    Y = E / E.sum(1, keepdims=True)
-    C = (T * (np.log(E.sum(1, keepdims=True)) - S)).sum(1)
-    D = C.sum() / n
+    s = E.sum(1, keepdims=True)
+    Y = E / s
+    D = np.vdot(T, np.log(s) - S) / n  # ln Y = S - ln s, finite where Y is 0
 
     def back(dD, dA):
-        dA += dD * (T.sum(1, keepdims=True) * Y - T) / n
+        dA += (T.sum(1, keepdims=True) * Y - T) * (dD / n)
 
     return D, back
 
@@ -44,7 +44,7 @@ def targets(A, T):
     if A.ndim != 2 or not A.size:
         raise ValueError(f"entropy: A holds logits (n, k), at least one row of them, not {A.shape}")
     if T.shape == A.shape:
-        return T
+        return T if T.dtype == A.dtype else T.astype(A.dtype)
     if T.shape != A.shape[:1]:
         raise ValueError(
             f"entropy: A is {A.shape}, so T is {A.shape[:1]} or {A.shape}, not {T.shape}"
@@ -69,12 +69,13 @@ def decay(W, rate=1e-4):
     >>> round(float(decay((np.ones((2, 3)), np.ones(2)), 0.1)), 6)
     0.4
     """
-    R = 0.0
-    for w in leaves(W):
-        R += rate / 2 * np.vdot(w, w)
+    R, W = 0.0, leaves(W)
+    for w in W:
+        R += np.vdot(w, w)
+    R *= rate / 2
 
     def back(dR, dW):
-        for w, dw in zip(leaves(W), leaves(dW)):
+        for w, dw in zip(W, leaves(dW)):
             dw += dR * rate * w
 
     return R, back
@@ -84,13 +85,15 @@ def decay(W, rate=1e-4):
 def squared_error(A, T):
     """D = (1/n) sum over samples of ||A_n - T_n||^2.  A, T: (n, ...) alike; D: ().
 
-    Raises ValueError if the shapes differ.
+    Raises ValueError if the shapes differ or are empty.
 
     >>> float(squared_error(np.zeros((2, 3)), np.ones((2, 3))))
     3.0
     """
-    if A.shape != T.shape:
-        raise ValueError(f"squared_error: A is {A.shape} and T is {T.shape}: they must be alike")
+    if A.shape != T.shape or not A.size:
+        raise ValueError(
+            f"squared_error: A is {A.shape}, T {T.shape}: they must be alike, not empty"
+        )
     n = len(A)
     E = A - T
     D = (E * E).sum() / n

@@ -10,7 +10,7 @@ array([[[[ 5.,  7.],
 import numpy as np
 
 from ..engine import node
-from ..kernels.windows import padded, sliding, taps, unpadded
+from ..kernels.windows import border, padded, sliding, taps, unpadded
 from ..tree import needed
 
 
@@ -26,7 +26,7 @@ def maxpool(X, size, stride=None, padding=0, ceil=False):
     >>> maxpool(np.array([[[[1.0, 3.0], [3.0, 2.0]]]]), 2)
     array([[[[3.]]]])
     """
-    g = pooling("maxpool", X, size, stride, padding, ceil)
+    g = checked_windows("maxpool", X, size, stride, padding, ceil)
     P = padded(X, g, -np.inf)
     Z = next(taps(P, g)).copy()
     for tap in taps(P, g):
@@ -55,8 +55,8 @@ def avgpool(X, size, stride=None, padding=0, ceil=False):
     >>> avgpool(np.array([[[[1.0, 3.0], [3.0, 2.0]]]]), 2)
     array([[[[2.25]]]])
     """
-    g = pooling("avgpool", X, size, stride, padding, ceil)
-    ones = np.ones_like(X[:1, :1])
+    g = checked_windows("avgpool", X, size, stride, padding, ceil)
+    ones = np.ones((1, 1, *X.shape[2:]), X.dtype)
     M = np.zeros((1, 1, *g.out), X.dtype)
     S = np.zeros((*X.shape[:2], *g.out), X.dtype)
     for inside, tap in zip(taps(padded(ones, g), g), taps(padded(X, g), g)):
@@ -74,15 +74,14 @@ def avgpool(X, size, stride=None, padding=0, ceil=False):
     return Z, back
 
 
-def pooling(name, X, size, stride, padding, ceil):
+def checked_windows(name, X, size, stride, padding, ceil):
     """The windows of a pooling; each must see at least one cell of the image."""
     if X.ndim != 4:
         raise ValueError(f"{name}: X is (n, c, h, w), not {X.shape}")
     stride = size if stride is None else stride
     g = sliding(name, X.shape[2:], size, stride, padding, ceil=ceil)
-    for (before, _), k in zip(sliding(name, X.shape[2:], size, stride, padding).padding, g.size):
-        if 2 * before > k:
-            raise ValueError(
-                f"{name}: padding is at most half the window, not {padding} for {size}"
-            )
+    if padding != "same" and any(
+        2 * p > k for side, k in zip(border(name, padding), g.size) for p in side
+    ):
+        raise ValueError(f"{name}: padding is at most half the window, not {padding} for {size}")
     return g

@@ -45,8 +45,8 @@ def picture(ax, page, title="", low=None, high=None):
     ax.set_title(title, fontsize=10, color=INK, loc="left")
 
 
-def seeds(images, columns=20):
-    """A Figure of seed images (n, h, w)."""
+def image_sheet(images, columns=20):
+    """A Figure of images (n, h, w)."""
     page, (ax,) = figure(9, 9 * -(-len(images) // columns) / columns + 0.1)
     picture(ax, sheet(images, columns), low=0, high=1)
     return page
@@ -103,7 +103,7 @@ def accuracy(labels, rows, ax=None):
     return page
 
 
-def neighbours(images, T, queries, found):
+def query_rows(images, T, queries, found):
     """A Figure of queries and their neighbours; found: {title: (q, k) indices}; wrong classes red.
 
     images: (n, h, w); T: (n,) labels; queries: (q,) indices.
