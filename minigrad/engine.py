@@ -76,6 +76,7 @@ class Node:
         *("value", "grad", "function", "args", "options", "parents", "serial", "blocks"),
         *("_back", "_count", "_program", "_ran", "_waits", "__weakref__"),
     )
+    _ran: bool
 
     def __init__(self, value, function=None, args=(), options=None, parents=(), back=None, count=0):
         self.value, self.grad, self.function, self.args = value, None, function, args

@@ -72,7 +72,7 @@ def _read_back(name: str, back: ast.FunctionDef) -> None:
             return is_gradient(e.value)
         return isinstance(e, ast.Name) and e.id in gradients
 
-    def follow(target: ast.AST, value: ast.AST) -> None:
+    def follow(target: Any, value: Any) -> None:
         """Add the names that the parts of a gradient get by unpacking and in loops."""
         if isinstance(value, ast.Call) and isinstance(value.func, ast.Name) and value.args:
             function, tuples = value.func.id, isinstance(target, ast.Tuple)
@@ -117,7 +117,7 @@ def _statements(body: Sequence[ast.stmt]) -> Iterator[ast.stmt]:
             yield from _statements(block)
 
 
-def _assignments(s: ast.stmt) -> Iterator[tuple[ast.expr, ast.expr]]:
+def _assignments(s: Any) -> Iterator[tuple[ast.expr, ast.expr]]:
     if not isinstance(s, ast.Assign):
         return
     for target in s.targets:
@@ -210,7 +210,7 @@ def _misfit(error: BaseException) -> str:
 
 def _failed(error: BaseException) -> tuple[ast.AST | None, types.FrameType]:
     """The innermost expression or statement that raised, parsed from its source, and its frame."""
-    trace = error.__traceback__
+    trace: Any = error.__traceback__
     while trace.tb_next:
         trace = trace.tb_next
     frame = trace.tb_frame
@@ -229,7 +229,7 @@ def _failed(error: BaseException) -> tuple[ast.AST | None, types.FrameType]:
     text = b"".join(lines).decode(errors="replace")
     for source, mode in ((f"({text}\n)", "eval"), (text, "exec")):
         try:
-            parsed = ast.parse(source, mode=mode)
+            parsed: Any = ast.parse(source, mode=mode)
         except SyntaxError:
             continue
         return parsed.body if mode == "eval" else parsed.body[0], frame

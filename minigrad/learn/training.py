@@ -73,8 +73,18 @@ def train(
     total = epochs * per_epoch
     save_every = save_every or per_epoch
     order = np.zeros(n, np.int64)
-    arrays = {"parameters": parameters, "optimiser": optimiser.state, "order": order}
-    facts = {"step": 0, "seconds": 0.0, "losses": [], "log": [], "run": [n, batch, epochs]}
+    arrays: dict[str, Any] = {
+        "parameters": parameters,
+        "optimiser": optimiser.state,
+        "order": order,
+    }
+    facts: dict[str, Any] = {
+        "step": 0,
+        "seconds": 0.0,
+        "losses": [],
+        "log": [],
+        "run": [n, batch, epochs],
+    }
     path = None
     if folder:
         path = Path(folder) / "checkpoint.safetensors"

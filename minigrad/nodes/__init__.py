@@ -1,5 +1,6 @@
 """The operations: each a function that reads like its slide and returns its value and its back."""
 
+from . import operators
 from .arithmetic import (
     abs,
     add,

@@ -1,4 +1,4 @@
-"""Arithmetic on arrays of any shape, and the operators of Node.
+"""Arithmetic on arrays of any shape.
 
 Elementwise operations broadcast as NumPy does; their backs deposit through `fit`, which sums over
 what was broadcast.
@@ -13,7 +13,7 @@ array([2., 2., 2.])
 
 import numpy as np
 
-from ..engine import Node, node
+from ..engine import node
 from ..tree import needed
 
 
@@ -319,18 +319,3 @@ def max(A, axis=None, keepdims=False):
 def spread(Z, axis, keepdims):
     """Z, reduced over the axes, with these axes put back as size 1, so that it broadcasts."""
     return Z if keepdims or axis is None else np.expand_dims(Z, axis)
-
-
-Node.__add__ = lambda A, B: add((A, B))
-Node.__radd__ = lambda A, B: add((B, A))
-Node.__sub__ = lambda A, B: sub(A, B)
-Node.__rsub__ = lambda A, B: sub(B, A)
-Node.__mul__ = lambda A, B: mul(A, B)
-Node.__rmul__ = lambda A, B: mul(B, A)
-Node.__truediv__ = lambda A, B: div(A, B)
-Node.__rtruediv__ = lambda A, B: div(B, A)
-Node.__pow__ = lambda A, B: pow(A, B)
-Node.__rpow__ = lambda A, B: pow(B, A)
-Node.__matmul__ = lambda A, B: dot(A, B)
-Node.__rmatmul__ = lambda A, B: dot(B, A)
-Node.__neg__ = lambda A: neg(A)

@@ -1,0 +1,31 @@
+"""The operators of Node: each is an operation, so that the engine need not know any.
+
+>>> import numpy as np
+>>> from minigrad import var
+>>> A = var(np.array([1.0, 2.0]))
+>>> (3 * A + 1)[1]
+<index 7.0 float64>
+"""
+
+from ..engine import Node
+from .arithmetic import add, div, dot, mul, neg, pow, sub
+from .shape import index
+
+OPERATORS = {
+    "__add__": lambda A, B: add((A, B)),
+    "__radd__": lambda A, B: add((B, A)),
+    "__sub__": lambda A, B: sub(A, B),
+    "__rsub__": lambda A, B: sub(B, A),
+    "__mul__": lambda A, B: mul(A, B),
+    "__rmul__": lambda A, B: mul(B, A),
+    "__truediv__": lambda A, B: div(A, B),
+    "__rtruediv__": lambda A, B: div(B, A),
+    "__pow__": lambda A, B: pow(A, B),
+    "__rpow__": lambda A, B: pow(B, A),
+    "__matmul__": lambda A, B: dot(A, B),
+    "__rmatmul__": lambda A, B: dot(B, A),
+    "__neg__": lambda A: neg(A),
+    "__getitem__": lambda A, i: index(A, i),
+}
+for name, operator in OPERATORS.items():
+    setattr(Node, name, operator)
