@@ -58,7 +58,7 @@ def main(seed, seeds, versions, epochs, folder, resume):
     mean = V[rng.choice(len(V), min(2000, len(V)), replace=False)].mean(0)
     U = exemplar_cnn.initial(rng, classes=seeds)
     random = map_leaves(np.copy, U)
-    print(f"{seeds} seeds x {versions} versions, {count(U):,} parameters, {epochs} epochs")
+    print(f"{seeds} seeds x {versions} versions, {epochs} times over, {count(U):,} parameters")
     log = train(
         exemplar_cnn.loss,
         U,

@@ -117,13 +117,14 @@ def _statements(body: Sequence[ast.stmt]) -> Iterator[ast.stmt]:
             yield from _statements(block)
 
 
-def _assignments(s: Any) -> Iterator[tuple[ast.expr, ast.expr]]:
+def _assignments(s: ast.stmt) -> Iterator[tuple[ast.expr, ast.expr]]:
+    """(target, value) of each assignment in a statement, tuples taken apart."""
     if not isinstance(s, ast.Assign):
         return
     for target in s.targets:
-        both = isinstance(target, ast.Tuple) and isinstance(s.value, ast.Tuple)
-        if both and len(target.elts) == len(s.value.elts):
-            yield from zip(target.elts, s.value.elts, strict=True)
+        parts = [e.elts if isinstance(e, ast.Tuple) else [] for e in (target, s.value)]
+        if parts[0] and len(parts[0]) == len(parts[1]):
+            yield from zip(*parts)
         else:
             yield target, s.value
 
