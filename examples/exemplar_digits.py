@@ -96,7 +96,8 @@ def main(seed, seeds, versions, epochs, folder, resume):
         name: nearest(features[name][1], queries, 10) for name in ("raw pixels", "Exemplar-CNN")
     }
     shown = V.reshape(seeds, versions, *V.shape[2:])[:6, :16]
-    curves = figures.accuracy(LABELS, scores)
+    curves, (ax,) = figures.figure(6, 3.6)
+    figures.accuracy(ax, LABELS, scores)
     settings = [
         ["setting", "value"],
         ["seed", seed],
@@ -117,7 +118,7 @@ def main(seed, seeds, versions, epochs, folder, resume):
         "neighbours": figures.query_rows(X[half:, 0], T[half:], queries, found),
     }
     write_whole(folder / "table.csv", as_csv([dict(zip(table[0], row)) for row in table[1:]]))
-    write_whole(folder / "accuracy.png", figures.png(curves))
+    write_whole(folder / "summary.png", figures.png(summary(originals, shown, scores)))
     write_report(folder / "report.html", *page(table, settings, pictures))
     seconds = time.perf_counter() - start
     print(f"\n{folder / 'report.html'} has the pictures; {seconds:.0f} s in all")
@@ -131,6 +132,14 @@ def accuracies(features, T, seed):
     draws = [label_draws(T[:half], k, DRAWS, rng) for k in LABELS]
     scores = [100 * svm_scores(train_side, T[:half], test_side, T[half:], d) for d in draws]
     return [s.mean() for s in scores], [s.std() for s in scores]
+
+
+def summary(originals, shown, scores):
+    """A Figure for the README: some seeds with versions, and the accuracies."""
+    picture, (left, right) = figures.figure(9, 3.2, columns=2)
+    figures.version_rows(left, originals[: len(shown), 0], shown[:, :7])
+    figures.accuracy(right, LABELS, scores)
+    return picture
 
 
 def page(table, settings, pictures):

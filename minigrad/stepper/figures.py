@@ -54,13 +54,19 @@ def image_sheet(images, columns=20):
 
 def versions(originals, transformed):
     """A Figure with a row for each seed (n, h, w), framed, and its versions (n, m, h, w)."""
+    n, m = transformed.shape[:2]
+    page, (ax,) = figure(9, 9 * n / (m + 1) + 0.1)
+    version_rows(ax, originals, transformed)
+    return page
+
+
+def version_rows(ax, originals, transformed):
+    """Draw the rows of `versions`."""
     n, m, h, w = transformed.shape
     images = np.concatenate([originals[:, None], transformed], 1).reshape(-1, h, w)
-    page, (ax,) = figure(9, 9 * n / (m + 1) + 0.1)
     picture(ax, sheet(images, m + 1), low=0, high=1)
     for row in range(n):
         frame(ax, row, 0, h, w, BLUE)
-    return page
 
 
 def filters(before, after):
@@ -85,22 +91,16 @@ def learning_curve(log, flat=None):
     return page
 
 
-def accuracy(labels, rows, ax=None):
-    """A Figure of test accuracy (%) against labels per class; rows: {name: (means, deviations)}."""
-    page = None
-    if ax is None:
-        page, (ax,) = figure(6, 3.6)
-    for (name, (mean, deviation)), color in zip(rows.items(), (GREY, BLUE, ORANGE, RED)):
-        ax.errorbar(
-            labels, mean, deviation, color=color, lw=2, capsize=3, marker="o", ms=4, label=name
-        )
+def accuracy(ax, labels, rows):
+    """Draw test accuracy (%) against labels per class; rows: {name: (means, deviations)}."""
+    for (name, both), color in zip(rows.items(), (GREY, BLUE, ORANGE, RED)):
+        ax.errorbar(labels, *both, color=color, lw=2, capsize=3, marker="o", ms=4, label=name)
     ax.set_xscale("log")
     ax.set_xticks(labels, [str(k) for k in labels])
     ax.minorticks_off()
     ax.set_xlabel("labels per class")
     ax.set_ylabel("test accuracy (%)")
     ax.legend(frameon=False, fontsize=9, loc="lower right")
-    return page
 
 
 def query_rows(images, T, queries, found):

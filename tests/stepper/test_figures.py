@@ -1,0 +1,190 @@
+import re
+import struct
+import zlib
+
+import numpy as np
+import pytest
+from matplotlib.figure import Figure
+from numpy.testing import assert_array_equal
+
+from minigrad.stepper import figures
+
+SIGNATURE = b"\x89PNG\r\n\x1a\n"
+
+
+def size(data):
+    """Width and height that a PNG file states, after a look at its checksum."""
+    assert data[:8] == SIGNATURE
+    assert struct.unpack(">I", data[29:33])[0] == zlib.crc32(data[12:29])
+    return struct.unpack(">II", data[16:24])
+
+
+def images(n, h=4, w=6):
+    return np.random.default_rng(0).random((n, h, w)).astype(np.float32)
+
+
+# sheets
+
+
+@pytest.mark.parametrize(
+    ("n", "columns"), [(1, 1), (1, 3), (5, 3), (6, 3), (6, 1), (2, 5)], ids=str
+)
+def test_a_sheet_places_every_image_and_leaves_gaps_between(n, columns):
+    X = images(n, 3, 5)
+    page = figures.sheet(X, columns, value=-1)
+    rows = -(-n // columns)
+    assert page.shape == (rows * 4 - 1, columns * 6 - 1)
+    for i, image in enumerate(X):
+        top, left = i // columns * 4, i % columns * 6
+        assert_array_equal(page[top : top + 3, left : left + 5], image)
+    assert (page != -1).sum() == X.size
+    assert (page[3::4] == -1).all()
+    assert (page[:, 5::6] == -1).all()
+
+
+def test_gaps_are_nan_by_default_so_that_no_scale_sees_them():
+    page = figures.sheet(images(2), 2)
+    assert np.isnan(page[:, 6]).all()
+    assert np.isnan(page).sum() == 4
+
+
+# figures
+
+
+def log(n=3):
+    return [{"step": k, "loss": 1 / (k + 1)} for k in range(n)]
+
+
+def scores(names):
+    return {name: ([50.0, 60.0 + i], [1.0, 2.0]) for i, name in enumerate(names)}
+
+
+def accuracy(names):
+    page, (ax,) = figures.figure(6, 3.6)
+    figures.accuracy(ax, (1, 10), scores(names))
+    return page
+
+
+def query_rows():
+    X, T = images(12), np.array([0, 1] * 6)
+    near = np.array([[2, 4, 1], [3, 0, 5]])  # of 0: one wrong; of 1: one wrong
+    return figures.query_rows(X, T, np.array([0, 1]), {"pixels": near, "features": near[:, ::-1]})
+
+
+FIGURES = {
+    "image_sheet": lambda: figures.image_sheet(images(45)),
+    "one image": lambda: figures.image_sheet(images(1)),
+    "versions": lambda: figures.versions(images(3), images(12).reshape(3, 4, 4, 6)),
+    "filters": lambda: figures.filters(images(32) - 0.5, images(32)),
+    "filters of zeros": lambda: figures.filters(images(8) * 0, images(8)),
+    "learning_curve": lambda: figures.learning_curve(log()),
+    "learning_curve with a guess": lambda: figures.learning_curve(log(1), flat=2.3),
+    "accuracy": lambda: accuracy("abc"),
+    "query_rows": query_rows,
+}
+
+
+@pytest.mark.parametrize("make", FIGURES.values(), ids=FIGURES)
+def test_a_figure_becomes_a_png(make):
+    page = make()
+    assert isinstance(page, Figure)
+    width, height = size(figures.png(page))
+    assert width > 300
+    assert height > 30
+
+
+def test_a_larger_figure_is_a_larger_png():
+    (w, h), (w2, h2) = (size(figures.png(figures.figure(k, k)[0])) for k in (2, 4))
+    assert 1.8 * w < w2 < 2.2 * w
+    assert 1.8 * h < h2 < 2.2 * h
+
+
+def test_figure_has_as_many_axes_as_asked_for():
+    page, axes = figures.figure(4, 3, columns=3, rows=2)
+    assert len(axes) == len(page.axes) == 6
+    assert not any(ax.spines[side].get_visible() for ax in axes for side in ("top", "right"))
+
+
+def shown(ax):
+    """The sheet that axes show."""
+    (image,) = ax.get_images()
+    return np.ma.filled(image.get_array(), np.nan)
+
+
+def framed(ax):
+    """(row, column) of the framed images of a sheet of 4 x 6 images with gaps of 1, by color."""
+    found = {}
+    for patch in ax.patches:
+        assert (patch.get_height(), patch.get_width()) == (4, 6)
+        left, top = patch.get_xy()
+        place = ((top + 0.5) / 5, (left + 0.5) / 7)  # a pixel reaches half a unit to each side
+        found.setdefault(patch.get_edgecolor(), set()).add(place)
+    return found
+
+
+def color(name):
+    from matplotlib.colors import to_rgba
+
+    return to_rgba(name)
+
+
+def test_image_sheet_shows_the_images_from_black_to_white():
+    X = images(5)
+    (ax,) = figures.image_sheet(X, columns=3).axes
+    assert_array_equal(shown(ax), figures.sheet(X, 3))
+    assert ax.get_images()[0].get_clim() == (0, 1)
+
+
+def test_versions_have_their_seed_first_and_framed():
+    seeds, V = images(2), images(6).reshape(2, 3, 4, 6)
+    (ax,) = figures.versions(seeds, V).axes
+    rows = [image for seed, row in zip(seeds, V) for image in (seed, *row)]
+    assert_array_equal(shown(ax), figures.sheet(np.array(rows), 4))
+    assert framed(ax) == {color(figures.BLUE): {(0, 0), (1, 0)}}
+
+
+def test_filters_are_shown_before_and_after_each_at_its_own_scale():
+    W = images(2) - 0.5
+    before, after = figures.filters(W, 100 * W).axes
+    assert [ax.get_title("left") for ax in (before, after)] == ["before training", "after training"]
+    np.testing.assert_allclose(shown(before), shown(after), rtol=1e-6)
+    assert np.nanmax(abs(shown(before)[:, :6])) == 1
+    assert before.get_images()[0].get_clim() == (-1, 1)
+
+
+def test_a_learning_curve_shows_the_losses_of_a_log_and_the_guess():
+    (ax,) = figures.learning_curve(log(), flat=2.3).axes
+    curve, guess = ax.get_lines()
+    assert_array_equal(curve.get_xydata(), [[0, 1], [1, 1 / 2], [2, 1 / 3]])
+    assert set(guess.get_ydata()) == {2.3}
+    assert len(figures.learning_curve(log()).axes[0].get_lines()) == 1
+
+
+@pytest.mark.parametrize("names", ["a", "abcd", "abcdef"])
+def test_accuracy_draws_every_row(names):
+    (ax,) = accuracy(names).axes
+    drawn = ax.get_legend_handles_labels()
+    assert drawn[1] == list(names)
+    for i, bars in enumerate(drawn[0]):
+        assert_array_equal(bars.lines[0].get_xydata(), [[1, 50], [10, 60 + i]])
+    colors = [bars.lines[0].get_color() for bars in drawn[0]]
+    assert len(set(colors)) == len(names)
+    assert [label.get_text() for label in ax.get_xticklabels()] == ["1", "10"]
+
+
+def test_query_rows_show_queries_and_neighbours_and_frame_wrong_classes_red():
+    left, right = query_rows().axes
+    X = images(12)
+    assert_array_equal(shown(left), figures.sheet(X[[0, 2, 4, 1, 1, 3, 0, 5]], 4))
+    blue, red = color(figures.BLUE), color(figures.RED)
+    assert framed(left) == {blue: {(0, 0), (1, 0)}, red: {(0, 3), (1, 2)}}
+    assert framed(right) == {blue: {(0, 0), (1, 0)}, red: {(0, 1), (1, 2)}}
+    assert re.fullmatch("pixels: 67% of the same class", left.get_title("left"))
+
+
+def test_nothing_needs_a_display_or_changes_what_others_draw():
+    import matplotlib.pyplot as plt
+
+    for make in FIGURES.values():
+        make()
+    assert not plt.get_fignums()

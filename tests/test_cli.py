@@ -1,0 +1,118 @@
+import subprocess
+import sys
+
+import click
+import pytest
+
+from minigrad.cli import run
+from minigrad.learn import Interrupted, NotFinite
+from minigrad.learn.checkpoint import CheckpointError
+
+
+def after(monkeypatch, capsys, do, *words):
+    """Exit code, stdout and stderr of a command that calls do(context), called with words."""
+
+    @click.command()
+    @click.option("--n", type=int, default=1)
+    @click.pass_context
+    def command(context, n):
+        do(context)
+
+    monkeypatch.setattr(sys, "argv", ["command", *words])
+    code = 0
+    try:
+        run(command)
+    except SystemExit as stop:
+        code = stop.code or 0
+    return code, *capsys.readouterr()
+
+
+def fail(error):
+    def do(context):
+        raise error
+
+    return do
+
+
+# exit code and the one line on stderr
+MISTAKES = {
+    "usage": (click.UsageError("seeds are 2 to 5"), 2, "seeds are 2 to 5"),
+    "parameter": (click.BadParameter("too small"), 2, "Invalid value: too small"),
+    "click's own": (click.ClickException("no such thing"), 2, "no such thing"),
+    "file": (FileNotFoundError(2, "No such file", "a/b"), 2, "a/b: No such file"),
+    "right": (PermissionError(13, "Permission denied", "a/b"), 2, "a/b: Permission denied"),
+    "words alone": (OSError("cannot identify image file"), 2, "cannot identify image file"),
+    "no file": (OSError(28, "No space left on device"), 2, "No space left on device"),
+    "checkpoint": (CheckpointError("c: damaged"), 2, "c: damaged"),
+    "not finite": (NotFinite("step 3: the value of log"), 1, "step 3: the value of log"),
+}
+
+
+@pytest.mark.parametrize(("error", "code", "line"), MISTAKES.values(), ids=MISTAKES)
+def test_a_mistake_is_one_line_and_an_exit_code(monkeypatch, capsys, error, code, line):
+    assert after(monkeypatch, capsys, fail(error)) == (code, "", line + "\n")
+
+
+@pytest.mark.parametrize(
+    ("words", "named"),
+    [(["--zz"], "--zz"), (["--n", "many"], "many"), (["--n"], "--n"), (["extra"], "extra")],
+    ids=str,
+)
+def test_an_unknown_option_or_a_wrong_value_is_named_in_one_line(monkeypatch, capsys, words, named):
+    code, out, err = after(monkeypatch, capsys, fail(AssertionError), *words)
+    assert (code, out) == (2, "")
+    assert named in err
+    assert err.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("error", "line"),
+    [
+        (KeyboardInterrupt(), "stopped"),
+        (Interrupted("stopped after step 3; saved in c"), "stopped after step 3; saved in c"),
+        (click.Abort(), "stopped"),
+    ],
+    ids=["Ctrl-C", "a saved run", "click's Abort"],
+)
+def test_ctrl_c_ends_with_130_and_what_was_saved(monkeypatch, capsys, error, line):
+    code, out, err = after(monkeypatch, capsys, fail(error))
+    assert (code, out) == (130, "")
+    # click begins a new line, so that the sentence does not stand behind the terminal's ^C
+    assert err.removeprefix("\n") == line + "\n"
+
+
+def test_a_command_that_ends_well_says_nothing(monkeypatch, capsys):
+    assert after(monkeypatch, capsys, lambda context: None) == (0, "", "")
+
+
+def test_help_is_printed_and_no_mistake(monkeypatch, capsys):
+    code, out, err = after(monkeypatch, capsys, fail(AssertionError), "--help")
+    assert (code, err) == (0, "")
+    assert "--n" in out
+
+
+@pytest.mark.parametrize("code", [0, 3])
+def test_an_exit_code_that_the_command_chose_is_kept(monkeypatch, capsys, code):
+    assert after(monkeypatch, capsys, lambda context: context.exit(code)) == (code, "", "")
+
+
+def test_an_error_of_the_program_keeps_its_traceback(monkeypatch, capsys):
+    with pytest.raises(ZeroDivisionError):
+        after(monkeypatch, capsys, fail(ZeroDivisionError("a bug")))
+
+
+def test_a_real_process_ends_alike():
+    code = (
+        "import click; from minigrad.cli import run\n"
+        "@click.command()\n"
+        "@click.argument('path', type=click.File())\n"
+        "def main(path): pass\n"
+        "run(main)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-c", code, "/none"], capture_output=True, text=True
+    )
+    assert done.returncode == 2
+    assert done.stdout == ""
+    assert "/none" in done.stderr
+    assert done.stderr.count("\n") == 1
