@@ -76,10 +76,17 @@ def regions(X, T, U):
 
 
 @click.command(help=__doc__.partition("\n")[0])
-@click.option("--seed", default=0, show_default=True, help="Of all random numbers of the run.")
+@click.option(
+    "--seed",
+    default=0,
+    show_default=True,
+    type=click.IntRange(0),
+    help="Of all random numbers of the run.",
+)
 @click.option("--folder", default="runs/two-layer", show_default=True, type=Path)
 def main(seed, folder):
     start = time.perf_counter()
+    folder.mkdir(parents=True, exist_ok=True)
     rng = np.random.default_rng(seed)
     X, T = spiral(100, 3, rng)
     U = initial(2, 100, 3, rng)

@@ -12,19 +12,19 @@ def run(command: Any) -> None:
     import click
 
     try:
-        command(standalone_mode=False)
-    except click.exceptions.Exit as stop:
-        sys.exit(stop.exit_code)
+        code = command(standalone_mode=False)
     except click.Abort as stop:  # click's name for Ctrl-C
-        _stop(str(stop.__cause__) or "stopped", 130)
+        _stop(str(stop.__cause__ or "") or "stopped", 130)
     except click.ClickException as mistake:
         _stop(mistake.format_message(), 2)
     except CheckpointError as mistake:
         _stop(str(mistake), 2)
     except OSError as mistake:
-        _stop(f"{mistake.filename}: {mistake.strerror}", 2)
+        words = mistake.strerror or str(mistake)
+        _stop(f"{mistake.filename}: {words}" if mistake.filename else words, 2)
     except NotFinite as failure:
         _stop(str(failure), 1)
+    sys.exit(code if isinstance(code, int) else 0)  # the code that the command chose, if any
 
 
 def _stop(sentence: str, code: int) -> None:

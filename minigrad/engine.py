@@ -32,7 +32,7 @@ import numpy as np
 from . import faults, tree
 from .backend import one_like, zeros_like
 from .faults import positional
-from .tree import Unwanted
+from .tree import Gradients, Unwanted
 
 _next_serial = itertools.count(1).__next__
 _by_serial = operator.attrgetter("serial")
@@ -102,10 +102,10 @@ class Node:
             return f"<{self.name}, freed>"
         return f"<{self.name} {self.shape if self.ndim else self.value.item()} {self.dtype}>"
 
-    def _compare(self, *other):
-        raise TypeError(f"{self.name}: a Node cannot be compared or tested: use its .value")
+    def _refuse(self, *other):
+        raise TypeError(f"{self.name}: a Node cannot be compared, tested or copied: use its .value")
 
-    __lt__ = __le__ = __gt__ = __ge__ = __bool__ = _compare
+    __lt__ = __le__ = __gt__ = __ge__ = __bool__ = __reduce_ex__ = _refuse
 
     def __getattr__(self, attribute):  # called only for what is missing
         if attribute in ("value", "grad"):
@@ -143,7 +143,7 @@ class Node:
         block = self.blocks[0] if self.blocks else own
         if not tree.same(args, block.args, _equal):
             raise ValueError(faults.other_arguments(block.function, block.args, args))
-        if self.grad is None:
+        if self.grad is None and self._program is None:
             self._begin(block)
         order = below(self, block.since)
         faults.check_turn(self, block.function.__name__, order)
@@ -163,7 +163,6 @@ class Node:
         program = Program(order)
         for n in order:
             n.grad, n._program, n._ran, n._waits = None, program, False, 0
-        for n in order:
             for p in n.parents:
                 p._waits += 1
         self.grad = one_like(self.value)
@@ -241,8 +240,8 @@ def _gradients(a: Any, since: int = -1) -> Any:
             plain = type(v) is np.ndarray and v.flags.c_contiguous
             a.grad = np.zeros(v.shape, v.dtype) if plain else zeros_like(v)  # 5 times as fast
         return a.grad
-    if kind is tuple:
-        return tuple([_gradients(part, since) for part in a])
+    if kind is tuple or kind is list:
+        return Gradients([_gradients(part, since) for part in a])
     parts = tree.children(a)
     if parts is None:
         return Unwanted(a)
@@ -305,7 +304,7 @@ def node(f: Callable) -> Callable:
         if type(result) is not tuple or len(result) != 2 or not callable(result[1]):
             raise TypeError(faults.not_a_pair(f.__name__, result))
         value, back = result
-        if not found:
+        if not found and type(value) is not Node:
             return value
         if type(value) is not np.ndarray:
             value = _array(f, value, plain)
@@ -335,7 +334,7 @@ def block(f: Callable) -> Callable:
         faults.check_one_value(f.__name__, value)
         if type(value) is Node:
             if value.serial < since or value.function is None:
-                value = node(_identity)(value)
+                value = node(identity)(value)
             value.blocks = (Block(f, args, options, since), *value.blocks)
         return value
 
@@ -343,7 +342,7 @@ def block(f: Callable) -> Callable:
     return call
 
 
-def _identity(A):
+def identity(A):
     return A, lambda dZ, dA: dA.__iadd__(dZ)
 
 
@@ -385,10 +384,11 @@ def value_and_grad(f: Callable, wrt: int | tuple[int, ...] = 0) -> Callable:
             given[i] = var(args[i])
         L = f(*given, **options)
         value = detach(L)
-        faults.check_scalar(f.__name__, value)
+        faults.check_scalar(getattr(f, "__name__", "the function"), value)
         if type(L) is Node and L.serial > since:
             _backward(L, since, free=True)
-        gradients = tuple([_gradients(given[i]) for i in positions])
+        nests = tuple([given[i] for i in positions])
+        gradients = tree.map_leaves(lambda n: n if n is None else _gradients(n), nests)
         return value, gradients[0] if isinstance(wrt, int) else gradients
 
     return gradient_of

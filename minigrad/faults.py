@@ -48,7 +48,7 @@ def read(f: Callable) -> None:
         return
     returned = {
         s.value.elts[1].id
-        for s in ast.walk(body)
+        for s in _statements(getattr(body, "body", []))
         if isinstance(s, ast.Return)
         and isinstance(s.value, ast.Tuple)
         and len(s.value.elts) == 2
@@ -60,13 +60,14 @@ def read(f: Callable) -> None:
 
 
 def _read_back(name: str, back: ast.FunctionDef) -> None:
-    gradients = {a.arg for a in (*back.args.posonlyargs, *back.args.args)[1:]}
+    arguments = [a.arg for a in (*back.args.posonlyargs, *back.args.args)]
+    gradients = set(arguments[1 : len(arguments) - len(back.args.defaults)])
     if back.args.vararg:
         gradients.add(back.args.vararg.arg)
 
     def is_gradient(e: ast.AST) -> bool:
         """A gradient by name, or a part or view of one."""
-        if isinstance(e, ast.Attribute) and e.attr in ("shape", "dtype", "ndim", "size"):
+        if isinstance(e, ast.Attribute) and e.attr in ("shape", "dtype", "ndim", "size", "strides"):
             return False
         if isinstance(e, (ast.Attribute, ast.Subscript)):
             return is_gradient(e.value)
@@ -109,12 +110,14 @@ def _read_back(name: str, back: ast.FunctionDef) -> None:
 
 
 def _statements(body: Sequence[ast.stmt]) -> Iterator[ast.stmt]:
-    """All statements in order, a compound one before those in it; heads only, without bodies."""
+    """All statements in order, a compound one before those in it; not those of inner functions."""
     for s in body:
-        inner = [getattr(s, part, []) for part in ("body", "orelse", "finalbody")]
-        yield s
-        for block in inner:
-            yield from _statements(block)
+        if isinstance(s, (ast.FunctionDef, ast.ClassDef)):
+            continue
+        if isinstance(s, ast.stmt):
+            yield s
+        for part in ("body", "handlers", "orelse", "finalbody", "cases"):
+            yield from _statements(getattr(s, part, []))
 
 
 def _assignments(s: ast.stmt) -> Iterator[tuple[ast.expr, ast.expr]]:
@@ -162,7 +165,8 @@ def explain_back(f: Callable, args: Sequence, gradients: Sequence, error: BaseEx
         stated = re.findall(r"\([\d,]*\)", str(error))
         for name, gradient in _named(f, gradients):
             if len(stated) > 1 and np.shape(target) and _shares(gradient, target):
-                shape = ast.literal_eval(stated[1])
+                value = _evaluate(expression.value, frame)
+                shape = ast.literal_eval(stated[1]) if value is None else np.shape(value)
                 raise ValueError(
                     f"{f.__name__}: its back deposits an array of shape {shape} into "
                     f"{ast.unparse(expression.target)} of shape {target.shape}, "
@@ -190,7 +194,8 @@ def _named(f: Callable, arguments: Sequence) -> Iterator[tuple[str, Any]]:
 def _misfit(error: BaseException) -> str:
     """A sentence on the operands of the expression that NumPy refused; empty if it was not one."""
     expression, frame = _failed(error)
-    if not isinstance(error, ValueError) or not isinstance(expression, (ast.BinOp, ast.AugAssign)):
+    explained = isinstance(error, ValueError) and re.search("broadcast|mismatch", str(error))
+    if not explained or not isinstance(expression, (ast.BinOp, ast.AugAssign)):
         return ""
     both = (
         (expression.left, expression.right)
@@ -205,6 +210,8 @@ def _misfit(error: BaseException) -> str:
         if min(a.ndim, b.ndim) == 0:
             return f"{left} {a.shape} and {right} {b.shape}: a matrix product takes no scalars"
         inner = b.shape[max(b.ndim - 2, 0)]
+        if inner == a.shape[-1]:
+            return f"the batches of {left} {a.shape} and {right} {b.shape} do not fit together"
         return f"{left} has {a.shape[-1]} features {a.shape} but {right} takes {inner} {b.shape}"
     return f"{left} {a.shape} and {right} {b.shape} do not fit together"
 
@@ -271,8 +278,8 @@ def no_numpy(name: str, in_place: bool = False) -> str:
             "a Node cannot be written into an array in place: write X = X + A, which makes a Node"
         )
     ours = operation(name)
-    advice = f"use minigrad.{ours}" if ours else "there is no operation for it"
-    return f"np.{name} cannot take a Node: {advice}, or .value for the plain array"
+    advice = f"use minigrad.{ours}, or" if ours else "there is no operation for it: take"
+    return f"np.{name} cannot take a Node: {advice} .value for the plain array"
 
 
 def no_attribute(name: str, attribute: str) -> str:
@@ -292,7 +299,9 @@ def freed(name: str, attribute: str) -> str:
 
 def check_scalar(name: str, value: Any) -> None:
     """Refuse to begin a backward program at anything but a scalar."""
-    if children(value) is not None:
+    if value is None:
+        raise TypeError(f"{name}: backward starts at a scalar, not at None: is a return missing?")
+    if isinstance(value, str) or children(value) is not None:
         raise TypeError(f"{name}: backward starts at a scalar, not at a {type(value).__name__}")
     if np.shape(value):
         raise ValueError(
@@ -311,10 +320,10 @@ def not_an_argument(a: Any) -> str:
 def check_leaves(tree: Any) -> None:
     """Refuse leaves that are not float arrays, naming the first by its path."""
     for path, a in paths(tree):
-        kind = getattr(getattr(a, "dtype", None), "kind", "")
+        kind = a.dtype.kind if hasattr(a, "__array_function__") else ""
         if hasattr(a, "parents"):
             raise TypeError(f"var: {path or 'this'} is a Node already; detach it for its array")
-        if a is not None and (kind != "f" or not hasattr(a, "__array_function__")):
+        if a is not None and kind != "f":
             got = f"holds {a.dtype}" if kind else f"is a {type(a).__name__}"
             advice = ".astype(float), if it is no label" if kind else "np.array(...)"
             raise TypeError(
@@ -410,8 +419,7 @@ def _again(name: str) -> str:
 
 
 def check_unfinished(name: str, order: Sequence) -> None:
-    for n in order:
-        program = n._program
+    for program in {n._program for n in order if n._back is not None}:
         if program and not program.failed:
             left = [s for s in program.steps if s._program is program and not s._ran]
             if left:
@@ -430,9 +438,13 @@ def check_turn(node: Any, name: str, order: Sequence) -> None:
     if program.failed:
         raise RuntimeError(_again(f"{name}.back: an earlier step of this program failed"))
     inside = Counter(p for n in order for p in n.parents)
+    if any(n._program is not program for n in (*order, *inside)):
+        raise RuntimeError(_again(f"{name}.back: another backward program has begun below it"))
     for n in order:
         if n._back is not None and n._waits > inside[n]:
             users = [u for u in program.steps if n in u.parents and not u._ran and u not in order]
-            missing = _step(users[0], list(program.steps)) if users else "a step that is gone"
+            if not users:
+                raise RuntimeError(_again(f"{name}.back: what uses its value is gone"))
+            missing = _step(users[0], list(program.steps))
             value = "this value" if n is node else f"the value of {n.name} inside"
             raise RuntimeError(f"{name}.back: {missing}.back comes first: it uses {value}")

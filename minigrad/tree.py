@@ -26,7 +26,7 @@ def rebuild(tree: Any, parts: list) -> Any:
     if isinstance(tree, dict):
         return dict(zip(tree, parts, strict=True))
     kind = type(tree)
-    return kind(*parts) if hasattr(kind, "_fields") else kind(parts)
+    return kind._make(parts) if hasattr(kind, "_make") else kind(parts)
 
 
 def map_leaves(f: Callable, tree: Any, *others: Any) -> Any:
@@ -74,6 +74,24 @@ def same(a: Any, b: Any, equal: Callable = lambda x, y: True) -> bool:
     return all(same(p, q, equal) for p, q in zip(x, y, strict=True))
 
 
+class Gradients(tuple):
+    """The gradients of a tuple or list of arguments: `dW, db = dU`, or `dU[0] += ...`.
+
+    A plain tuple would take `dU += ...` for a longer tuple under the same name: a lost deposit.
+    """
+
+    __slots__ = ()
+
+    def __iadd__(self, deposit):  # type: ignore[misc]
+        raise TypeError("a nest of gradients takes no deposit: unpack it first, as in dW, db = dU")
+
+    __isub__ = __iadd__
+
+    def __setitem__(self, i, gradient):
+        if gradient is not self[i]:  # dU[0] += g assigns what it has just deposited into
+            raise TypeError("a back never overwrites a gradient: deposit with +=")
+
+
 class Unwanted(np.lib.mixins.NDArrayOperatorsMixin):
     """The gradient nobody wants: shaped like its value, reads as zeros, swallows deposits.
 
@@ -89,12 +107,12 @@ class Unwanted(np.lib.mixins.NDArrayOperatorsMixin):
     __slots__ = ("of",)
 
     def __init__(self, of: Any):
-        self.of = of
+        self.of = of if hasattr(of, "__array_function__") else np.zeros(())
 
-    shape = property(lambda self: np.shape(self.of))
-    ndim = property(lambda self: np.ndim(self.of))
-    size = property(lambda self: np.size(self.of))
-    dtype = property(lambda self: getattr(self.of, "dtype", np.dtype(float)))
+    shape = property(lambda self: self.of.shape)
+    ndim = property(lambda self: self.of.ndim)
+    size = property(lambda self: self.of.size)
+    dtype = property(lambda self: self.of.dtype)
 
     def __iadd__(self, deposit):
         return self

@@ -1,5 +1,6 @@
 """The dialect, sentence by sentence."""
 
+import copy
 import functools
 import gc
 import threading
@@ -331,6 +332,38 @@ def test_needed_asks_about_one_gradient_not_a_nest():
         needed((np.ones(1),))
 
 
+def test_a_nest_of_gradients_takes_no_deposit_but_its_parts_do():
+    with pytest.raises(TypeError, match="takes no deposit: unpack it first"):
+        mg.sum([var(b1), var(b1)]).backward()
+
+    @node
+    def both(U):
+        def back(dZ, dU):
+            dU[0] += dZ
+            dU[1] += 2 * dZ
+
+        return U[0] + U[1], back
+
+    A, B = var(b1), var(b1)
+    mg.sum(both((A, B))).backward()
+    assert (A.grad[0], B.grad[0]) == (1, 2)
+
+
+def test_a_node_is_neither_copied_nor_pickled():
+    with pytest.raises(TypeError, match="copied: use its .value"):
+        copy.deepcopy(var(b1))
+
+
+def test_grad_serves_partials_and_keeps_none():
+    f = functools.partial(lambda U, k: mg.sum(U[0]) * k, k=2.0)
+    gradients = grad(f)([b1, None])
+    assert type(gradients) is list
+    assert gradients[0].tolist() == [2] * 6
+    assert gradients[1] is None
+    with pytest.raises(TypeError, match="is a return missing"):
+        grad(lambda A: None)(b1)
+
+
 def test_gradients_never_alias_each_other():
     x, y = var(b1), var(b1)
     mg.sum(mg.add((x, y))).backward()
@@ -535,6 +568,12 @@ def test_only_a_scalar_can_begin_a_program():
     U1, U2, A, L = program()
     with pytest.raises(RuntimeError, match=r"model.back: no gradient .* \(5, 3\) .* the loss"):
         A.back(X, (U1, U2))
+    A = var(b1)
+    C = mg.exp(B := mg.relu(A))
+    L = mg.sum(C)
+    L.back(C)
+    with pytest.raises(RuntimeError, match="relu.back: exp.back comes first"):
+        B.back(A)
 
 
 def test_each_step_runs_once():
@@ -602,11 +641,10 @@ def test_a_program_cannot_begin_while_one_below_is_unfinished():
         L2.back(B)
     B.back(A)
     L2.back(B)
-    L = mg.sum(A)
-    with pytest.raises(RuntimeError, match="relu.back has not run"):
-        L.back(A)
-    del L1, L2, B  # a program that nobody can finish any more is in nobody's way
+    L = mg.sum(A)  # beside it, not above it: begins, and the other cannot go on
     L.back(A)
+    with pytest.raises(RuntimeError, match="relu.back: another backward program has begun below"):
+        B.back(A)
     assert (A.grad == 1).all()
 
 

@@ -100,7 +100,7 @@ def warp(X, shift, scale, angle):
     P = np.pad(X, ((0, 0), (0, 0), (1, 1), (1, 1))).reshape(n, c, -1)
     sy, sx = np.clip(sy, -1, h) + 1, np.clip(sx, -1, w) + 1
     top, left = np.minimum(sy.astype(np.intp), h), np.minimum(sx.astype(np.intp), w)
-    fy, fx = (sy - top)[:, None], (sx - left)[:, None]
+    fy, fx = ((s - i).astype(kind)[:, None] for s, i in ((sy, top), (sx, left)))
     corner = (top * (w + 2) + left)[:, None]
     a, b, d, e = (np.take_along_axis(P, corner + step, 2) for step in (0, 1, w + 2, w + 3))
     upper, lower = a + fx * (b - a), d + fx * (e - d)

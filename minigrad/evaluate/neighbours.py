@@ -17,6 +17,6 @@ def nearest(F, queries, k):
     if not 1 <= k < len(F):
         raise ValueError(f"nearest: k is 1 to {len(F) - 1} for {len(F)} samples, not {k}")
     F = normalize(F)
-    S = F[queries] @ F.T
+    S = (F[queries] @ F.T).round(6 if F.dtype == np.float32 else 12)  # equal rows are ties
     S[np.arange(len(queries)), queries] = -np.inf
     return np.argsort(-S, axis=1, kind="stable")[:, :k]

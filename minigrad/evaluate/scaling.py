@@ -20,5 +20,6 @@ def scaled(train, test):
     for A, B in zip(train, test):
         mean = A.mean(0)
         norm = np.sqrt(((A - mean) ** 2).sum(1).mean())
-        pairs.append([(block - mean) / (norm if norm > 0 else 1) for block in (A, B)])
+        noise = 10 * np.finfo(norm.dtype).eps * np.linalg.norm(mean)  # of a block that is constant
+        pairs.append([(block - mean) / (norm if norm > noise else 1) for block in (A, B)])
     return tuple(np.concatenate(side, 1) for side in zip(*pairs))

@@ -37,16 +37,19 @@ def save_checkpoint(path: str | Path, arrays: dict[str, Any], facts: dict[str, A
     from safetensors.numpy import save
 
     flat = {name: np.ascontiguousarray(a).reshape(np.shape(a)) for name, a in _flat(arrays)}
-    text = json.dumps(facts)
+    text = json.dumps(facts, default=lambda a: a.tolist())  # generators hold arrays
     metadata = {"format": FORMAT, "facts": text, "sha256": _digest(flat, text)}
     write_whole(path, save(flat, metadata))
 
 
-def load_checkpoint(path: str | Path, into: dict[str, Any]) -> dict[str, Any]:
+def load_checkpoint(
+    path: str | Path, into: dict[str, Any], expected: dict[str, Any] | None = None
+) -> dict[str, Any]:
     """Read a checkpoint into the arrays of nests like those saved, in place; returns the facts.
 
+    expected: facts that must be as they are here.
     Raises CheckpointError with a sentence if the file is missing, damaged, not a checkpoint, or
-    made for other names, shapes or dtypes; the arrays are untouched then.
+    made for other names, shapes, dtypes or facts; the arrays are untouched then.
     """
     from safetensors import SafetensorError, safe_open
 
@@ -56,7 +59,7 @@ def load_checkpoint(path: str | Path, into: dict[str, Any]) -> dict[str, Any]:
             found = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
     except FileNotFoundError:
         raise CheckpointError(f"{path}: there is no checkpoint here") from None
-    except (SafetensorError, OSError) as error:
+    except (SafetensorError, OSError, TypeError) as error:
         raise CheckpointError(f"{path}: not a checkpoint, or a damaged one: {error}") from error
     if metadata.get("format") != FORMAT:
         raise CheckpointError(
@@ -73,9 +76,13 @@ def load_checkpoint(path: str | Path, into: dict[str, Any]) -> dict[str, Any]:
             raise CheckpointError(
                 f"{path}: made for something else: {name} is {kinds[1]} there, {kinds[0]} here"
             )
+    facts = json.loads(metadata["facts"])
+    for name, fact in (expected or {}).items():
+        if facts.get(name) != fact:
+            raise CheckpointError(f"{path}: of another run: {facts.get(name)} there, {fact} here")
     for name, array in wanted.items():
         array[...] = found[name]
-    return json.loads(metadata["facts"])
+    return facts
 
 
 def _flat(arrays):

@@ -36,7 +36,11 @@ class Descent:
 
         Raises ValueError if they are not, or a shape differs.
         """
-        if not same(gradients, self.parameters, lambda g, w: np.shape(g) == np.shape(w)):
+
+        def fits(g, w):
+            return w is None or (g is not None and np.shape(g) == np.shape(w))
+
+        if not same(gradients, self.parameters, fits):
             raise ValueError(f"{type(self).__name__}: gradients are not nested like the parameters")
         self.state["t"] += 1
 

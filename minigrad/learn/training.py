@@ -62,12 +62,16 @@ def train(
     shares (one generator makes the run reproducible); batch: samples a step, the last one of an
     epoch may be smaller; rate: a number or a schedule (`minigrad.learn.schedules`), 0.1; optimiser:
     over the parameters, Momentum by default.
-    With a folder, log.csv gets a row every log_every steps and checkpoint.safetensors is written
-    every save_every steps (an epoch by default), at the end and on Ctrl-C; resume goes on from it
-    as if nothing had happened.
+    With a folder, checkpoint.safetensors and log.csv (a row every log_every steps) are written
+    every save_every steps (an epoch by default), at the end and on Ctrl-C; resume goes on from
+    there as if nothing had happened.
     Raises NotFinite, Interrupted, CheckpointError, and ValueError for data that cannot be used.
     """
     n = check_data(data)
+    if min(batch, epochs, log_every) < 1:
+        raise ValueError(
+            f"train: batch {batch}, epochs {epochs}, log_every {log_every}: at least 1"
+        )
     optimiser = Momentum(parameters) if optimiser is None else optimiser
     per_epoch = -(-n // batch)
     total = epochs * per_epoch
@@ -82,8 +86,9 @@ def train(
         "step": 0,
         "seconds": 0.0,
         "losses": [],
+        "images": 0,
         "log": [],
-        "run": [n, batch, epochs],
+        "run": {"samples": n, "batch": batch, "epochs": epochs},
     }
     path = None
     if folder:
@@ -97,12 +102,7 @@ def train(
             write_whole(path.with_name("log.csv"), as_csv(facts["log"]))
 
     if resume and path:
-        saved = load_checkpoint(path, arrays)
-        if saved["run"] != facts["run"]:
-            raise ValueError(
-                f"{path}: made with samples, batch, epochs = {saved['run']}, not {facts['run']}"
-            )
-        facts.update(saved)
+        facts.update(load_checkpoint(path, arrays, {"run": facts["run"]}))
         rng.bit_generator.state = facts["rng"]
 
     schedule = rate if callable(rate) else constant(rate)
@@ -127,9 +127,10 @@ def train(
 
             facts["step"], facts["seconds"] = step + 1, time.perf_counter() - start
             facts["losses"].append(float(loss))
+            facts["images"] += len(samples[0])
             bar.update(len(samples[0]))
             if (step + 1) % log_every == 0 or step + 1 == total:
-                row = log_row(facts, per_epoch, rate_now, batch)
+                row = log_row(facts, per_epoch, rate_now)
                 facts["log"].append(row)
                 bar.set_postfix(loss=f"{row['loss']:.3f}")
             if (step + 1) % save_every == 0 or step + 1 == total or interrupted.is_set():
@@ -142,7 +143,7 @@ def train(
     return facts["log"]
 
 
-def log_row(facts, per_epoch, rate, batch):
+def log_row(facts, per_epoch, rate):
     """A row of the log: the mean loss since the last one; it empties the losses."""
     losses, rows = facts["losses"], facts["log"]
     seconds = facts["seconds"] - (rows[-1]["seconds"] if rows else 0)
@@ -151,10 +152,11 @@ def log_row(facts, per_epoch, rate, batch):
         "epoch": round(facts["step"] / per_epoch, 4),
         "loss": float(np.mean(losses)),
         "rate": rate,
-        "images_per_s": round(len(losses) * batch / max(seconds, 1e-9), 1),
+        "images_per_s": round(facts["images"] / max(seconds, 1e-9), 1),
         "seconds": round(facts["seconds"], 3),
     }
     losses.clear()
+    facts["images"] = 0
     return row
 
 
@@ -185,7 +187,9 @@ def check_data(data):
 def finite(loss, gradients):
     """True if loss and gradients are finite; one pass of dot products, for speed."""
     return np.isfinite(loss) and all(
-        np.isfinite(np.vdot(g, g)) for g in leaves(gradients) if g is not None
+        np.isfinite(np.vdot(g, g)) or np.isfinite(g).all()
+        for g in leaves(gradients)
+        if g is not None
     )
 
 
@@ -205,12 +209,15 @@ def name_culprit(objective, parameters, samples, rng, step):
                     f"its arguments lie in {ranges(n)}"
                 )
         L.backward()
+        names = {leaf: path for path, leaf in paths(nest, "parameters")}
         for n in reversed(order):
             if not np.isfinite(n.grad).all():
                 raise NotFinite(
-                    f"step {step}: the gradient of {place(n, order)} is the first that is "
-                    f"not finite; its value lies in [{n.value.min():.3g}, {n.value.max():.3g}]"
+                    f"step {step}: the gradient of {names.get(n) or place(n, order)} is the first "
+                    f"that is not finite; its value lies in [{n.value.min():.3g}, "
+                    f"{n.value.max():.3g}]"
                 )
+    raise NotFinite(f"step {step}: loss or gradient were not finite, computed once more they are")
 
 
 def place(n, order):

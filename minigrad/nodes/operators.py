@@ -26,6 +26,7 @@ OPERATORS = {
     "__rmatmul__": lambda A, B: dot(B, A),
     "__neg__": lambda A: neg(A),
     "__getitem__": lambda A, i: index(A, i),
+    "__iter__": lambda A: (index(A, i) for i in range(len(A))),
 }
 for name, operator in OPERATORS.items():
     setattr(Node, name, operator)

@@ -1,10 +1,12 @@
 """Figures: images, filters, curves, neighbours, as matplotlib Figures that need no display."""
 
 import io
+import itertools
 
 import numpy as np
 
-INK, GREY, BLUE, ORANGE, RED = "#1f2430", "#8a8f98", "#3b6fb6", "#d9822b", "#c0392b"
+INK, GREY, BLUE, ORANGE = "#1f2430", "#8a8f98", "#3b6fb6", "#d9822b"
+RED, GREEN, VIOLET = "#c0392b", "#3a8f5c", "#7d5ba6"
 GAP = 1  # pixels between images of a sheet
 
 
@@ -93,7 +95,9 @@ def learning_curve(log, flat=None):
 
 def accuracy(ax, labels, rows):
     """Draw test accuracy (%) against labels per class; rows: {name: (means, deviations)}."""
-    for (name, both), color in zip(rows.items(), (GREY, BLUE, ORANGE, RED)):
+    for (name, both), color in zip(
+        rows.items(), itertools.cycle((GREY, BLUE, ORANGE, RED, GREEN, VIOLET))
+    ):
         ax.errorbar(labels, *both, color=color, lw=2, capsize=3, marker="o", ms=4, label=name)
     ax.set_xscale("log")
     ax.set_xticks(labels, [str(k) for k in labels])

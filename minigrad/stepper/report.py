@@ -19,6 +19,9 @@ def write_report(path, title, lead, sections):
     from jinja2 import Environment, StrictUndefined
 
     page = Environment(autoescape=True, undefined=StrictUndefined).from_string(TEMPLATE.read_text())
+    for section in sections:
+        if section.get("figure") and not section.get("alt"):
+            raise ValueError(f"write_report: the figure of {section['title']!r} needs words in alt")
     shown = [
         {"text": "", "table": [], "alt": "", **section, "image": _data(section.get("figure"))}
         for section in sections

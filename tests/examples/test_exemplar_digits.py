@@ -78,7 +78,7 @@ def test_a_finished_run_is_resumed_to_the_same_table(quick):
 @pytest.mark.parametrize(
     ("words", "sentence"),
     [
-        (["--epochs", 2], "made with samples, batch, epochs = [200, 100, 1], not [200, 100, 2]"),
+        (["--epochs", 2], "of another run: {'samples': 200, "),
         (["--versions", 11], "made for something else: "),
         (["--seeds", 21], "made for something else: "),
     ],

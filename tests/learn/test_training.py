@@ -304,9 +304,8 @@ def test_the_seconds_go_on_from_those_of_the_first_part(data, tmp_path):
 def test_resuming_with_other_epochs_or_another_batch_is_refused(data, tmp_path, other):
     interrupt(Run(data), 6, folder=tmp_path)
     run = Run(data)
-    was = [SAMPLES, BATCH, EPOCHS]
-    now = [SAMPLES, other.get("batch", BATCH), other.get("epochs", EPOCHS)]
-    sentence = f"made with samples, batch, epochs = {was}, not {now}"
+    was = {"samples": SAMPLES, "batch": BATCH, "epochs": EPOCHS}
+    sentence = f"of another run: {was} there, {was | other} here"
     with pytest.raises(ValueError, match=re.escape(sentence)):
         run.go(folder=tmp_path, resume=True, **other)
 
@@ -314,7 +313,7 @@ def test_resuming_with_other_epochs_or_another_batch_is_refused(data, tmp_path, 
 def test_a_refused_resume_changes_no_parameter(data, tmp_path):
     interrupt(Run(data), 6, folder=tmp_path)
     run = Run(data)
-    with pytest.raises(ValueError, match="made with samples, batch, epochs"):
+    with pytest.raises(ValueError, match="of another run"):
         run.go(folder=tmp_path, resume=True, epochs=EPOCHS + 1)
     assert all(np.array_equal(a, b) for a, b in zip(leaves(run.U), leaves(Run(data).U)))
 
