@@ -13,7 +13,8 @@ import numpy as np
 from ..backend import array_module
 from .windows import Sliding, padded, taps, unpadded
 
-PIECE_BYTES = 1 << 21  # columns of one piece; benchmarks/im2col.py tries others
+# of one piece: the demo's step takes 0.12 s at 1/4 MB, 0.06 at 1, 0.05 at 2, 0.06 from 4 MB on
+PIECE_BYTES = 1 << 21
 
 
 def columns(X, g: Sliding, groups=1):
