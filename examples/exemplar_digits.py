@@ -154,8 +154,8 @@ def page(table, settings, pictures):
         {
             "title": "Test accuracy",
             "text": f"In percent, mean and deviation over {DRAWS} draws of labelled digits; all "
-            "features scaled alike, block by block. Random weights: all three layers, which "
-            "serve them best. Exemplar-CNN: the second convolution and the hidden layer.",
+            "features scaled alike, block by block. Random weights: all three layers. "
+            "Exemplar-CNN: the second convolution and the hidden layer.",
             "table": table,
             "figure": pictures["scores"],
             "alt": "Accuracy against labels per class, a curve with error bars for each row",
