@@ -37,14 +37,9 @@ from .tree import Gradients, Unwanted
 _next_serial = itertools.count(1).__next__
 _by_serial = operator.attrgetter("serial")
 _CONSTANTS = (numbers.Number, np.generic, str, slice, type(...))
-_UFUNCS = {  # behind Python's binary operators, by the operator's name
-    "add": "add",
-    "subtract": "sub",
-    "multiply": "mul",
-    "divide": "truediv",
-    "power": "pow",
-    "matmul": "matmul",
-}
+# NumPy's functions behind Python's binary operators, and the operators' names
+_UFUNCS = {"add": "add", "subtract": "sub", "multiply": "mul", "divide": "truediv"}
+_UFUNCS |= {"power": "pow", "matmul": "matmul"}
 
 
 class Block(NamedTuple):
@@ -292,6 +287,7 @@ def node(f: Callable) -> Callable:
     if not (f.__module__ or "").startswith("minigrad."):  # those are read by a test
         faults.read(f)
     most = positional(f, defaults=True)
+    arity: tuple = (None, 0)  # of the last back: its code, the gradients it takes
 
     @functools.wraps(f)
     def call(*args, **options):
@@ -308,7 +304,11 @@ def node(f: Callable) -> Callable:
             return value
         if type(value) is not np.ndarray:
             value = _array(f, value, plain)
-        count = positional(back, False) - 1
+        nonlocal arity
+        code, count = arity
+        if getattr(back, "__code__", back) is not code:  # counting each time: 2 % of a small step
+            count = positional(back, defaults=False) - 1
+            arity = getattr(back, "__code__", None), count
         if count != len(args):
             odd = count < 0 or count > len(args)
             if odd or not all(map(operator.is_, args[count:], plain[count:])):

@@ -42,7 +42,12 @@ def map_leaves(f: Callable, tree: Any, *others: Any) -> Any:
 def leaves(tree: Any) -> list:
     """Every leaf, from left to right."""
     parts = children(tree)
-    return [tree] if parts is None else [leaf for part in parts for leaf in leaves(part)]
+    if parts is None:
+        return [tree]
+    found = []
+    for part in parts:
+        found += leaves(part)
+    return found
 
 
 def paths(tree: Any, name: str = "") -> Iterator[tuple[str, Any]]:

@@ -75,8 +75,9 @@ def decay(W, rate=1e-4):
     R *= rate / 2
 
     def back(dR, dW):
+        s = dR * rate
         for w, dw in zip(W, leaves(dW)):
-            dw += dR * rate * w
+            dw += s * w
 
     return R, back
 
