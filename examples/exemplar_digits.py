@@ -44,19 +44,30 @@ BATCH, RATE, MOMENTUM = 100, 0.05, 0.9
     default=0,
     show_default=True,
     type=click.IntRange(0),
-    help="Of all random numbers of the run.",
+    help="Where all random numbers of the run begin.",
 )
-@click.option("--seeds", default=400, show_default=True, help="Images, each a class.")
-@click.option("--versions", default=50, show_default=True, help="Of each seed.")
+@click.option(
+    "--seeds", default=400, show_default=True, help="How many images are taken, each a class."
+)
+@click.option("--versions", default=50, show_default=True, help="Made of each of these images.")
 @click.option("--epochs", default=3, show_default=True, help="Passes over all versions.")
-@click.option("--folder", default="runs/exemplar-digits", show_default=True, type=Path)
+@click.option(
+    "--folder",
+    default="runs/exemplar-digits",
+    show_default=True,
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Where the results go.",
+)
 @click.option("--resume", is_flag=True, help="Go on from the folder's checkpoint.")
 def main(seed, seeds, versions, epochs, folder, resume):
     start = time.perf_counter()
     X, T = digits()
     half = len(X) // 2  # in the data set's order: seeds and labels before, test images after
     if not 2 <= seeds <= half or versions < 1 or epochs < 1:
-        raise click.UsageError(f"seeds are 2 to {half}, versions and epochs at least 1")
+        raise click.UsageError(
+            f"--seeds {seeds}, --versions {versions}, --epochs {epochs}: "
+            f"seeds are 2 to {half}, versions and epochs at least 1"
+        )
 
     rng = np.random.default_rng(seed)
     originals = X[rng.choice(half, seeds, replace=False)]
@@ -76,6 +87,7 @@ def main(seed, seeds, versions, epochs, folder, resume):
         optimiser=Momentum(U, MOMENTUM),
         folder=folder,
         resume=resume,
+        settings={"seed": seed},
     )
     trained = log[-1]["seconds"]
     print(f"trained in {trained:.0f} s, loss {log[0]['loss']:.2f} -> {log[-1]['loss']:.2f}\n")
@@ -162,7 +174,8 @@ def page(table, settings, pictures):
         },
         {
             "title": "Seeds",
-            "text": "Each is a class of its own; no label is used. (The paper's figure 1.)",
+            "text": "Each is a class of its own; no label is used. The first 60 are shown. (The "
+            "paper's figure 1.)",
             "figure": pictures["seeds"],
             "alt": "Handwritten digits",
         },
@@ -181,7 +194,8 @@ def page(table, settings, pictures):
         },
         {
             "title": "First-layer filters",
-            "text": "Each 5 x 5 filter at its own scale. (The paper's figure 7.)",
+            "text": "Each 5 x 5 filter at its own scale. Few steps change them little to the eye; "
+            "the table has what they did. (The paper's figure 7.)",
             "figure": pictures["filters"],
             "alt": "Filters as small grey images, before and after training",
         },

@@ -153,6 +153,10 @@ def explain_forward(f: Callable, args: Sequence, error: Exception) -> None:
     sentence = _misfit(error)
     if sentence:
         raise ValueError(f"{f.__name__}: {sentence}") from error
+    if " to unpack" in str(error):
+        raise ValueError(
+            f"{call(f, args)}: nested otherwise than {f.__name__} unpacks it: {error}"
+        ) from error
     if not str(error).startswith(f"{f.__name__}:"):
         error.add_note(f"in {call(f, args)}")
 
@@ -262,8 +266,14 @@ def _evaluate(expression: ast.expr, frame: types.FrameType) -> Any:
 
 _NAMES = {"absolute": "abs", "true_divide": "div", "divide": "div", "subtract": "sub"}
 _NAMES |= {"multiply": "mul", "negative": "neg", "power": "pow", "matmul": "dot", "square": "mul"}
-_NAMES |= {"amax": "max", "amin": "min", "ravel": "reshape", "getitem": "index", "vstack": "stack"}
-_NAMES |= {"hstack": "concatenate", "tensordot": "dot", "inner": "dot", "T": "transpose"}
+_NAMES |= {"amax": "max", "amin": "min", "ravel": "reshape", "getitem": "index"}
+_NAMES |= {
+    "hstack": "concatenate",
+    "vstack": "concatenate",
+    "tensordot": "dot",
+    "inner": "dot",
+    "T": "transpose",
+}
 
 
 def operation(name: str) -> str:
@@ -277,16 +287,19 @@ def no_numpy(name: str, in_place: bool = False) -> str:
         return (
             "a Node cannot be written into an array in place: write X = X + A, which makes a Node"
         )
+    if name == "asarray":
+        return "a Node is no array: take its .value, or float(L) of a scalar (no gradient flows on)"
     ours = operation(name)
     advice = f"use minigrad.{ours}, or" if ours else "there is no operation for it: take"
-    return f"np.{name} cannot take a Node: {advice} .value for the plain array"
+    return f"np.{name} cannot take a Node: {advice} .value, through which no gradient flows"
 
 
 def no_attribute(name: str, attribute: str) -> str:
     ours = operation(attribute)
-    advice = (
-        f": write minigrad.{ours}(A), or A.value.{attribute}" if ours else ": its array is .value"
-    )
+    advice = ": its array is .value"
+    if ours:
+        of_arrays = f", or A.value.{attribute}" if hasattr(np.ndarray, attribute) else ""
+        advice = f": write minigrad.{ours}(A){of_arrays}"
     return f"{name}: a Node has no attribute {attribute!r}{advice}"
 
 
@@ -334,7 +347,8 @@ def check_leaves(tree: Any) -> None:
 def not_a_pair(name: str, result: Any) -> str:
     parts = result if isinstance(result, tuple) else (result,)
     got = ", ".join(type(part).__name__ for part in parts)
-    return f"{name}: a node returns its value and its back, `return Z, back`; it returned {got}"
+    sentence = f"{name}: a node returns its value and its back, `return Z, back`; it returned {got}"
+    return sentence + ("" if isinstance(result, tuple) else ". A program of nodes is a @block")
 
 
 def not_a_value(name: str, value: Any) -> str:
@@ -347,10 +361,17 @@ def not_a_value(name: str, value: Any) -> str:
 
 def check_one_value(name: str, value: Any) -> None:
     """Refuse what a block returns unless it is one value."""
-    if value is None or children(value) is not None:
+    if value is None:
+        raise TypeError(f"{name}: a block returns one value, not None: is a return missing?")
+    if children(value) is not None:
+        pair = isinstance(value, tuple) and len(value) == 2 and callable(value[1])
+        advice = (
+            "what returns a value and its back is a @node"
+            if pair
+            else "write one call per branch; shared weights add up"
+        )
         raise TypeError(
-            f"{name}: a block returns one value, not a {type(value).__name__}: "
-            "write one call per branch; shared weights add up"
+            f"{name}: a block returns one value, not a {type(value).__name__}: {advice}"
         )
 
 

@@ -3,6 +3,7 @@
 import copy
 import functools
 import gc
+import re
 import threading
 import tracemalloc
 import weakref
@@ -400,8 +401,24 @@ def test_a_block_returns_one_value():
     for A in (var(b1), b1):
         with pytest.raises(TypeError, match="one value, not a tuple: .* one call per branch"):
             two(A)
-    with pytest.raises(TypeError, match="not a NoneType"):
+    with pytest.raises(TypeError, match="one value, not None: is a return missing?"):
         block(lambda A: None)(var(b1))
+    with pytest.raises(TypeError, match="a value and its back is a @node"):
+        block(lambda A: (A, lambda dZ, dA: None))(var(b1))
+
+
+def test_a_program_of_nodes_marked_as_a_node_is_told_so():
+    with pytest.raises(TypeError, match=r"it returned ndarray. A program of nodes is a @block"):
+        node(lambda A: mg.relu(A))(var(b1))
+
+
+def test_a_leaf_is_not_changed_by_an_operator():
+    W, A = var((b1, b1))
+    A = A + 1
+    A += 1  # as for arrays: A = A + 1
+    np.testing.assert_array_equal(A.value, b1 + 2)
+    with pytest.raises(TypeError, match=re.escape("through its array: W.value -= rate * W.grad")):
+        W -= A
 
 
 def test_a_block_is_transparent_also_for_nodes_captured_from_outside():

@@ -1,5 +1,7 @@
 """Mistakes of students, and the sentences they get."""
 
+import re
+
 import numpy as np
 import pytest
 
@@ -34,6 +36,12 @@ def test_a_product_over_several_lines_is_explained_too():
 
     with pytest.raises(ValueError, match=r"long: X has 784 features .* but W takes 10 \(10, 784\)"):
         long(var(X), W.T)
+
+
+def test_an_argument_nested_otherwise_is_shown_with_its_shapes():
+    sentence = "affine((5, 4), (4, 3)): nested otherwise than affine unpacks it: too many values"
+    with pytest.raises(ValueError, match=re.escape(sentence)):
+        mg.affine(np.ones((5, 4)), np.ones((4, 3)))
 
 
 def test_another_exception_keeps_its_kind_and_notes_the_node():

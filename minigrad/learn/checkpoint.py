@@ -43,11 +43,11 @@ def save_checkpoint(path: str | Path, arrays: dict[str, Any], facts: dict[str, A
 
 
 def load_checkpoint(
-    path: str | Path, into: dict[str, Any], expected: dict[str, Any] | None = None
+    path: str | Path, into: dict[str, Any], expected: dict[str, dict] | None = None
 ) -> dict[str, Any]:
     """Read a checkpoint into the arrays of nests like those saved, in place; returns the facts.
 
-    expected: facts that must be as they are here.
+    expected: facts (dicts) whose entries must be as they are here.
     Raises CheckpointError with a sentence if the file is missing, damaged, not a checkpoint, or
     made for other names, shapes, dtypes or facts; the arrays are untouched then.
     """
@@ -78,8 +78,12 @@ def load_checkpoint(
             )
     facts = json.loads(metadata["facts"])
     for name, fact in (expected or {}).items():
-        if facts.get(name) != fact:
-            raise CheckpointError(f"{path}: of another run: {facts.get(name)} there, {fact} here")
+        there = facts.get(name, {})
+        if different := [k for k in fact if there.get(k) != fact[k]]:
+            raise CheckpointError(
+                f"{path}: of another run: "
+                + ", ".join(f"{k} {there.get(k)} there, {fact[k]} here" for k in different)
+            )
     for name, array in wanted.items():
         array[...] = found[name]
     return facts

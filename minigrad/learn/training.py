@@ -13,6 +13,7 @@ True
 import contextlib
 import csv
 import io
+import operator
 import signal
 import sys
 import threading
@@ -24,7 +25,8 @@ from typing import Any
 
 import numpy as np
 
-from ..engine import below, detach, value_and_grad, var
+from .. import tree
+from ..engine import Node, below, detach, value_and_grad, var
 from ..tree import leaves, paths
 from .checkpoint import load_checkpoint, save_checkpoint, write_whole
 from .optimisers import Descent, Momentum
@@ -51,6 +53,7 @@ def train(
     optimiser: Descent | None = None,
     folder: str | Path | None = None,
     resume: bool = False,
+    settings: dict[str, Any] | None = None,
     log_every: int = 20,
     save_every: int | None = None,
     progress: bool = True,
@@ -64,15 +67,24 @@ def train(
     over the parameters, Momentum by default.
     With a folder, checkpoint.safetensors and log.csv (a row every log_every steps) are written
     every save_every steps (an epoch by default), at the end and on Ctrl-C; resume goes on from
-    there as if nothing had happened.
+    there as if nothing had happened. settings: what a resumed run must have as it was besides
+    samples, batch and epochs, as {"seed": 0}.
     Raises NotFinite, Interrupted, CheckpointError, and ValueError for data that cannot be used.
     """
     n = check_data(data)
+    if not isinstance(rng, np.random.Generator):
+        raise TypeError(f"train: rng is a numpy Generator, as of default_rng(0), not {rng!r}")
+    if resume and not folder:
+        raise ValueError("train: resume goes on from a folder's checkpoint: give folder= too")
     if min(batch, epochs, log_every) < 1:
         raise ValueError(
             f"train: batch {batch}, epochs {epochs}, log_every {log_every}: at least 1"
         )
+    if any(isinstance(w, Node) for w in leaves(parameters)):
+        raise TypeError("train: parameters are arrays, not Nodes: without var")
     optimiser = Momentum(parameters) if optimiser is None else optimiser
+    if not tree.same(optimiser.parameters, parameters, operator.is_):
+        raise ValueError("train: the optimiser steps other arrays than parameters")
     per_epoch = -(-n // batch)
     total = epochs * per_epoch
     save_every = save_every or per_epoch
@@ -88,7 +100,7 @@ def train(
         "losses": [],
         "images": 0,
         "log": [],
-        "run": {"samples": n, "batch": batch, "epochs": epochs},
+        "run": {"samples": n, "batch": batch, "epochs": epochs, **(settings or {})},
     }
     path = None
     if folder:
@@ -138,7 +150,11 @@ def train(
             if interrupted.is_set():
                 raise Interrupted(
                     f"stopped after step {step + 1} of {total}"
-                    + (f"; saved in {path}, resume goes on from there" if path else "; not saved")
+                    + (
+                        f"; saved in {path}: the same again with resume goes on from there"
+                        if path
+                        else "; not saved"
+                    )
                 )
     return facts["log"]
 
@@ -172,6 +188,13 @@ def as_csv(rows):
 
 def check_data(data):
     """The number of samples; refuses data that is empty, ragged, or not finite, by position."""
+    if not isinstance(data, (tuple, list)):
+        raise TypeError(f"train: data is a tuple of arrays, as (X, T), not a {type(data).__name__}")
+    for i, a in enumerate(data):
+        if not hasattr(a, "dtype"):
+            raise TypeError(
+                f"train: data is a tuple of arrays, and data[{i}] is a {type(a).__name__}"
+            )
     lengths = [len(a) for a in data]
     if not lengths or min(lengths) == 0 or len(set(lengths)) > 1:
         raise ValueError(

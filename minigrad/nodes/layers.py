@@ -62,11 +62,10 @@ def leaky_relu(A, slope=0.01):
     >>> leaky_relu(np.array([-1.0, 2.0]))
     array([-0.01,  2.  ])
     """
-    D = np.where(A > 0, A.dtype.type(1), A.dtype.type(slope))
-    Z = D * A
+    Z = np.where(A > 0, A, slope * A)
 
     def back(dZ, dA):
-        dA += dZ * D
+        dA += np.where(A > 0, dZ, slope * dZ)
 
     return Z, back
 
@@ -148,15 +147,13 @@ def dropout(X, rate=0.5, *, rng=None, training=True):
     """
     if not 0 <= rate < 1:
         raise ValueError(f"dropout: rate is the share to drop, 0 <= rate < 1, not {rate}")
-    if training and rng is None:
+    if training and not hasattr(rng, "random"):
         raise ValueError("dropout: training draws a mask: give rng=, a numpy.random.Generator")
-    if training:
-        M = (rng.random(X.shape, np.float32) >= rate) / X.dtype.type(1 - rate)
-    else:
-        M = X.dtype.type(1)
-    Z = X * M
+    M = rng.random(X.shape, np.float32) >= rate if training else True
+    kept = 1 - rate if training else 1
+    Z = X * M / kept
 
     def back(dZ, dX):
-        dX += dZ * M
+        dX += dZ * M / kept
 
     return Z, back

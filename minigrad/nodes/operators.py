@@ -28,5 +28,15 @@ OPERATORS = {
     "__getitem__": lambda A, i: index(A, i),
     "__iter__": lambda A: (index(A, i) for i in range(len(A))),
 }
+
+
+def changed(A, B):
+    """Refuse W -= ... of a leaf, which would make a Node of W; `A += B` of others is A = A + B."""
+    if A.function is None:
+        raise TypeError("a leaf is changed through its array: W.value -= rate * W.grad")
+    return NotImplemented
+
+
+OPERATORS |= {f"__i{name}__": changed for name in ("add", "sub", "mul", "truediv", "matmul", "pow")}
 for name, operator in OPERATORS.items():
     setattr(Node, name, operator)

@@ -247,7 +247,8 @@ def test_a_run_that_was_interrupted_goes_on_as_if_nothing_had_happened(data, tmp
     message = interrupt(Run(data, kind=kind), k, folder=tmp_path, rate=rate)
     checkpoint = tmp_path / "checkpoint.safetensors"
     assert message == (
-        f"stopped after step {k + 1} of {STEPS}; saved in {checkpoint}, resume goes on from there"
+        f"stopped after step {k + 1} of {STEPS}; saved in {checkpoint}: "
+        "the same again with resume goes on from there"
     )
     resumed = Run(data, kind=kind)
     calls = []
@@ -299,15 +300,52 @@ def test_the_seconds_go_on_from_those_of_the_first_part(data, tmp_path):
 
 
 @pytest.mark.parametrize(
-    "other", [{"epochs": EPOCHS + 1}, {"batch": BATCH + 1}], ids=["epochs", "batch"]
+    ("other", "sentence"),
+    [
+        ({"epochs": EPOCHS + 1}, f"epochs {EPOCHS} there, {EPOCHS + 1} here"),
+        ({"batch": BATCH + 1}, f"batch {BATCH} there, {BATCH + 1} here"),
+        ({"settings": {"seed": 1}}, "seed 0 there, 1 here"),
+    ],
+    ids=["epochs", "batch", "settings"],
 )
-def test_resuming_with_other_epochs_or_another_batch_is_refused(data, tmp_path, other):
-    interrupt(Run(data), 6, folder=tmp_path)
-    run = Run(data)
-    was = {"samples": SAMPLES, "batch": BATCH, "epochs": EPOCHS}
-    sentence = f"of another run: {was} there, {was | other} here"
-    with pytest.raises(ValueError, match=re.escape(sentence)):
-        run.go(folder=tmp_path, resume=True, **other)
+def test_resuming_with_other_settings_is_refused(data, tmp_path, other, sentence):
+    same = {"folder": tmp_path, "settings": {"seed": 0}}
+    interrupt(Run(data), 6, **same)
+    with pytest.raises(ValueError, match=re.escape(f"of another run: {sentence}")):
+        Run(data).go(resume=True, **same | other)
+
+
+@pytest.mark.parametrize(
+    ("mistake", "sentence"),
+    [
+        ({"rng": 0}, "train: rng is a numpy Generator, as of default_rng(0), not 0"),
+        ({"resume": True}, "train: resume goes on from a folder's checkpoint: give folder= too"),
+        ({"optimiser": Momentum(np.zeros(3))}, "train: the optimiser steps other arrays"),
+    ],
+    ids=["rng", "resume", "optimiser"],
+)
+def test_options_that_cannot_be_meant_are_refused(mistake, sentence):
+    options = {"rng": np.random.default_rng(0), "epochs": 1} | mistake
+    with pytest.raises((TypeError, ValueError), match=re.escape(sentence)):
+        train(lambda w, X, rng: mg.sum(w * w), np.ones(3), (np.ones(4),), **options)
+
+
+@pytest.mark.parametrize(
+    ("parameters", "data", "sentence"),
+    [
+        (np.ones(3), np.ones(4), "train: data is a tuple of arrays, as (X, T), not a ndarray"),
+        (
+            np.ones(3),
+            ([1.0], np.ones(1)),
+            "train: data is a tuple of arrays, and data[0] is a list",
+        ),
+        (mg.var(np.ones(3)), (np.ones(4),), "train: parameters are arrays, not Nodes: without var"),
+    ],
+    ids=["no tuple", "list", "nodes"],
+)
+def test_data_and_parameters_are_arrays(parameters, data, sentence):
+    with pytest.raises(TypeError, match=re.escape(sentence)):
+        train(None, parameters, data, rng=np.random.default_rng(0), epochs=1)
 
 
 def test_a_refused_resume_changes_no_parameter(data, tmp_path):

@@ -24,6 +24,7 @@ def test_the_nodes_are_found():
 @pytest.mark.parametrize("name", NODES)
 def test_every_node_can_be_imported_from_minigrad(name):
     assert getattr(minigrad, name) is NODES[name]
+    assert name in minigrad.__all__ or name in dir(builtins)
 
 
 @pytest.mark.parametrize("name", NODES)

@@ -232,3 +232,9 @@ def test_dropout_refuses_to_train_without_a_generator():
     sentence = "dropout: training draws a mask: give rng=, a numpy.random.Generator"
     with pytest.raises(ValueError, match=re.escape(sentence)):
         mg.dropout(np.ones(3))
+
+
+def test_whole_numbers_are_not_rounded_by_leaky_relu_or_dropout():
+    assert mg.leaky_relu(np.array([1, -2])).tolist() == [1, -0.02]
+    kept = mg.dropout(np.full(9, 3), 0.25, rng=np.random.default_rng(0))
+    assert set(kept.tolist()) == {0, 4}
