@@ -24,13 +24,15 @@ KINK = 1e-3  # smooth slopes to the left and to the right differ by about STEP
 
 
 class Seen(NamedTuple):
-    """Symptoms by name; of each float array its deposits, its slopes, where these differ."""
+    """Symptoms by name; of each float array its deposits, its slopes, where these are smooth and
+    where they differ from the deposits."""
 
     symptoms: set[str]
     args: Sequence[np.ndarray] = ()
     value: Any = None
     deposits: Sequence[np.ndarray] = ()
     slopes: Sequence[np.ndarray] = ()
+    smooth: Sequence[np.ndarray] = ()
     differ: Sequence[np.ndarray] = ()
 
 
@@ -40,6 +42,10 @@ def is_float(a: Any) -> bool:
 
 def floats(args: Any) -> list[np.ndarray]:
     return [a for a in leaves(args) if is_float(a)]
+
+
+def arrays(args: Any) -> list[np.ndarray]:
+    return [a for a in leaves(args) if isinstance(a, np.ndarray)]
 
 
 def filled(args: tuple, others: Any) -> tuple:
@@ -112,10 +118,10 @@ def slopes_of(function: Any, args: tuple, dZ: np.ndarray, moves: list, step: flo
 
 
 def compared(function: Any, args: tuple, dZ: np.ndarray, deposits: list, value: Any) -> tuple:
-    """(slopes, where the deposits differ from them, whether ties are paid wrongly)."""
+    """(slopes, where these are smooth, where the deposits differ, ties paid wrongly)."""
     noise = NOISE * np.abs(dZ * value).sum()
     size = [np.abs(a).max() or 1 for a in floats(args)]
-    slopes, differ = [], []
+    slopes, smooth, differ = [], [], []
     for k, a in enumerate(floats(args)):
         both = np.zeros((2, *a.shape))
         for i in np.ndindex(a.shape):
@@ -125,13 +131,21 @@ def compared(function: Any, args: tuple, dZ: np.ndarray, deposits: list, value: 
         G, gap = both.mean(0), np.abs(both[0] - both[1])
         most, unsure = np.abs(G).max(), noise / (STEP * size[k])
         slopes.append(G)
-        smooth = gap <= KINK * most + unsure
-        differ.append(smooth & ~(np.abs(deposits[k] - G) <= TOLERANCE * most + unsure))
+        smooth.append(gap <= KINK * most + unsure)
+        tolerance = TOLERANCE * most + unsure
+        between = both.min(0) - tolerance <= deposits[k]
+        between &= deposits[k] <= both.max(0) + tolerance
+        differ.append(smooth[k] & ~between)
     together = [np.cos(7 * a) for a in floats(args)]  # equal entries move alike and stay tied
     left, right = slopes_of(function, args, dZ, together, STEP * max(size))
     paid = sum(np.sum(d * m) for d, m in zip(deposits, together))
-    smooth = abs(right - left) <= KINK * (abs(left) + abs(right))
-    return slopes, differ, smooth and abs(paid - (left + right) / 2) > KINK * (abs(left) + 1)
+    no_kink = abs(right - left) <= KINK * (abs(left) + abs(right))
+    return (
+        slopes,
+        smooth,
+        differ,
+        no_kink and abs(paid - (left + right) / 2) > KINK * (abs(left) + 1),
+    )
 
 
 def same(a: list, b: list) -> bool:
@@ -151,9 +165,8 @@ def observe(function: Any, draw: Callable, seed: int = 0) -> Seen:
             D = deposit(incoming)
         except Exception:
             return Seen({"raises"})
-        inputs = [*leaves(fresh()), dZ, value]
         found = set()
-        if not same([*leaves(args), incoming, np.asarray(Z)], inputs):
+        if not same([*arrays(args), incoming, np.asarray(Z)], [*arrays(fresh()), dZ, value]):
             found.add("in place")
         if not all(np.isfinite(d).all() for d in D):
             found.add("not finite")
@@ -175,12 +188,12 @@ def observe(function: Any, draw: Callable, seed: int = 0) -> Seen:
             found.add("second forward")
         if not np.isfinite(value).all():
             found.add("value")
-        slopes, differ, ties = compared(function, fresh(), dZ, D, value)
+        slopes, smooth, differ, ties = compared(function, fresh(), dZ, D, value)
         if any(d.any() for d in differ):
             found.add("gradient")
         elif ties:
             found.add("ties")
-    return Seen(found, floats(fresh()), value, D, slopes, differ)
+    return Seen(found, floats(fresh()), value, D, slopes, smooth, differ)
 
 
 def ravel(arrays: list) -> np.ndarray:

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from gradcheck.catalogue import CAUSES
 from gradcheck.observing import observe
+from gradcheck.right import RIGHT
 from gradcheck.wrong import WRONG
 
 SEEDS = (0, 1)
@@ -89,10 +90,20 @@ def test_a_wrong_node_has_one_mistake(case, seed):
         assert not {"second forward", "second back", "other call"} & symptoms
 
 
+@pytest.mark.parametrize("seed", SEEDS)
+@pytest.mark.parametrize("case", RIGHT, ids=lambda case: case.name)
+def test_a_right_node_shows_nothing(case, seed):
+    seen = observe(case.function, case.arguments, seed)
+    assert not seen.symptoms
+    assert all(s.any() for s in seen.smooth)
+
+
 def test_the_catalogue_is_long_and_its_names_are_its_own():
     assert len(WRONG) >= 55
+    assert len(RIGHT) >= 35
     assert sum(isinstance(case.function, tuple) for case in WRONG) >= 5
-    assert len({case.name for case in WRONG}) == len(WRONG)
+    for cases in (WRONG, RIGHT):
+        assert len({case.name for case in cases}) == len(cases)
 
 
 def test_every_mistake_that_a_back_can_make_is_there():
