@@ -83,7 +83,7 @@ def test_a_wrong_node_shows_its_mistake(case, seed):
 
 @pytest.mark.parametrize("seed", SEEDS)
 @pytest.mark.parametrize("case", WRONG, ids=lambda case: case.name)
-def test_a_wrong_node_has_one_mistake(case, seed):
+def test_a_wrong_node_is_finite_and_repeats_unless_that_is_its_mistake(case, seed):
     symptoms = observe(case.function, case.arguments, seed).symptoms
     assert "value" not in symptoms
     if not {"not repeatable", "stale or shared"} & set(case.causes):

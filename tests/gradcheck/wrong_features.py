@@ -99,7 +99,7 @@ def contrastive_divides_by_zero(F, G, t):
     return D, back
 
 
-@wrong(53, "wrong mask", pairs)
+@wrong(53, ("wrong mask", "wrong operand"), pairs)
 def contrastive_labels_swapped(F, G, t):
     D, E, d, inside = contrastive(F, G, t)
 
