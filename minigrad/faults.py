@@ -182,6 +182,14 @@ def explain_back(f: Callable, args: Sequence, gradients: Sequence, error: BaseEx
     error.add_note(f"in the back of {call(f, args)}")
 
 
+def refused_deposit(error: BaseException) -> tuple[Any, Any]:
+    """(target, value) of the deposit that NumPy refused, None where they cannot be had."""
+    expression, frame = _failed(error)
+    if not isinstance(error, ValueError) or not isinstance(expression, ast.AugAssign):
+        return None, None
+    return _evaluate(expression.target, frame), _evaluate(expression.value, frame)
+
+
 def _shares(gradient: Any, target: Any) -> bool:
     return isinstance(gradient, np.ndarray) and np.may_share_memory(gradient, target)
 

@@ -1,0 +1,156 @@
+"""Other arguments like the given ones: fresh values, other shapes, ties, equal rows.
+
+Values stay within the range of the given array, so that a logarithm keeps its positive numbers and
+a label its class; arrays whose gradients are not checked are shuffled by rows, so that a one-hot
+row stays one.
+
+>>> rng = np.random.default_rng(0)
+>>> X, T = np.array([[0.5, 2.0], [1.0, 4.0]]), np.array([0, 1])
+>>> x, t = fresh((X, T), 1, rng)
+>>> x.min() >= 0.5, x.max() <= 4.0, sorted(t.tolist())
+(np.True_, np.True_, [0, 1])
+"""
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from .. import tree
+from .subjects import copied, is_float
+
+LARGEST = 1000  # entries of all arrays together, for draws of other shapes
+LEAST = 2  # samples: with one, a missing sum over the batch cannot be seen
+
+
+def fresh(args: tuple, named: int, rng: np.random.Generator) -> tuple:
+    """Arguments of the same shapes with fresh values; those from position named on are constants."""
+    parts = []
+    for i, a in enumerate(args):
+        draw = _values if i < named else _rows
+        parts.append(tree.map_leaves(lambda x, draw=draw: draw(x, rng), a))
+    return tuple(parts)
+
+
+def _values(x, rng):
+    if not is_float(x):
+        return _rows(x, rng)
+    z = np.empty_like(x)  # keeps the memory order
+    z[...] = _uniform(x, x.shape, rng)
+    return z
+
+
+def _uniform(x, shape, rng):
+    low, high = (x.min(), x.max()) if x.size else (0, 0)
+    if low < high:
+        return rng.uniform(low, high, shape)
+    return low * rng.uniform(0.9, 1.1, shape) if low else rng.standard_normal(shape)
+
+
+def _rows(x, rng):
+    if isinstance(x, np.ndarray) and x.ndim:
+        return x[rng.permutation(len(x))]
+    return x.copy() if isinstance(x, np.ndarray) else x
+
+
+def hides_mistakes(args: tuple) -> bool:
+    """True for a batch of one, and for shapes that are all square."""
+    shapes = [a.shape for a in tree.leaves(args) if isinstance(a, np.ndarray) and a.ndim]
+    lengths = {n for shape in shapes for n in shape if n > 1}
+    square = len(lengths) == 1 and any(len(shape) > 1 for shape in shapes)
+    return square or bool(shapes and shapes[0][0] < LEAST)
+
+
+def resized(args: tuple, named: int, rng: np.random.Generator) -> Iterator[tuple]:
+    """Arguments of other shapes, the best first; whoever asks must try whether the function takes them.
+
+    Axes of equal length keep equal lengths. Shapes that are not square become square; square ones
+    get different lengths where some of the axes need not be equal.
+    """
+    arrays = [a for a in tree.leaves(args) if isinstance(a, np.ndarray) and a.ndim]
+    axes = [(k, i) for k, a in enumerate(arrays) for i in range(a.ndim) if a.shape[i] > 1]
+    lengths = sorted({arrays[k].shape[i] for k, i in axes})
+    plans: list[dict] = []
+    if len(lengths) > 1:
+        plans = [dict.fromkeys(axes, length) for length in (lengths[-1], lengths[-2])]
+    elif lengths and len(axes) <= 6 and all(a.ndim <= 2 for a in arrays):
+        n = lengths[0]
+        plans = [
+            {axis: n + part for axis, part in zip(axes, parts)}
+            for parts in sorted(_partitions(len(axes)), key=max, reverse=True)
+            if max(parts)
+        ]
+    alone = [(k, 0) for k, a in enumerate(arrays) if a.shape[0] == 1]
+    if alone and arrays and arrays[0].shape[0] == 1:  # a batch of one says nothing about sums
+        plans = [{alone[0]: LEAST + 1}, dict.fromkeys(alone, LEAST + 1), *plans]
+    for plan in plans:
+        shapes = [
+            tuple(plan.get((k, i), n) for i, n in enumerate(a.shape)) for k, a in enumerate(arrays)
+        ]
+        if sum(int(np.prod(s)) for s in shapes) <= LARGEST:
+            yield _reshaped(args, named, dict(zip(map(id, arrays), shapes)), rng)
+
+
+def _reshaped(args, named, shapes, rng):
+    def other(x, varied):
+        shape = shapes.get(id(x))
+        if shape is None:
+            return x.copy() if isinstance(x, np.ndarray) else x
+        if is_float(x) and varied:
+            return _uniform(x, shape, rng)
+        if shape == x.shape:
+            return _rows(x, rng)
+        if x.dtype.kind in "iu" and x.size:
+            return rng.choice(x.ravel(), shape)
+        for axis, n in enumerate(shape):  # whole rows, columns, ..., so that one-hot rows stay so
+            if n != x.shape[axis]:
+                x = np.take(x, rng.integers(x.shape[axis], size=n), axis)
+        return x
+
+    return tuple(tree.map_leaves(lambda x, v=i < named: other(x, v), a) for i, a in enumerate(args))
+
+
+def _partitions(n: int) -> Iterator[list[int]]:
+    """Every way to sort n things into groups, as the group of each."""
+    groups = [0] * n
+
+    def place(i: int, used: int) -> Iterator[list[int]]:
+        if i == n:
+            yield groups.copy()
+            return
+        for group in range(used + 1):
+            groups[i] = group
+            yield from place(i + 1, max(used, group + 1))
+
+    yield from place(0, 0)
+
+
+def tied(args: tuple, named: int, rng: np.random.Generator) -> tuple:
+    """Arguments whose arrays hold four values each, so that maxima are shared."""
+
+    drawn = fresh(args, named, rng)
+    arrays = [x for x in tree.leaves(drawn[:named]) if is_float(x) and x.size]
+
+    def quantise(x):
+        if not is_float(x) or x.size < 2:
+            return x
+        like = [a for a in arrays if a.shape == x.shape]  # ties between arrays count too
+        low, high = max(a.min() for a in like), min(a.max() for a in like)
+        levels = np.linspace(low, high, 6)[1:5]
+        z = np.empty_like(x)
+        z[...] = rng.choice(levels, x.shape)
+        return z
+
+    return (*(tree.map_leaves(quantise, a) for a in drawn[:named]), *drawn[named:])
+
+
+def coinciding(args: tuple, named: int, rng: np.random.Generator) -> tuple[tuple, bool]:
+    """Arguments in which equal-shaped arrays share their first row; False if there are none."""
+    drawn = copied(fresh(args, named, rng))
+    arrays = [x for x in tree.leaves(drawn[:named]) if is_float(x) and x.ndim == 2]
+    found = False
+    for i, x in enumerate(arrays):
+        for y in arrays[:i]:
+            if x.shape == y.shape:
+                x[0] = y[0]
+                found = True
+    return drawn, found
