@@ -4,10 +4,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from .causes import Wrong, index
-from .differences import Derivatives, derivatives, scale
+from .differences import derivatives, scale
 from .runs import Run, rounding
 from .subjects import Subject, copied
+from .wrong import Wrong
 
 # Of the largest entry. Right gradients differ from differences by 1e-11 of it, and what is computed
 # in float32 by 3e-8; what rounding may do to differences of large values is added
@@ -21,15 +21,15 @@ TRIES = 5  # directions drawn for one that crosses no kink
 class Verdict(NamedTuple):
     """Whether one gradient is right, and its worst entry.
 
-    path: of the argument; shape; passed; index: of the worst entry, deposited: what back gives
-    there; expected: what differences give; error: the largest, relative to the largest entry;
+    path: of the argument; shape; passed; worst: index of its worst entry; deposited: what back
+    gives there; expected: what differences give; error: the largest, relative to the largest entry;
     looked: entries compared; kinked: of these at a kink, where any slope in between is right.
     """
 
     path: str
     shape: tuple[int, ...]
     passed: bool
-    index: tuple[int, ...]
+    worst: tuple[int, ...]
     deposited: float
     expected: float
     error: float
@@ -43,10 +43,11 @@ def compare(
     """A verdict for every argument, and what is wrong where every entry was looked at."""
     verdicts, wrongs = [], []
     args = copied(this.args)
-    for k, x in enumerate(subject.arrays(args)):
+    arrays = subject.arrays(args)
+    for k, x in enumerate(arrays):
         small = x.size <= ALL
         entries = list(np.ndindex(x.shape)) if small else _sample(this.D[k], rng)
-        d = derivatives(subject.value, args, x, entries, exact)
+        d = derivatives(subject.value, args, x, entries, arrays if exact else ())
         verdict, off = _verdict(subject, this, k, x, entries, d)
         if exact and off.any():  # a kink has a slope on either side, and the complex step sees one
             sides = derivatives(subject.value, args, x, entries)
@@ -133,7 +134,7 @@ def _along_directions(subject, this, k, args, x, verdict, rng):
 
     def disagrees(v):
         """(whether, kinked): does <D, v> differ from the slope along v."""
-        d: Derivatives = slope(v)
+        d = slope(v)
         if d.kinked[0]:
             return False, True
         G, D = float(dZ @ d.J[:, 0]), float(np.vdot(this.D[k], v))
@@ -160,6 +161,11 @@ def _along_directions(subject, this, k, args, x, verdict, rng):
             D = float(this.D[k][i])
             error = abs(D - expected) / (np.abs(this.D[k]).max() or 1.0)
             return verdict._replace(
-                passed=False, index=i, deposited=D, expected=expected, error=error
+                passed=False, worst=i, deposited=D, expected=expected, error=error
             )
     return verdict
+
+
+def index(i: np.ndarray) -> tuple[int, ...]:
+    """An index as plain numbers."""
+    return tuple(int(n) for n in i)

@@ -13,9 +13,11 @@ can be said is that a gradient lies between the slopes on its two sides.
 
 import warnings
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
+
+from ..tree import map_leaves
 
 STEPS = (1e-3, 1e-4, 1e-5)  # of the array's size; the first serves unless a kink is near
 # A smooth f leaves about h^2 |f'''| / 4, some 1e-6 of the largest slope at the first step
@@ -39,19 +41,25 @@ class Derivatives(NamedTuple):
 
 
 def derivatives(
-    f: Callable, args: tuple, x: np.ndarray, entries: Sequence[tuple], exact: bool = False
+    f: Callable,
+    args: tuple,
+    x: np.ndarray,
+    entries: Sequence[tuple],
+    lifted: Sequence[np.ndarray] = (),
 ) -> Derivatives:
     """The derivatives of f(args) by entries of x, an array among the arguments.
 
-    f: a nest of arguments to an array; entries: indices into x; exact: by the complex step, which
-    is right to the last digits but must be allowed by f (`allows_complex`).
+    f: a nest of arguments to an array; entries: indices into x; lifted: take the complex step, with
+    these arrays made complex, x among them: right to the last digits where f allows it
+    (`allows_complex`).
     """
     center = np.array(f(args), float).ravel()
     J = np.zeros((center.size, len(entries)))
     left, right = J.copy(), J.copy()
     kinked, noise = np.zeros(len(entries), bool), np.zeros(len(entries))
-    if exact:
-        return Derivatives(complex_step(f, args, x, entries, J), left, right, kinked, noise)
+    if lifted:
+        J = _complex_step(f, args, x, entries, lifted, J)
+        return Derivatives(J, left, right, kinked, noise)
     for j, i in enumerate(entries):
         slopes, kinked[j], noise[j] = _five_points(f, args, x, i, center, scale(x))
         J[:, j], left[:, j], right[:, j] = slopes
@@ -90,11 +98,9 @@ def _five_points(f, args, x, i, center, size):
     return (slope, left, right), True, noise
 
 
-def complex_step(
-    f: Callable, args: tuple, x: np.ndarray, entries: Sequence[tuple], J: np.ndarray
-) -> np.ndarray:
-    """J by the complex step: Im f(x + i h) / h."""
-    lifted, z = _lifted(args, x)
+def _complex_step(f, args, x, entries, arrays, J):
+    lifted, copies = _lifted(args, arrays)
+    z = next(z for z, a in zip(copies, arrays) if a is x)
     for j, i in enumerate(entries):
         z[i] += 1j * COMPLEX_STEP
         J[:, j] = np.imag(f(lifted)).ravel() / COMPLEX_STEP
@@ -126,12 +132,8 @@ def allows_complex(f: Callable, args: tuple, arrays: Sequence[np.ndarray], rng) 
     try:
         with warnings.catch_warnings(), np.errstate(all="ignore"):
             warnings.simplefilter("error")
-            lifted: Any = args
-            moved = []
-            for x in arrays:
-                lifted, z = _lifted(lifted, x)
-                moved.append(z)
-            for z, v in zip(moved, directions):
+            lifted, copies = _lifted(args, arrays)
+            for z, v in zip(copies, directions):
                 z += 1j * COMPLEX_STEP * v
             Z = np.asarray(f(lifted))
     except Exception:
@@ -145,9 +147,8 @@ def allows_complex(f: Callable, args: tuple, arrays: Sequence[np.ndarray], rng) 
     return bool(same and error <= ROUGH * np.abs(exact).max(initial=0) + noise)
 
 
-def _lifted(args, x):
-    """The nest with a complex copy of x in its place, and the copy."""
-    from ..tree import map_leaves
-
-    z = x.astype(complex)
-    return map_leaves(lambda a: z if a is x else a, args), z
+def _lifted(args, arrays):
+    """The nest with complex copies in the places of the arrays, and the copies."""
+    copies = [a.astype(complex) for a in arrays]
+    of = dict(zip(map(id, arrays), copies))
+    return map_leaves(lambda a: of.get(id(a), a), args), copies

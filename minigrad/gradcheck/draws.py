@@ -23,7 +23,7 @@ LEAST = 2  # samples: with one, a missing sum over the batch cannot be seen
 
 
 def fresh(args: tuple, named: int, rng: np.random.Generator) -> tuple:
-    """Arguments of the same shapes with fresh values; those from position named on are constants."""
+    """Arguments of the same shapes with fresh values; from position named on they are constants."""
     parts = []
     for i, a in enumerate(args):
         draw = _values if i < named else _rows
@@ -61,7 +61,7 @@ def hides_mistakes(args: tuple) -> bool:
 
 
 def resized(args: tuple, named: int, rng: np.random.Generator) -> Iterator[tuple]:
-    """Arguments of other shapes, the best first; whoever asks must try whether the function takes them.
+    """Arguments of other shapes, the best first; whether the function takes them must be tried.
 
     Axes of equal length keep equal lengths. Shapes that are not square become square; square ones
     get different lengths where some of the axes need not be equal.

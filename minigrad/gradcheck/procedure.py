@@ -8,12 +8,13 @@ from typing import Any
 import numpy as np
 
 from .. import engine, faults, tree
-from .causes import diagnose, diagnose_shape
 from .compare import compare
-from .differences import allows_complex, derivatives, scale
-from .draws import coinciding, fresh, hides_mistakes, resized, tied
+from .diagnosis import diagnose, diagnose_shape
+from .differences import allows_complex
+from .draws import fresh, hides_mistakes, resized
+from .edges import check_edges, takes
 from .report import Report
-from .runs import contract, rounding, run
+from .runs import run
 from .subjects import Fault, Subject, Unfit, copied, is_float
 
 
@@ -71,17 +72,17 @@ def examine(subject: Subject, args: tuple, seed: int = 0, draws: int = 2) -> Rep
         others = _others(subject, args, rng, draws)
         report, wrongs, late = _compare(subject, (args, *others), rng, seed)
         if report and not late and not hides_mistakes(args):
-            _edges(subject, args, others, rng)
+            check_edges(subject, args, others, rng)
             return report
         # other shapes tell mistakes apart, and show those that a batch of one or a square hides
-        reshaped = next((a for a in resized(args, subject.named, rng) if _takes(subject, a)), None)
+        reshaped = next((a for a in resized(args, subject.named, rng) if takes(subject, a)), None)
         if reshaped is not None:
             other, more, _ = _compare(subject, (reshaped,), rng, seed)
             wrongs += more
             report = report if other or not report else other
         if late or not report:
             return _explained(report, subject, args, wrongs, late)
-        _edges(subject, args, others, rng)
+        check_edges(subject, args, others, rng)
     except Fault as fault:
         return Report(subject, [], seed).because(fault.cause, fault.sentence, fault.path)
     return report
@@ -102,15 +103,7 @@ def _read(subject):
 def _others(subject, args, rng, draws):
     """Fresh arguments that f takes, for draws beyond the first."""
     drawn = (fresh(args, subject.named, rng) for _ in range(10 * draws))
-    return list(itertools.islice((a for a in drawn if _takes(subject, a)), draws - 1))
-
-
-def _takes(subject, args):
-    try:
-        with np.errstate(all="ignore"):
-            return bool(np.isfinite(subject.value(copied(args))).all())
-    except Exception:
-        return False
+    return list(itertools.islice((a for a in drawn if takes(subject, a)), draws - 1))
 
 
 def _compare(subject, draws, rng, seed):
@@ -161,16 +154,14 @@ def _explained(report, subject, args, wrongs, late):
 
 
 def _pattern(report, wrongs):
+    """What can be said of an error that no cause explains."""
     v = next(v for v in report.verdicts if not v.passed)
-    words = (
-        f"the gradient of {v.path} is wrong at {list(v.index)}"
-        if v.index
-        else (f"the gradient of {v.path} is wrong")
+    places = (
+        f"{int((~w.right()).sum())} of {w.D.size} entries"
+        if (w := next((w for w in wrongs if w.path == v.path), None))
+        else f"{list(v.worst)} and perhaps elsewhere"
     )
-    for w in wrongs[:1]:
-        right = np.abs(w.D - w.G) <= 1e-6 * np.abs(w.G).max(initial=0)
-        words += f", and at {int((~right).sum())} of its {right.size} entries in all"
-    return words + ", in no way that this check knows"
+    return f"the gradient of {v.path} is wrong at {places}, in no way that this check knows"
 
 
 def _culprit(subject, args):
@@ -187,67 +178,3 @@ def _culprit(subject, args):
             if not report:
                 return report
     return None
-
-
-def _edges(subject, args, others, rng):
-    """Raise Fault for what shows only in a program, at ties or where arrays coincide."""
-    this = run(subject, args, rng)
-    contract(subject, this, (others or [fresh(args, subject.named, rng)])[-1], rng)
-    together, found = coinciding(args, subject.named, rng)
-    if found and _takes(subject, together):
-        for path, d in zip(subject.gradients_of, run(subject, together, rng).D):
-            if np.isnan(d).any():
-                raise Fault(
-                    "not finite",
-                    f"the gradient of {path} is nan where two rows are equal, though the value is "
-                    "finite: a division by a distance of 0. There choose the gradient 0",
-                    path,
-                )
-    level = tied(args, subject.named, rng)
-    if _takes(subject, level):
-        _ties(subject, run(subject, level, rng))
-
-
-def _ties(subject, this):
-    """Entries that are equal, moved together: the sum of their gradients is known at a tie."""
-    args = copied(this.args)
-    arrays = subject.arrays(args)
-    for shape in dict.fromkeys(x.shape for x in arrays):
-        alike = [k for k, x in enumerate(arrays) if x.shape == shape]
-        centers = [arrays[k].copy() for k in alike]
-        for level in np.unique(centers)[:6]:
-            groups = [center == level for center in centers]
-            if sum(group.sum() for group in groups) < 2:
-                continue
-            low, high = _joint_slope(subject, this, args, [arrays[k] for k in alike], groups)
-            got = [this.D[k][group] for k, group in zip(alike, groups)]
-            total = float(sum(d.sum() for d in got))
-            size = sum(np.abs(d).sum() for d in got)
-            slack = 1e-5 * (size + abs(low) + abs(high)) + 1e4 * rounding(this.dZ, this.D)
-            if total < low - slack or total > high + slack:  # never for NaN
-                paths = " and ".join(subject.gradients_of[k] for k in alike)
-                raise Fault(
-                    "ties",
-                    f"where entries of {paths} are tied, their gradients sum to {total:.4g} "
-                    f"instead of {low:.4g}: choose one winner, or share, so that the sum is right",
-                    subject.gradients_of[alike[0]],
-                )
-
-
-def _joint_slope(subject, this, args, arrays, groups):
-    """The slopes on either side, the lower first, as the groups of entries move together."""
-    centers, t = [x.copy() for x in arrays], np.zeros(1)
-    unit = max(scale(x) for x in arrays)
-
-    def f(args):
-        for x, center, group in zip(arrays, centers, groups):
-            x[...] = center + t[0] * unit * group
-        return subject.value(args)
-
-    d = derivatives(f, args, t, [(0,)])
-    for x, center in zip(arrays, centers):
-        x[...] = center
-    if not d.kinked[0]:
-        return (float(this.dZ.ravel() @ d.J[:, 0]) / unit,) * 2
-    sides = np.stack([this.dZ.ravel() * d.left[:, 0], this.dZ.ravel() * d.right[:, 0]]) / unit
-    return float(sides.min(0).sum()), float(sides.max(0).sum())

@@ -33,7 +33,7 @@ class Report:
 
     def rows(self) -> list[tuple[str, ...]]:
         """The table: a row of texts for every argument."""
-        rows = []
+        rows: list[tuple[str, ...]] = []
         for v in self.verdicts:
             called = self.names.get(v.path)
             name = f"d{called}" if called else f"d{v.path}"
@@ -42,7 +42,7 @@ class Report:
                 words += f", {v.kinked} at a kink" if v.kinked else ""
                 rows.append((name, str(v.shape), words, "", "", ""))
             else:
-                place = str(list(v.index)) if v.index else ""
+                place = str(list(v.worst)) if v.worst else ""
                 numbers = (f"{v.deposited:.6g}", f"{v.expected:.6g}")
                 rows.append((name, str(v.shape), "wrong", place, *numbers))
         return rows

@@ -154,7 +154,7 @@ def contract(subject: Subject, this: Run, other: tuple, rng: np.random.Generator
     if not np.array_equal(Z, kept, equal_nan=True):
         raise Fault(
             "stale or shared",
-            f"a second call of {name} changes the value of the first: each call needs its own array",
+            f"a second call of {name} changes the value of the first: each needs its own array",
         )
     try:
         again = deposits(subject, back, this.dZ, args)

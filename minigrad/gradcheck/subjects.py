@@ -69,7 +69,8 @@ class Subject:
         self.kind = "pair" if pair else self._kind(args)
         self.named = self._named(args)
         self.names = _unpacked(self.forward, args)
-        self.gradients_of, self.fixed = [], []
+        self.gradients_of: list[str] = []
+        self.fixed: list[str] = []
         for i, a in enumerate(args):
             floats = [p for p, leaf in tree.paths(a, self.names[i]) if is_float(leaf)]
             (self.gradients_of if i < self.named else self.fixed).extend(floats)
@@ -216,7 +217,7 @@ def _unpacked(f: Any, args: tuple) -> list[str]:
 
 
 def slide_names(f: Any) -> dict[str, str]:
-    """What f calls the parts of its arguments, {"U[0]": "W"} for `W, b = U`; empty if unreadable."""
+    """What f calls parts of its arguments, {"U[0]": "W"} for `W, b = U`; empty if unreadable."""
     try:
         body = ast.parse(textwrap.dedent(inspect.getsource(f))).body[0]
     except (OSError, TypeError, SyntaxError, IndexError):
