@@ -111,6 +111,6 @@ def span(name: str, a: Any) -> str:
     good = a[np.isfinite(a)]
     text = f"{name} {a.shape}"
     if good.size:
-        text += f" in [{float(good.min()):.3g}, {float(good.max()):.3g}]"
+        text += f" in [{good.min():.3g}, {good.max():.3g}]"
     bad = a.size - good.size
     return text + (f" and {bad} NaN or infinite" if bad else "")

@@ -36,6 +36,7 @@ class Finding(NamedTuple):
     sentence: str
 
 
+@np.errstate(all="ignore")  # of numbers that overflow, a report says more than a warning
 def judge(
     L: Node, names: Mapping[Node, str] = NOTHING, before: Mapping[Node, Any] = NOTHING
 ) -> tuple[list[Finding], str]:
@@ -226,4 +227,4 @@ def norm(a: Any) -> float:
     3e+200
     """
     most = float(np.abs(a).max()) if a.size else 0.0
-    return most * float(np.linalg.norm(a / most)) if most else 0.0
+    return most * float(np.linalg.norm(a / most)) if 0 < most < np.inf else most

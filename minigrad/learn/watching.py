@@ -59,8 +59,7 @@ class Report:
             raise RuntimeError(
                 "watch: the loss is gone: keep it under a name, as in L = ..., until the step ends"
             )
-        with np.errstate(all="ignore"):
-            self.findings, self.judged = judge(loss, self._names, self._before)
+        self.findings, self.judged = judge(loss, self._names, self._before)
 
     def __bool__(self) -> bool:
         return not self.findings
@@ -68,14 +67,12 @@ class Report:
     def __repr__(self) -> str:
         lines = [f"- {kind}: {sentence}" for kind, sentence in self.findings]
         return "\n".join(
-            textwrap.fill(line, 100, subsequent_indent="  ", break_on_hyphens=False)
-            for line in (self._headline(), *lines)
+            textwrap.fill(line, 100, subsequent_indent="  ") for line in (self._headline(), *lines)
         )
 
     def _repr_html_(self) -> str:
         items = "".join(
-            f"<li><b>{html.escape(kind)}</b>: {html.escape(sentence)}</li>"
-            for kind, sentence in self.findings
+            f"<li><b>{kind}</b>: {html.escape(sentence)}</li>" for kind, sentence in self.findings
         )
         return f"<p>{html.escape(self._headline())}</p>" + (f"<ul>{items}</ul>" if items else "")
 

@@ -63,6 +63,15 @@ def test_a_lectures_own_relu_is_known_by_its_name():
     assert kinds(mg.sum(relu(var(-np.ones((32, 3)))))) == ["dead relu"]
 
 
+def test_the_input_of_a_dead_relu_is_told_as_it_was():
+    A = var(-np.ones((32, 3)))
+    L = mg.sum(mg.relu(A))
+    before = {A: A.value}
+    A.value = np.ones((32, 3))
+    [finding], _ = judge(L, {}, before)
+    assert "input: A (32, 3) in [-1, -1]" in finding.sentence
+
+
 def test_dead_relus_are_seen_before_any_backward():
     assert kinds(relu_of(32, 10, 10), backward=False) == ["dead relu"]
 
@@ -94,6 +103,10 @@ def test_weights_that_overflow_when_squared_are_measured():
     assert moved_by(1e-3, 1e200) == []
     assert norm(np.full(4, 1e200)) == pytest.approx(2e200)
     assert norm(np.zeros(3)) == norm(np.zeros(0)) == 0
+
+
+def test_an_update_that_overflows_is_too_large():
+    assert moved_by(-2.0, 1.5e308, (1, 1)) == ["exploding"]
 
 
 def test_a_frozen_weight_a_bias_and_a_weight_of_zeros_are_not_judged_by_their_update():
@@ -174,6 +187,13 @@ def test_a_softmax_along_the_first_axis_is_judged_along_it():
     A, T = certain((1 + CERTAIN) / 2, 16)
     for Y in (mg.softmax(mg.transpose(A), 0), mg.softmax(mg.transpose(A), axis=0)):
         assert kinds(mg.squared_error(mg.transpose(Y), np.eye(4)[T])) == ["saturated softmax"]
+
+
+def test_a_softmax_so_certain_that_no_gradient_is_left_is_saturated():
+    A, T = var(1e4 * np.eye(4)), np.array([1, 2, 3, 0])
+    L = mg.squared_error(mg.softmax(A), np.eye(4)[T])
+    assert kinds(L) == ["saturated softmax"]
+    assert not np.any(A.grad)
 
 
 def test_without_a_gradient_nobody_knows_what_is_wrong():

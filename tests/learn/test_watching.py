@@ -364,10 +364,19 @@ def test_parameters_may_be_dicts_with_none(rng, data):
     assert "U['W'] (20, 10) by" in sentence
 
 
+def test_the_update_gets_zeros_for_what_the_loss_does_not_depend_on(rng, data):
+    U = [*network(rng), np.ones(3, np.float32)]
+    got = []
+    watch(lambda U, X, T: loss(U[:2], X, T), U, *data, update=got.extend)
+    assert_array_equal(got[2], np.zeros(3, np.float32), strict=True)
+    assert np.any(got[1][0])
+
+
 def test_an_exception_inside_passes_and_leaves_what_was_seen_before(rng, data):
     U = var(network(rng))
     L = loss(U, *data)
     with pytest.raises(KeyError), watch(L, U) as report:
+        L.backward()
         raise KeyError
     assert report.judged.endswith("no backward yet")
 
@@ -459,6 +468,7 @@ def test_a_report_prints_a_headline_and_a_line_for_each_finding(rng, data):
     lines = str(watch(loss, U, *data)).split("\n- ")
     assert lines[0] == "loss 2.303: dead relu, vanishing (8 nodes; no weight moved)"
     assert [line.partition(":")[0] for line in lines[1:]] == ["dead relu", "vanishing"]
+    assert all(part.startswith("  ") for line in lines[1:] for part in line.splitlines()[1:])
     assert max(map(len, "\n- ".join(lines).splitlines())) <= 100
 
 
