@@ -10,6 +10,7 @@ array([-0.167,  0.083,  0.083])
 """
 
 from .engine import Node, block, detach, grad, node, value_and_grad, var
+from .learn import watch
 from .nodes import (
     abs,
     add,
@@ -98,4 +99,5 @@ __all__ = [
     "transpose",
     "value_and_grad",
     "var",
+    "watch",
 ]

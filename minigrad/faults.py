@@ -167,7 +167,7 @@ def explain_back(f: Callable, args: Sequence, gradients: Sequence, error: BaseEx
     if isinstance(error, ValueError) and isinstance(expression, ast.AugAssign):
         target = _evaluate(expression.target, frame)
         stated = re.findall(r"\([\d,]*\)", str(error))
-        for name, gradient in _named(f, gradients):
+        for name, gradient in named(f, gradients):
             if len(stated) > 1 and np.shape(target) and _shares(gradient, target):
                 value = _evaluate(expression.value, frame)
                 shape = ast.literal_eval(stated[1]) if value is None else np.shape(value)
@@ -194,7 +194,7 @@ def _shares(gradient: Any, target: Any) -> bool:
     return isinstance(gradient, np.ndarray) and np.may_share_memory(gradient, target)
 
 
-def _named(f: Callable, arguments: Sequence) -> Iterator[tuple[str, Any]]:
+def named(f: Callable, arguments: Sequence) -> Iterator[tuple[str, Any]]:
     """(path, leaf) of positional arguments under the names in f's signature, as in U[1]."""
     names = list(inspect.signature(f).parameters.values())
     for i, a in enumerate(arguments):

@@ -1,7 +1,8 @@
-"""Learning: first weights, optimisers, schedules, the training loop, checkpoints."""
+"""Learning: first weights, optimisers, schedules, the training loop, checkpoints, watching."""
 
 from .checkpoint import load_checkpoint, save_checkpoint, write_whole
 from .initial import gaussian, glorot, he
 from .optimisers import Adam, Descent, Momentum, count
 from .schedules import Plateau, constant, cosine, linear, steps
 from .training import Interrupted, NotFinite, as_csv, train
+from .watching import watch

@@ -26,9 +26,10 @@ from typing import Any
 import numpy as np
 
 from .. import tree
-from ..engine import Node, below, detach, value_and_grad, var
+from ..engine import Node, below, value_and_grad, var
 from ..tree import leaves, paths
 from .checkpoint import load_checkpoint, save_checkpoint, write_whole
+from .culprits import bad_gradient, bad_value
 from .optimisers import Descent, Momentum
 from .schedules import constant
 
@@ -220,40 +221,15 @@ def name_culprit(objective, parameters, samples, rng, step):
     """Compute the step once more, keeping everything, and raise NotFinite for where it began."""
     with np.errstate(all="ignore"):
         nest = var(parameters)
-        for path, leaf in paths(nest, "parameters"):
-            if leaf is not None and not np.isfinite(leaf.value).all():
-                raise NotFinite(f"step {step}: {path} {leaf.shape} is not finite before the step")
+        names = {leaf: path for path, leaf in paths(nest, "parameters")}
         L = objective(nest, *samples, rng=rng)
         order = below(L)
-        for n in order:
-            if not np.isfinite(n.value).all():
-                raise NotFinite(
-                    f"step {step}: the value of {place(n, order)} is the first that is not finite; "
-                    f"its arguments lie in {ranges(n)}"
-                )
-        L.backward()
-        names = {leaf: path for path, leaf in paths(nest, "parameters")}
-        for n in reversed(order):
-            if not np.isfinite(n.grad).all():
-                raise NotFinite(
-                    f"step {step}: the gradient of {names.get(n) or place(n, order)} is the first "
-                    f"that is not finite; its value lies in [{n.value.min():.3g}, "
-                    f"{n.value.max():.3g}]"
-                )
-    raise NotFinite(f"step {step}: loss or gradient were not finite, computed once more they are")
-
-
-def place(n, order):
-    """A node with its shape and the blocks around it, from the outside in."""
-    marks = [mark for m in order for mark in m.blocks if mark.since < n.serial <= m.serial]
-    marks.sort(key=lambda mark: mark.since)
-    return f"{n.name} {n.shape}" + "".join(f" in {mark.function.__name__}" for mark in marks)
-
-
-def ranges(n):
-    """The least and the greatest entry of each array among a node's arguments."""
-    arrays = [a for a in leaves(detach(n.args)) if hasattr(a, "dtype") and a.size]
-    return ", ".join(f"[{a.min():.3g}, {a.max():.3g}]" for a in arrays)
+        sentence = bad_value(order, names)
+        if not sentence:
+            L.backward()
+            sentence = bad_gradient(order, names)
+    sentence = sentence or "loss or gradient were not finite, computed once more they are"
+    raise NotFinite(f"step {step}: {sentence}")
 
 
 @contextlib.contextmanager

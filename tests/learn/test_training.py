@@ -497,16 +497,17 @@ def fail(f, data, w=(1.0, 2.0), rng=None, **options):
 def test_a_value_that_is_not_finite_is_named_with_its_blocks_and_arguments():
     message, _ = fail(bad_value, [-1.0])
     assert message == (
-        "step 0: the value of log (2,) in outer in inner is the first that is not finite; "
-        "its arguments lie in [-2, -1]"
+        "step 0: the value of outer > inner > log (2,) is the first that is not finite; "
+        "its inputs: A (2,) in [-2, -1]"
     )
 
 
 def test_a_gradient_that_is_not_finite_is_named_with_its_blocks_and_value():
     message, _ = fail(bad_gradient, [-1.0])
     assert message == (
-        "step 0: the gradient of relu (2,) in careless is the first that is not finite; "
-        "its value lies in [3, 6]"
+        "step 0: the gradient of careless > relu (2,) is the first that is not finite; it comes "
+        "from the back of careless > bad_back, which got dZ (2,) in [1, 1]; its inputs: "
+        "A (2,) in [3, 6]"
     )
 
 
@@ -537,8 +538,8 @@ def test_the_first_of_several_culprits_is_named():
         return mg.sum(mg.sqrt(mg.log(U["w"] * X.sum()))) + mg.sum(mg.log(-U["w"]))
 
     message, _ = fail(f, [-1.0])
-    assert "value of log (2,) is the first" in message
-    assert message.endswith("lie in [-2, -1]")
+    assert "value of log 1 of 2 (2,) is the first" in message
+    assert message.endswith("inputs: A (2,) in [-2, -1]")
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf])
