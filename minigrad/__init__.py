@@ -10,6 +10,7 @@ array([-0.167,  0.083,  0.083])
 """
 
 from .engine import Node, block, detach, grad, node, value_and_grad, var
+from .gradcheck import check
 from .learn import watch
 from .nodes import (
     abs,
@@ -61,6 +62,7 @@ __all__ = [
     "affine",
     "avgpool",
     "block",
+    "check",
     "concatenate",
     "conv",
     "decay",

@@ -1,8 +1,18 @@
-"""The command line: a user's mistake ends with one line and exit code 2, never with a traceback."""
+"""The command line: a user's mistake ends with one line and exit code 2, never with a traceback.
 
+minigrad check FILE[:FUNCTION] [--shapes "(5, 4), ((4, 6), (6,))"] [--seed N] [--json]
+"""
+
+import json
 import sys
+from pathlib import Path
 from typing import Any
 
+import numpy as np
+
+from . import faults
+from .gradcheck import Unfit, check
+from .gradcheck.assignment import arguments, functions, guessed
 from .learn.checkpoint import CheckpointError
 from .learn.training import NotFinite
 
@@ -17,7 +27,7 @@ def run(command: Any) -> None:
         _stop(str(stop.__cause__ or "") or "stopped", 130)
     except click.ClickException as mistake:
         _stop(mistake.format_message(), 2)
-    except CheckpointError as mistake:
+    except (CheckpointError, Unfit) as mistake:
         _stop(str(mistake), 2)
     except OSError as mistake:
         words = mistake.strerror or str(mistake)
@@ -30,3 +40,40 @@ def run(command: Any) -> None:
 def _stop(sentence: str, code: int) -> None:
     print(sentence, file=sys.stderr)  # noqa: T201
     sys.exit(code)
+
+
+def main() -> None:
+    """The command `minigrad`."""
+    import click
+
+    @click.group(help="Deep learning in code to read, step through, break and write.")
+    def minigrad():
+        pass
+
+    @minigrad.command("check", help=check_file.__doc__)
+    @click.argument("target", metavar="FILE[:FUNCTION]")
+    @click.option("--shapes", help="Of the arguments, as '(5, 4), ((4, 6), (6,)), labels(5, 6)'.")
+    @click.option("--seed", default=0, show_default=True, help="Of all that the check draws.")
+    @click.option("--json", "as_json", is_flag=True, help="For programs: a list of reports.")
+    def _check(target, shapes, seed, as_json):
+        return check_file(target, shapes, seed, as_json)
+
+    run(minigrad)
+
+
+def check_file(target: str, shapes: str | None, seed: int, as_json: bool) -> int:
+    """Check the gradients of a file's nodes, of its functions that return (value, back), and of its
+    pairs NAME_forward, NAME_backward. Exit code 0: right, 1: something is wrong, 2: a mistake.
+    """
+    file, _, name = target.partition(":")
+    reports = []
+    for f in functions(Path(file), name).values():
+        rng = np.random.default_rng(seed)
+        args = arguments(shapes, rng) if shapes else guessed(f, rng)
+        reports.append(check(f, *args, seed=seed))
+        if not as_json:
+            given = ", ".join(map(faults.shapes, args))
+            print(f"{reports[-1]}\n  checked with {given}, seed {seed}\n")  # noqa: T201
+    if as_json:
+        print(json.dumps([json.loads(r.json()) for r in reports], indent=1))  # noqa: T201
+    return 0 if all(reports) else 1

@@ -41,10 +41,8 @@ def read(f: Callable) -> None:
     `dA = dA + ...` makes a new array; `dA.reshape(-1)` may be a copy. Other lost deposits are
     found by the gradient check. Raises TypeError; says nothing where there is no source.
     """
-    try:
-        lines = textwrap.dedent(inspect.getsource(f))
-        body = ast.parse(lines).body[0]
-    except (OSError, TypeError, SyntaxError, IndexError):
+    body = source(f)
+    if body is None:
         return
     returned = {
         s.value.elts[1].id
@@ -57,6 +55,14 @@ def read(f: Callable) -> None:
     for s in ast.walk(body):
         if isinstance(s, ast.FunctionDef) and s is not body and s.name in returned:
             _read_back(getattr(f, "__name__", "a node"), s)
+
+
+def source(f: Callable) -> Any:
+    """The definition of f, parsed; None where there is no source."""
+    try:
+        return ast.parse(textwrap.dedent(inspect.getsource(f))).body[0]
+    except (OSError, TypeError, SyntaxError, IndexError):
+        return None
 
 
 def _read_back(name: str, back: ast.FunctionDef) -> None:

@@ -12,3 +12,4 @@ incoming ignored: the gradient of A leaves out the incoming one: ...
 """
 
 from .procedure import check
+from .subjects import Unfit

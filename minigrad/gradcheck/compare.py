@@ -12,7 +12,8 @@ from .wrong import Wrong
 # Of the largest entry. Right gradients differ from differences by 1e-11 of it, and what is computed
 # in float32 by 3e-8; what rounding may do to differences of large values is added
 TOLERANCE = 1e-8
-ALL = 1000  # entries of an array up to which every one is looked at
+ALL = 1000  # entries of an array up to which every one is looked at, in the first draw
+FEW = 200  # in the other draws
 SAMPLED = 20  # entries drawn at random in larger arrays, besides the largest and the border's
 DIRECTIONS = 3  # random directions through a larger array; each shows one wrong entry in a hundred
 TRIES = 5  # directions drawn for one that crosses no kink
@@ -38,14 +39,14 @@ class Verdict(NamedTuple):
 
 
 def compare(
-    subject: Subject, this: Run, exact: bool, rng: np.random.Generator
+    subject: Subject, this: Run, exact: bool, rng: np.random.Generator, every: int = ALL
 ) -> tuple[list[Verdict], list[Wrong]]:
     """A verdict for every argument, and what is wrong where every entry was looked at."""
     verdicts, wrongs = [], []
     args = copied(this.args)
     arrays = subject.arrays(args)
     for k, x in enumerate(arrays):
-        small = x.size <= ALL
+        small = x.size <= every
         entries = list(np.ndindex(x.shape)) if small else _sample(this.D[k], rng)
         d = derivatives(subject.value, args, x, entries, arrays if exact else ())
         verdict, off = _verdict(subject, this, k, x, entries, d)

@@ -22,6 +22,7 @@ from ..tree import map_leaves
 STEPS = (1e-3, 1e-4, 1e-5)  # of the array's size; the first serves unless a kink is near
 # A smooth f leaves about h^2 |f'''| / 4, some 1e-6 of the largest slope at the first step
 ROUGH = 1e-6
+GROWS = 3  # rounding makes contrasts grow tenfold from step to step
 NOISE = 100 * np.finfo(float).eps  # of the largest value, divided by the step
 COMPLEX_STEP = 1e-30  # no difference is taken, so nothing cancels: the smaller the better
 
@@ -82,20 +83,23 @@ def _five_points(f, args, x, i, center, size):
         finally:
             x[i] = before
 
+    kept, least = None, np.inf
     for step in STEPS:
         h = step * size
-        with np.errstate(all="ignore"):
-            a, b, d, e = at(-h), at(-h / 2), at(h / 2), at(h)
-            left, right = (center - a) / h, (e - center) / h
-            slope = (8 * (d - b) - (e - a)) / (6 * h)
-            # what no quadratic can follow: the cubic and the quartic contrast of five points
-            cubic, quartic = (e - a) - 2 * (d - b), (a + e) - 4 * (b + d) + 6 * center
-            rough = np.maximum(np.abs(cubic), np.abs(quartic)).max(initial=0) / h
-            noise = NOISE * largest / h
-            allowed = ROUGH * np.abs(slope).max(initial=0) + noise
-        if rough <= allowed:  # false for NaN
-            return (slope, left, right), False, noise
-    return (slope, left, right), True, noise
+        a, b, d, e = at(-h), at(-h / 2), at(h / 2), at(h)
+        left, right = (center - a) / h, (e - center) / h
+        slope = (8 * (d - b) - (e - a)) / (6 * h)
+        # what no quadratic can follow: the cubic and the quartic contrast of five points
+        cubic = np.abs((e - a) - 2 * (d - b)).max(initial=0) / h
+        quartic = np.abs((a + e) - 4 * (b + d) + 6 * center).max(initial=0) / h
+        noise = NOISE * largest / h
+        rough = max(cubic, quartic)
+        if rough > GROWS * least:  # a kink stays as rough or goes: this is rounding, kept was best
+            return kept, False, least
+        if rough <= ROUGH * np.abs(slope).max(initial=0) + noise:  # false for NaN
+            return (slope, left, right), False, max(noise, quartic)
+        kept, least = (slope, left, right), rough
+    return kept, True, noise
 
 
 def _complex_step(f, args, x, entries, arrays, J):

@@ -6,12 +6,12 @@ row stays one.
 
 >>> rng = np.random.default_rng(0)
 >>> X, T = np.array([[0.5, 2.0], [1.0, 4.0]]), np.array([0, 1])
->>> x, t = fresh((X, T), 1, rng)
+>>> x, t = fresh((X, T), (True, False), rng)
 >>> x.min() >= 0.5, x.max() <= 4.0, sorted(t.tolist())
 (np.True_, np.True_, [0, 1])
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
@@ -22,11 +22,11 @@ LARGEST = 1000  # entries of all arrays together, for draws of other shapes
 LEAST = 2  # samples: with one, a missing sum over the batch cannot be seen
 
 
-def fresh(args: tuple, named: int, rng: np.random.Generator) -> tuple:
-    """Arguments of the same shapes with fresh values; from position named on they are constants."""
+def fresh(args: tuple, checked: Sequence[bool], rng: np.random.Generator) -> tuple:
+    """Arguments of the same shapes with fresh values; those that are not checked are constants."""
     parts = []
     for i, a in enumerate(args):
-        draw = _values if i < named else _rows
+        draw = _values if checked[i] else _rows
         parts.append(tree.map_leaves(lambda x, draw=draw: draw(x, rng), a))
     return tuple(parts)
 
@@ -60,7 +60,7 @@ def hides_mistakes(args: tuple) -> bool:
     return square or bool(shapes and shapes[0][0] < LEAST)
 
 
-def resized(args: tuple, named: int, rng: np.random.Generator) -> Iterator[tuple]:
+def resized(args: tuple, checked: Sequence[bool], rng: np.random.Generator) -> Iterator[tuple]:
     """Arguments of other shapes, the best first; whether the function takes them must be tried.
 
     Axes of equal length keep equal lengths. Shapes that are not square become square; square ones
@@ -87,10 +87,10 @@ def resized(args: tuple, named: int, rng: np.random.Generator) -> Iterator[tuple
             tuple(plan.get((k, i), n) for i, n in enumerate(a.shape)) for k, a in enumerate(arrays)
         ]
         if sum(int(np.prod(s)) for s in shapes) <= LARGEST:
-            yield _reshaped(args, named, dict(zip(map(id, arrays), shapes)), rng)
+            yield _reshaped(args, checked, dict(zip(map(id, arrays), shapes)), rng)
 
 
-def _reshaped(args, named, shapes, rng):
+def _reshaped(args, checked, shapes, rng):
     def other(x, varied):
         shape = shapes.get(id(x))
         if shape is None:
@@ -106,7 +106,9 @@ def _reshaped(args, named, shapes, rng):
                 x = np.take(x, rng.integers(x.shape[axis], size=n), axis)
         return x
 
-    return tuple(tree.map_leaves(lambda x, v=i < named: other(x, v), a) for i, a in enumerate(args))
+    return tuple(
+        tree.map_leaves(lambda x, v=checked[i]: other(x, v), a) for i, a in enumerate(args)
+    )
 
 
 def _partitions(n: int) -> Iterator[list[int]]:
@@ -124,11 +126,16 @@ def _partitions(n: int) -> Iterator[list[int]]:
     yield from place(0, 0)
 
 
-def tied(args: tuple, named: int, rng: np.random.Generator) -> tuple:
+def _arrays(args, checked):
+    parts = [a for a, c in zip(args, checked) if c]
+    return [x for x in tree.leaves(parts) if is_float(x)]
+
+
+def tied(args: tuple, checked: Sequence[bool], rng: np.random.Generator) -> tuple:
     """Arguments whose arrays hold four values each, so that maxima are shared."""
 
-    drawn = fresh(args, named, rng)
-    arrays = [x for x in tree.leaves(drawn[:named]) if is_float(x) and x.size]
+    drawn = fresh(args, checked, rng)
+    arrays = [x for x in _arrays(drawn, checked) if x.size]
 
     def quantise(x):
         if not is_float(x) or x.size < 2:
@@ -140,13 +147,15 @@ def tied(args: tuple, named: int, rng: np.random.Generator) -> tuple:
         z[...] = rng.choice(levels, x.shape)
         return z
 
-    return (*(tree.map_leaves(quantise, a) for a in drawn[:named]), *drawn[named:])
+    return tuple(tree.map_leaves(quantise, a) if c else a for a, c in zip(drawn, checked))
 
 
-def coinciding(args: tuple, named: int, rng: np.random.Generator) -> tuple[tuple, bool]:
+def coinciding(
+    args: tuple, checked: Sequence[bool], rng: np.random.Generator
+) -> tuple[tuple, bool]:
     """Arguments in which equal-shaped arrays share their first row; False if there are none."""
-    drawn = copied(fresh(args, named, rng))
-    arrays = [x for x in tree.leaves(drawn[:named]) if is_float(x) and x.ndim == 2]
+    drawn = copied(fresh(args, checked, rng))
+    arrays = [x for x in _arrays(drawn, checked) if x.ndim == 2]
     found = False
     for i, x in enumerate(arrays):
         for y in arrays[:i]:

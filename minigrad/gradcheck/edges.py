@@ -20,8 +20,8 @@ def takes(subject, args):
 def check_edges(subject, args, others, rng):
     """Raise Fault for what shows only in a program, at ties or where arrays coincide."""
     this = run(subject, args, rng)
-    contract(subject, this, (others or [fresh(args, subject.named, rng)])[-1], rng)
-    together, found = coinciding(args, subject.named, rng)
+    contract(subject, this, (others or [fresh(args, subject.checked, rng)])[-1], rng)
+    together, found = coinciding(args, subject.checked, rng)
     if found and takes(subject, together):
         for path, d in zip(subject.gradients_of, run(subject, together, rng).D):
             if np.isnan(d).any():
@@ -31,7 +31,7 @@ def check_edges(subject, args, others, rng):
                     "finite: a division by a distance of 0. There choose the gradient 0",
                     path,
                 )
-    level = tied(args, subject.named, rng)
+    level = tied(args, subject.checked, rng)
     if takes(subject, level):
         check_ties(subject, run(subject, level, rng))
 

@@ -15,7 +15,7 @@ def untouched(w):
     if w.D.any():
         return ""
     return (
-        f"back deposits nothing for {w.path}, and its gradient stays 0: dA += ... changes the "
+        f"back deposits nothing for {w.name}, and its gradient stays 0: dA += ... changes the "
         "array, dA = ... only renames it, and what back returns is thrown away"
     )
 
@@ -26,7 +26,7 @@ def not_finite(w):
         return ""
     i = first(bad)
     return (
-        f"back deposits {w.D[tuple(i)]} for {w.path} at {i}, where the value is finite: a division "
+        f"back deposits {w.D[tuple(i)]} for {w.name} at {i}, where the value is finite: a division "
         "by 0, or the logarithm of 0? There the gradient must be chosen, usually 0"
     )
 
@@ -44,26 +44,26 @@ def rounded(w):
 
 
 def digits_lost(w):
-    return f"the gradient of {w.path} is good to 7 digits only: somewhere float32 is used"
+    return f"the gradient of {w.name} is good to 7 digits only: somewhere float32 is used"
 
 
 def integers(w):
     if w.D.any() and (np.rint(w.D) == w.D).all() and np.abs(w.D - w.G).max() < 1:
         return (
-            f"the gradient of {w.path} holds whole numbers: what stands behind the point is lost. "
+            f"the gradient of {w.name} holds whole numbers: what stands behind the point is lost. "
             "Make arrays of floats: np.zeros(shape), not np.zeros_like(labels)"
         )
     return ""
 
 
 def sign(w):
-    return f"the gradient of {w.path} has the wrong sign" if w.is_(-w.G) else ""
+    return f"the gradient of {w.name} has the wrong sign" if w.is_(-w.G) else ""
 
 
 def incoming_ignored(w):
     if w.is_(w.at(np.ones_like(w.dZ))):
         return (
-            f"the gradient of {w.path} leaves out the incoming one: by the chain rule it is a "
+            f"the gradient of {w.name} leaves out the incoming one: by the chain rule it is a "
             "product with it. It is 1 only where the program ends"
         )
     return ""
@@ -90,7 +90,7 @@ def times_samples(w):
     for n in means(w):
         if is_about(factor_of(w), n):
             return (
-                f"the gradient of {w.path} is {n} times too large, the number of terms in the mean "
+                f"the gradient of {w.name} is {n} times too large, the number of terms in the mean "
                 "of the forward: back divides by it too"
             )
     return ""
@@ -100,7 +100,7 @@ def over_samples(w):
     for n in means(w):
         if is_about(factor_of(w), 1 / n):
             return (
-                f"the gradient of {w.path} is {n} times too small, the number of samples: back "
+                f"the gradient of {w.name} is {n} times too small, the number of samples: back "
                 "divides by it once too often. A gradient sums; the mean is in the loss"
             )
     return ""
@@ -112,7 +112,7 @@ def constant(w):
         for power, words in ((1, name), (-1, f"1/{name}"), (2, f"{name}^2"), (-2, f"1/{name}^2")):
             if abs(c) not in (0, 1) and is_about(s, c**power):
                 return (
-                    f"the gradient of {w.path} is wrong by the factor {words} = {s:.6g}: the chain "
+                    f"the gradient of {w.name} is wrong by the factor {words} = {s:.6g}: the chain "
                     f"rule brings {name} in exactly once"
                 )
     return ""
@@ -134,7 +134,7 @@ def factor(w):
     norm = np.sqrt(np.vdot(w.x, w.x))
     if norm and (is_about(s * norm, 1) or is_about(2 * s * norm, 1)):
         words = ", 1 / its norm: the norm where its square is meant"
-    return f"the gradient of {w.path} is wrong by the factor {s:.6g} everywhere{words}"
+    return f"the gradient of {w.name} is wrong by the factor {s:.6g} everywhere{words}"
 
 
 def eps_place(w):
@@ -151,7 +151,7 @@ def eps_place(w):
             moved = [(size + c) / np.sqrt(size * size + c) for _, c in w.constants() if c > 0]
             if falls or any(np.allclose(s**p, T, rtol=FITS) for T in moved for p in (1, -1)):
                 return (
-                    f"the gradient of {w.path} is off by a factor that comes closer to 1 as its "
+                    f"the gradient of {w.name} is off by a factor that comes closer to 1 as its "
                     f"norm or deviation along axis {axis} grows, by {off.max():.1g} at most: eps "
                     "stands elsewhere in back than in forward"
                 )
@@ -176,4 +176,4 @@ def row_factor(w):
             ):
                 if np.allclose(s[live], c * far**power, rtol=FITS):
                     words = f": {c:g} {of}, d its distance to {path}. d and d^2 are mixed up"
-    return f"the gradient of {w.path} is wrong by a factor that changes from row to row{words}"
+    return f"the gradient of {w.name} is wrong by a factor that changes from row to row{words}"

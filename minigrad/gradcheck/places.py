@@ -16,7 +16,7 @@ def batch_sum(w):
     for i, part in enumerate(w.parts((0,))):
         if w.is_(part):
             return (
-                f"the gradient of {w.path} is that of row {i} alone: {w.path} acts on all "
+                f"the gradient of {w.name} is that of row {i} alone: {w.name} acts on all "
                 f"{len(w.Z)} rows, so its gradient sums over them (axis 0)"
             )
     return ""
@@ -26,11 +26,11 @@ def wrong_axis(w):
     for axis in range(w.dZ.ndim):
         if w.is_(w.dZ.sum(axis)):
             return (
-                f"the gradient of {w.path} sums over axis {axis} of the incoming gradient "
+                f"the gradient of {w.name} sums over axis {axis} of the incoming gradient "
                 f"{w.dZ.shape}: it is the wrong one"
             )
     if w.D.size > 1 and w.is_(np.full(w.D.shape, w.G.sum())):
-        return f"the gradient of {w.path} is one total for all entries: it sums over too many axes"
+        return f"the gradient of {w.name} is one total for all entries: it sums over too many axes"
     return ""
 
 
@@ -44,7 +44,7 @@ def broadcast(w):
     flat, expected = flat_axes(w.D), flat_axes(w.G)
     if flat and expected and flat != expected:
         return (
-            f"the gradient of {w.path} is the same all along axis {flat[0]}, and must be the same "
+            f"the gradient of {w.name} is the same all along axis {flat[0]}, and must be the same "
             f"along axis {expected[0]}: what was summed over one axis is spread over another"
         )
     for axis in flat:
@@ -52,7 +52,7 @@ def broadcast(w):
         for T, words in ((total, "sum"), (total / w.D.shape[axis], "mean")):
             if w.is_(T):
                 return (
-                    f"the gradient of {w.path} is the same all along axis {axis}: a {words} too "
+                    f"the gradient of {w.name} is the same all along axis {axis}: a {words} too "
                     "many, which NumPy then broadcasts without a word"
                 )
     return ""
@@ -60,12 +60,12 @@ def broadcast(w):
 
 def transposed(w):
     if w.D.ndim == 2 and w.is_(w.G.T):
-        return f"the gradient of {w.path} is transposed: it must be laid out like {w.path}"
+        return f"the gradient of {w.name} is transposed: it must be laid out like {w.name}"
     for path, a in w.others():
         square = a.ndim == 2 and a.shape[0] == a.shape[1] > 1
         if square and w.is_with(a, np.transpose):
             return (
-                f"the gradient of {w.path} uses {path} where it needs its transpose, or the other "
+                f"the gradient of {w.name} uses {path} where it needs its transpose, or the other "
                 f"way round: as {path} {a.shape} is square, the shapes do not tell"
             )
     return ""
@@ -74,10 +74,10 @@ def transposed(w):
 def rotated(w):
     words = "turned by 180 degrees: forward and back must run over the kernel in the same order"
     if w.D.ndim >= 2 and w.is_(w.G[..., ::-1, ::-1]):
-        return f"the gradient of {w.path} is {words}"
+        return f"the gradient of {w.name} is {words}"
     for path, a in w.others():
         if a.ndim >= 2 and w.is_with(a, lambda b: b[..., ::-1, ::-1]):
-            return f"the gradient of {w.path} uses {path} {words}"
+            return f"the gradient of {w.name} uses {path} {words}"
     return ""
 
 
@@ -95,7 +95,7 @@ def border(w):
         return ""
     axis, i, _ = slabs[0]
     return (
-        f"the gradient of {w.path} {w.D.shape} is wrong at the border only, as at index {i} of "
+        f"the gradient of {w.name} {w.D.shape} is wrong at the border only, as at index {i} of "
         f"axis {axis}: padding, or a range that ends one too early"
     )
 
@@ -112,7 +112,7 @@ def counted_once(w):
         if once.any(0)[wrong].all():
             i = first(wrong)
             return (
-                f"{w.path} at {i} is used {uses[tuple(i)]} times, and its gradient counts one use "
+                f"{w.name} at {i} is used {uses[tuple(i)]} times, and its gradient counts one use "
                 "only: overlapping or repeated places add up (np.add.at; dA[i] += keeps one write "
                 "for each index)"
             )
@@ -122,25 +122,25 @@ def counted_once(w):
 def misplaced(w):
     for path, g in w.siblings():
         if w.is_(g):
-            return f"the gradient of {w.path} is that of {path}: the two are exchanged"
+            return f"the gradient of {w.name} is that of {path}: the two are exchanged"
     if close(w.D, w.G):
         return ""
     if w.D.size > 1 and close(np.sort(w.D, None), np.sort(w.G, None)):
         return (
-            f"the gradient of {w.path} has the right numbers at the wrong places: an index, or a "
+            f"the gradient of {w.name} has the right numbers at the wrong places: an index, or a "
             "reshape that needs a transpose first"
         )
     if w.D.ndim < 3:
         return ""
     if close(w.D.sum((-2, -1)), w.G.sum((-2, -1))):
         spread = "" if w.closed().any() else ", spread over entries of which one takes all"
-        return f"the gradient of {w.path} has the right sum in every image, not in place{spread}"
+        return f"the gradient of {w.name} has the right sum in every image, not in place{spread}"
     for i, j in itertools.product((-2, -1, 0, 1, 2), repeat=2):
         T = shifted(w.G, i, j)
         seen = np.isfinite(T)
         if (i or j) and seen.sum() > 1 and close(w.D[seen], T[seen]):
             return (
-                f"the gradient of {w.path} is shifted by {i} rows and {j} columns: is the padding "
+                f"the gradient of {w.name} is shifted by {i} rows and {j} columns: is the padding "
                 "cut off on both sides?"
             )
     return ""

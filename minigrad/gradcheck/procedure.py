@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from .. import engine, faults, tree
-from .compare import compare
+from .compare import ALL, FEW, compare
 from .diagnosis import diagnose, diagnose_shape
 from .differences import allows_complex
 from .draws import fresh, hides_mistakes, resized
@@ -41,7 +41,8 @@ def check(
     (False, 'factor')
     """
     args = _floats(args, lift)
-    with contextlib.redirect_stdout(io.StringIO()):  # f may print, and it is called often
+    # f may print, and is called often; what is not finite gets a sentence of ours
+    with contextlib.redirect_stdout(io.StringIO()), np.errstate(all="ignore"):
         return examine(Subject(f, args, options), args, seed, draws)
 
 
@@ -61,8 +62,10 @@ def _floats(args, lift):
 def examine(subject: Subject, args: tuple, seed: int = 0, draws: int = 2) -> Report:
     """Check a subject at its arguments."""
     if not subject.gradients_of and not subject.fixed:
+        kinds = [str(a.dtype) for a in tree.leaves(args) if isinstance(a, np.ndarray)]
         raise Unfit(
-            f"{subject.name}: no argument is an array of floats whose gradient could be checked"
+            f"{subject.name}: a gradient is checked for arrays of floats, and these arguments hold "
+            + (f"arrays of {', '.join(kinds)}: give .astype(float)" if kinds else "no array")
         )
     rng = np.random.default_rng(seed)
     try:
@@ -75,7 +78,7 @@ def examine(subject: Subject, args: tuple, seed: int = 0, draws: int = 2) -> Rep
             check_edges(subject, args, others, rng)
             return report
         # other shapes tell mistakes apart, and show those that a batch of one or a square hides
-        reshaped = next((a for a in resized(args, subject.named, rng) if takes(subject, a)), None)
+        reshaped = next((a for a in resized(args, subject.checked, rng) if takes(subject, a)), None)
         if reshaped is not None:
             other, more, _ = _compare(subject, (reshaped,), rng, seed)
             wrongs += more
@@ -102,7 +105,7 @@ def _read(subject):
 
 def _others(subject, args, rng, draws):
     """Fresh arguments that f takes, for draws beyond the first."""
-    drawn = (fresh(args, subject.named, rng) for _ in range(10 * draws))
+    drawn = (fresh(args, subject.checked, rng) for _ in range(10 * draws))
     return list(itertools.islice((a for a in drawn if takes(subject, a)), draws - 1))
 
 
@@ -121,7 +124,7 @@ def _compare(subject, draws, rng, seed):
                 raise ValueError(f"{subject.name}: its value is not finite at these arguments")
             these = copied(these)
             exact = allows_complex(subject.value, these, subject.arrays(these), rng)
-        more, worse = compare(subject, this, exact, rng)
+        more, worse = compare(subject, this, exact, rng, FEW if verdicts else ALL)
         wrongs += worse
         verdicts = [v if w.passed else w for v, w in zip(verdicts, more)] if verdicts else more
     return Report(subject, verdicts, seed), wrongs, late
@@ -135,6 +138,8 @@ def _explained(report, subject, args, wrongs, late):
         if culprit is not None:
             sentence = f"in {culprit.name}: {culprit.sentence}"
             return report.because(culprit.cause, sentence, culprit.path)
+    if late:
+        report.verdicts.clear()  # they are about other shapes
     if late and late.k is not None:
         cause, sentence = diagnose_shape(subject, late)
         if cause:
@@ -166,9 +171,8 @@ def _pattern(report, wrongs):
 
 def _culprit(subject, args):
     """The report on the first node of a program that is wrong by itself; None if none is."""
-    nodes = tree.map_leaves(lambda a: engine.Node(a) if is_float(a) else a, args)
     seen = set()
-    for n in engine.below(subject.f(*nodes, **subject.fresh())):
+    for n in engine.below(subject.f(*subject.nodes(args), **subject.fresh())):
         if n.function is None or n.function in seen or n.function.__name__ == "identity":
             continue
         seen.add(n.function)

@@ -4,7 +4,7 @@ import html
 import json
 
 from .compare import Verdict
-from .subjects import Subject, slide_names
+from .subjects import Subject
 
 COLUMNS = ("gradient", "shape", "verdict", "worst entry", "back gives", "differences give")
 
@@ -21,7 +21,7 @@ class Report:
         self.fixed = list(subject.fixed)
         self.passed = all(v.passed for v in verdicts)
         self.cause = self.sentence = self.path = ""
-        self.names = slide_names(subject.forward)
+        self.names = subject.called
 
     def because(self, cause: str, sentence: str, path: str = "") -> "Report":
         """The same report, false, with what explains it."""

@@ -61,10 +61,14 @@ def _forward(subject, args):
     except (Fault, Unfit):
         raise
     except Exception as error:
-        shapes = faults.call(subject.forward, args) if hasattr(subject.forward, "__name__") else ""
-        raise Fault("exception", f"{subject.name} raises: {_words(error)} {shapes}".rstrip()) from (
-            error
-        )
+        words = f"{subject.name} raises {_words(error)}"
+        try:
+            faults.explain_forward(subject.forward, args, error)
+        except ValueError as explained:
+            words = str(explained)
+        except AttributeError:  # a callable without a name
+            pass
+        raise Fault("exception", words) from error
     kind = getattr(Z, "dtype", np.dtype(type(Z))).kind
     if kind in "iub":
         raise Fault(

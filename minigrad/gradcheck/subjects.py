@@ -10,7 +10,6 @@
 import ast
 import copy
 import inspect
-import textwrap
 from typing import Any
 
 import numpy as np
@@ -67,13 +66,14 @@ class Subject:
         self.forward = f[0] if pair else getattr(f, "plain", f)
         self.name = _name(self.forward)
         self.kind = "pair" if pair else self._kind(args)
-        self.named = self._named(args)
-        self.names = _unpacked(self.forward, args)
+        self.checked = self._checked(args)
+        self.names = _names(self.forward, args)
+        self.called = slide_names(self.forward)
         self.gradients_of: list[str] = []
         self.fixed: list[str] = []
         for i, a in enumerate(args):
             floats = [p for p, leaf in tree.paths(a, self.names[i]) if is_float(leaf)]
-            (self.gradients_of if i < self.named else self.fixed).extend(floats)
+            (self.gradients_of if self.checked[i] else self.fixed).extend(floats)
 
     def _kind(self, args):
         try:
@@ -92,15 +92,33 @@ class Subject:
             "(value, back)"
         )
 
-    def _named(self, args):
-        """How many positional arguments have gradients: those that the back names, or all."""
-        if self.kind != "node":
-            return len(args)
+    def _checked(self, args):
+        """Which positional arguments have gradients: those that the back names, or all that can."""
+        if self.kind == "pair":
+            return [True] * len(args)
         try:
-            _, back = self.forward(*copied(args), **self.fresh())
+            if self.kind == "node":
+                _, back = self.forward(*copied(args), **self.fresh())
+                named = faults.positional(back, defaults=False) - 1
+                return [i < named for i in range(len(args))]
+            everything = [True] * len(args)
+            return everything if self._carries(everything, args) else self._one_by_one(args)
         except Exception:
-            return len(args)
-        return min(faults.positional(back, defaults=False) - 1, len(args))
+            return [True] * len(args)  # running it says what is wrong
+
+    def _carries(self, checked, args):
+        """True if nodes may stand for these arguments: a label or target carries no gradient."""
+        self.checked = checked
+        try:
+            self._run_program(copied(args))
+        except TypeError as error:
+            if "name its gradient in back" in str(error):
+                return False
+            raise
+        return True
+
+    def _one_by_one(self, args):
+        return [self._carries([i == j for j in range(len(args))], args) for i in range(len(args))]
 
     def fresh(self):
         """The options; generators and state anew, so that every run draws the same numbers."""
@@ -113,7 +131,7 @@ class Subject:
         if self.kind == "program":
             return self._run_program(args)
         Z, back = self.forward(*args, **self.fresh())
-        return Z, lambda dZ, gradients: back(dZ, *gradients[: self.named])
+        return Z, lambda dZ, gradients: back(dZ, *gradients[: sum(self.checked)])
 
     def value(self, args: tuple) -> Any:
         """The value alone."""
@@ -142,11 +160,11 @@ class Subject:
         return Z, back
 
     def _run_program(self, args):
-        nodes = tree.map_leaves(lambda a: engine.Node(a) if is_float(a) else a, args)
+        nodes = self.nodes(args)
         try:
             Z = self.f(*nodes, **self.fresh())
         except TypeError as error:
-            if "a Node" not in str(error):
+            if "cannot take a Node" not in str(error):
                 raise
             raise Fault(
                 "exception",
@@ -167,22 +185,29 @@ class Subject:
 
         return Z.value, back
 
+    def nodes(self, args: tuple) -> tuple:
+        """The arguments with leaves for the arrays that are checked."""
+        checked = {id(a) for a in self.arrays(args)}
+        return tree.map_leaves(lambda a: engine.Node(a) if id(a) in checked else a, args)
+
     def accumulators(self, args: tuple, fill: Any = np.zeros_like) -> tuple:
         """A nest of gradients for the arguments: fill(array) where one is checked."""
+        checked = {id(a) for a in self.arrays(args)}
 
         def of(a):
             parts = tree.children(a)
             if parts is None:
-                return fill(a) if is_float(a) else tree.Unwanted(a)
+                return fill(a) if id(a) in checked else tree.Unwanted(a)
             parts = [of(part) for part in parts]
             plain = type(a) is tuple or type(a) is list
             return tree.Gradients(parts) if plain else tree.rebuild(a, parts)
 
-        return tuple(of(a) for a in args[: self.named])
+        return tuple(of(a) for a in args)
 
     def arrays(self, args: tuple) -> list[np.ndarray]:
         """The arrays whose gradients are checked, in the order of gradients_of."""
-        return [a for a in tree.leaves(args[: self.named]) if is_float(a)]
+        parts = [a for a, checked in zip(args, self.checked) if checked]
+        return [a for a in tree.leaves(parts) if is_float(a)]
 
 
 def is_float(a: Any) -> bool:
@@ -200,7 +225,7 @@ def _name(f: Any) -> str:
     return getattr(f, "__name__", type(f).__name__)
 
 
-def _unpacked(f: Any, args: tuple) -> list[str]:
+def _names(f: Any, args: tuple) -> list[str]:
     """A name for every positional argument, from the signature."""
     try:
         parameters = list(inspect.signature(f).parameters.values())
@@ -218,12 +243,9 @@ def _unpacked(f: Any, args: tuple) -> list[str]:
 
 def slide_names(f: Any) -> dict[str, str]:
     """What f calls parts of its arguments, {"U[0]": "W"} for `W, b = U`; empty if unreadable."""
-    try:
-        body = ast.parse(textwrap.dedent(inspect.getsource(f))).body[0]
-    except (OSError, TypeError, SyntaxError, IndexError):
-        return {}
+    body = faults.source(f)
     names = {}
-    for s in ast.walk(body):
+    for s in ast.walk(body) if body else ():
         if isinstance(s, ast.Assign) and isinstance(s.targets[0], ast.Tuple):
             for i, e in enumerate(s.targets[0].elts):
                 if isinstance(s.value, ast.Name) and isinstance(e, ast.Name):

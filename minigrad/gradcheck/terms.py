@@ -18,7 +18,7 @@ def labels_exchanged(w):
         binary = isinstance(t, np.ndarray) and t is not w.x and set(np.unique(t)) == {0, 1}
         if binary and w.is_with(t, lambda t: 1 - t):
             return (
-                f"the gradient of {w.path} is the one for exchanged labels, 1 in the place of 0: "
+                f"the gradient of {w.name} is the one for exchanged labels, 1 in the place of 0: "
                 "the mask of back is not that of the forward"
             )
     return ""
@@ -29,7 +29,7 @@ def mask_of_incoming(w):
         for T in (w.dZ * (w.dZ > 0), w.G * (w.dZ > 0)):
             if w.is_(T):
                 return (
-                    f"the gradient of {w.path} is let through where the incoming gradient is "
+                    f"the gradient of {w.name} is let through where the incoming gradient is "
                     "positive: the mask looks at the input, not at the gradient"
                 )
     return ""
@@ -39,13 +39,13 @@ def mask_missing(w):
     right, dead = w.right(), np.abs(w.G) <= FITS * np.abs(w.G).max(initial=0)
     if not w.G.any():
         return (
-            f"the gradient of {w.path} must be 0 here: the mask of the forward is missing"
+            f"the gradient of {w.name} must be 0 here: the mask of the forward is missing"
             if w.D.shape == w.dZ.shape
             else ""
         )
     if dead.any() and right[~dead].all() and not right.all():
         return (
-            f"where the gradient of {w.path} must be 0, as at {first(~right)}, something flows "
+            f"where the gradient of {w.name} must be 0, as at {first(~right)}, something flows "
             "back: the mask of the forward is missing"
         )
     return ""
@@ -60,7 +60,7 @@ def slope(w):
         s = np.vdot(D, G) / np.vdot(G, G)
         if np.abs(D - s * G).max() <= FITS * w.largest:
             return (
-                f"where {w.path} is {words}, its gradient is {s:.4g} times what it should be: the "
+                f"where {w.name} is {words}, its gradient is {s:.4g} times what it should be: the "
                 "slope in back is not that of the forward"
             )
     return ""
@@ -72,7 +72,7 @@ def wrong_mask(w):
     told = w.x.ndim == 2 or w.x.shape == w.dZ.shape
     if told and not closed.all() and not (live & ~closed).any():
         return (
-            f"the gradient of {w.path} is 0 where something must flow back, and flows where it "
+            f"the gradient of {w.name} is 0 where something must flow back, and flows where it "
             f"must be 0, as at {first(~closed)}: the mask is the wrong way round"
         )
     if w.D.shape == w.dZ.shape:
@@ -80,14 +80,14 @@ def wrong_mask(w):
         missed = np.abs(w.G - w.dZ)[~right] <= FITS * w.largest
         if (through | closed).all() and missed.any():
             return (
-                f"the gradient of {w.path} is let through at the wrong entries: the mask is wrong"
+                f"the gradient of {w.name} is let through at the wrong entries: the mask is wrong"
             )
     if w.D.ndim and len(w.D) > 1 and w.Z.shape[:1] in ((), w.D.shape[:1]):
         fine = right.reshape(len(w.D), -1).all(1)
         shut = closed.reshape(len(w.D), -1).all(1)
         if (fine | shut).all() and fine.any() and not fine.all():
             return (
-                f"in row {np.argmin(fine)} nothing flows back to {w.path}, in row "
+                f"in row {np.argmin(fine)} nothing flows back to {w.name}, in row "
                 f"{np.argmax(fine)} all is right: the mask that switches rows off is wrong"
             )
     return ""
@@ -96,14 +96,14 @@ def wrong_mask(w):
 def wrong_operand(w):
     for words, T in operands(w):
         if w.is_(T):
-            return f"the gradient of {w.path} has {words} as a factor where something else belongs"
+            return f"the gradient of {w.name} has {words} as a factor where something else belongs"
     pairs = [(path, a) for path, a in w.others() if a.shape == w.x.shape]
     if w.x.shape == w.dZ.shape:
         pairs += [("the value", w.Z), ("the incoming gradient", w.dZ)]
     for path, a in pairs:
         if w.is_with(w.x, lambda x, a=a: a):
             return (
-                f"the gradient of {w.path} is what it would be at {path} instead of {w.path}: the "
+                f"the gradient of {w.name} is what it would be at {path} instead of {w.name}: the "
                 "wrong array stands in the formula"
             )
     return ""
@@ -113,7 +113,7 @@ def operands(w: Wrong) -> Iterator[tuple[str, np.ndarray]]:
     """(what stands in the formula, the gradient it gives)."""
     yield "the square of the incoming gradient", w.at(w.dZ * w.dZ)
     yield "the value", w.at(w.Z)
-    for path, a in [(w.path, w.x), *w.others()]:
+    for path, a in [(w.name, w.x), *w.others()]:
         if a.shape == w.dZ.shape:
             yield path, w.at(a)
             yield path, w.dZ * a
@@ -127,13 +127,13 @@ def diagonal_only(w):
         return ""
     if w.is_(w.dZ * np.diagonal(w.J).reshape(w.x.shape)):
         return (
-            f"the gradient of {w.path} has the diagonal of the Jacobian only: every entry of the "
+            f"the gradient of {w.name} has the diagonal of the Jacobian only: every entry of the "
             "value depends on other entries too"
         )
     if w.is_(w.dZ):
         return (
-            f"the gradient of {w.path} is the incoming one as it is: the terms that depend on "
-            f"{w.path} are missing"
+            f"the gradient of {w.name} is the incoming one as it is: the terms that depend on "
+            f"{w.name} are missing"
         )
     return ""
 
@@ -146,12 +146,12 @@ def term_missing(w):
         square = np.vdot(T, T)
         s = np.vdot(E, T) / square if square else 0
         if close(E, s * T) and w.D.any():
-            return f"a term of the gradient of {w.path} is missing: {words}"
+            return f"a term of the gradient of {w.name} is missing: {words}"
     for path, g in w.siblings():
         if close(w.D, -g):
             return (
-                f"a term of the gradient of {w.path} is missing: it is only the counterpart of "
-                f"that of {path}, and {w.path} stands in more than one place of the formula"
+                f"a term of the gradient of {w.name} is missing: it is only the counterpart of "
+                f"that of {path}, and {w.name} stands in more than one place of the formula"
             )
     return both_factors(w) or parts_missing(w) or projection(w) or statistics(w)
 
@@ -179,7 +179,7 @@ def both_factors(w):
     turned = deposits(w.subject, w.run.back, w.dZ.T.copy(), w.run.args)[w.k]
     if close(w.D + turned, w.G):
         return (
-            f"a term of the gradient of {w.path} is missing: {w.path} is in both factors of the "
+            f"a term of the gradient of {w.name} is missing: {w.name} is in both factors of the "
             "product, and each carries gradient"
         )
     return ""
@@ -195,7 +195,7 @@ def parts_missing(w):
         missing = [str(i) for i in np.flatnonzero(used == 0)]
         if missing and set(used) <= {0, 1} and w.is_((used @ c).reshape(w.D.shape)):
             return (
-                f"the gradient of {w.path} misses what flows back from index {', '.join(missing)} "
+                f"the gradient of {w.name} misses what flows back from index {', '.join(missing)} "
                 f"of axis {axis} of the value: a range too short?"
             )
     return ""
@@ -207,7 +207,7 @@ def projection(w):
         along = (w.D * w.x).sum(axis, keepdims=True) * w.x / np.where(square > 0, square, 1)
         if close(w.D - along, w.G):
             return (
-                f"the gradient of {w.path} must be perpendicular to {w.path}, of which only the "
+                f"the gradient of {w.name} must be perpendicular to {w.name}, of which only the "
                 "direction counts after normalising: the term that projects is missing"
             )
     return ""
@@ -225,5 +225,5 @@ def statistics(w):
                 basis = np.stack([np.ones(n), column][:size], 1)
                 rest = max(rest, np.abs(e - basis @ np.linalg.lstsq(basis, e)[0]).max())
             if rest <= FITS * w.largest:
-                return f"terms of the gradient of {w.path} are missing: {words} on {w.path} too"
+                return f"terms of the gradient of {w.name} are missing: {words} on {w.name} too"
     return ""

@@ -24,6 +24,7 @@ class Wrong:
     def __init__(self, subject: Subject, this: Run, k: int, J: np.ndarray):
         self.subject, self.run, self.k, self.J = subject, this, k, J
         self.path = subject.gradients_of[k]
+        self.name = subject.called.get(self.path, self.path)
         self.x = subject.arrays(this.args)[k]
         self.D, self.dZ, self.Z = this.D[k], this.dZ, this.Z
         self.G = self.at(self.dZ)
@@ -52,15 +53,16 @@ class Wrong:
         return float(max(np.abs(self.G).max(initial=0), np.abs(self.D).max(initial=0)))
 
     def others(self) -> Iterator[tuple[str, Any]]:
-        """(path, array) of the other arrays of floats."""
-        for path, a in self.inputs():
+        """(name, array) of the other arrays of floats."""
+        for name, a in self.inputs():
             if is_float(a) and a is not self.x:
-                yield path, a
+                yield name, a
 
     def inputs(self) -> Iterator[tuple[str, Any]]:
-        """(path, leaf) of all arguments."""
+        """(name, leaf) of all arguments, under the names on the slide."""
         for name, a in zip(self.subject.names, self.run.args):
-            yield from tree.paths(a, name)
+            for path, leaf in tree.paths(a, name):
+                yield self.subject.called.get(path, path), leaf
 
     def constants(self) -> Iterator[tuple[str, float]]:
         """(name, number) of the scalars that f was called with, or has as defaults."""
@@ -103,11 +105,11 @@ class Wrong:
         return J.reshape(n, -1, *self.x.shape).sum(1)
 
     def siblings(self) -> Iterator[tuple[str, np.ndarray]]:
-        """(path, gradient) of the other arguments of this shape."""
+        """(name, gradient) of the other arguments of this shape."""
         for path, a in zip(self.subject.gradients_of, self.subject.arrays(self.run.args)):
             if a is not self.x and a.shape == self.x.shape:
                 J = derivatives(self.subject.value, self.run.args, a, list(np.ndindex(a.shape))).J
-                yield path, (self.dZ.ravel() @ J).reshape(a.shape)
+                yield self.subject.called.get(path, path), (self.dZ.ravel() @ J).reshape(a.shape)
 
 
 def close(a: np.ndarray, b: np.ndarray) -> bool:
