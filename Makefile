@@ -12,6 +12,7 @@ test: $(VENV)/test.installed
 
 bench: .venv-bench/bench.installed
 	.venv-bench/bin/python -m benchmarks.overhead $(ARGS)
+	PYTHONPATH=tests .venv-bench/bin/python -m benchmarks.checks
 
 # a file named after the extra says that it is installed, as setup.cfg lists it now
 %.installed: setup.cfg pyproject.toml

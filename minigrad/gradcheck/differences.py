@@ -23,6 +23,7 @@ STEPS = (1e-3, 1e-4, 1e-5)  # of the array's size; the first serves unless a kin
 # A smooth f leaves about h^2 |f'''| / 4, some 1e-6 of the largest slope at the first step
 ROUGH = 1e-6
 GROWS = 3  # rounding makes contrasts grow tenfold from step to step
+JUMP = 1e-10  # what makes them grow and is larger is a jump of f
 NOISE = 100 * np.finfo(float).eps  # of the largest value, divided by the step
 COMPLEX_STEP = 1e-30  # no difference is taken, so nothing cancels: the smaller the better
 
@@ -94,8 +95,8 @@ def _five_points(f, args, x, i, center, size):
         quartic = np.abs((a + e) - 4 * (b + d) + 6 * center).max(initial=0) / h
         noise = NOISE * largest / h
         rough = max(cubic, quartic)
-        if rough > GROWS * least:  # a kink stays as rough or goes: this is rounding, kept was best
-            return kept, False, least
+        if rough > GROWS * least and rough * h < JUMP * max(largest, 1):
+            return kept, False, least  # a kink stays as rough or goes: this is rounding
         if rough <= ROUGH * np.abs(slope).max(initial=0) + noise:  # false for NaN
             return (slope, left, right), False, max(noise, quartic)
         kept, least = (slope, left, right), rough
