@@ -1,3 +1,4 @@
+import json
 import subprocess
 import sys
 
@@ -115,4 +116,62 @@ def test_a_real_process_ends_alike():
     assert done.returncode == 2
     assert done.stdout == ""
     assert "/none" in done.stderr
+    assert done.stderr.count("\n") == 1
+
+
+HOMEWORK = """
+import numpy as np
+
+def relu(A):
+    print("a print of the student's")
+    def back(dZ, dA):
+        dA += dZ * {mask}
+    return np.maximum(A, 0), back
+"""
+
+
+def minigrad_check(tmp_path, *words, mask="(A > 0)"):
+    path = tmp_path / "hw.py"
+    path.write_text(HOMEWORK.format(mask=mask))
+    command = [sys.executable, "-m", "minigrad", "check", *words]
+    return subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
+
+
+def test_check_says_right_and_exits_with_0(tmp_path):
+    done = minigrad_check(tmp_path, "hw.py:relu")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.startswith("relu: right\n")
+    assert "checked with (5, 4), seed 0" in done.stdout
+
+
+def test_check_names_the_mistake_and_exits_with_1(tmp_path):
+    done = minigrad_check(tmp_path, "hw.py", "--shapes", "(3, 7)", "--seed", "2", mask="(dZ > 0)")
+    assert (done.returncode, done.stderr) == (1, "")
+    assert "wrong mask: the gradient of A is let through where the incoming" in done.stdout
+    assert "checked with (3, 7), seed 2" in done.stdout
+
+
+def test_check_gives_json_for_programs(tmp_path):
+    done = minigrad_check(tmp_path, "hw.py", "--json", mask="1")
+    (report,) = json.loads(done.stdout)
+    assert done.returncode == 1
+    assert (report["name"], report["passed"], report["cause"]) == ("relu", False, "mask missing")
+    assert report["verdicts"][0]["shape"] == [5, 4]
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (["none.py"], "none.py: there is no such file"),
+        (["hw.py:nope"], "there is no function nope; it has relu"),
+        (["hw.py", "--shapes", "(5, 4"], "--shapes '(5, 4': shapes are like (5, 4)"),
+        (["hw.py", "--seed", "x"], "--seed"),
+        ([], "FILE[:FUNCTION]"),
+    ],
+    ids=str,
+)
+def test_a_mistake_on_the_command_line_of_check_is_one_line(tmp_path, words, sentence):
+    done = minigrad_check(tmp_path, *words)
+    assert done.returncode == 2
+    assert sentence in done.stderr
     assert done.stderr.count("\n") == 1

@@ -20,7 +20,7 @@ ORDER = [  # imports run from right to left, within a group freely
     {"nodes"},
     {"listing", "gradcheck", "learn", "data", "evaluate"},
     {"models"},
-    {"stepper", "grade", "cli"},
+    {"stepper", "grade", "cli", "__main__"},
 ]
 
 

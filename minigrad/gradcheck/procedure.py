@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 
 from .. import engine, faults, tree
-from .compare import ALL, FEW, compare
 from .diagnosis import diagnose, diagnose_shape
 from .differences import allows_complex
 from .draws import fresh, hides_mistakes, resized
@@ -16,6 +15,7 @@ from .edges import check_edges, takes
 from .report import Report
 from .runs import run
 from .subjects import Fault, Subject, Unfit, copied, is_float
+from .verdicts import ALL, FEW, compare
 
 
 def check(

@@ -3,8 +3,8 @@
 import html
 import json
 
-from .compare import Verdict
 from .subjects import Subject
+from .verdicts import Verdict
 
 COLUMNS = ("gradient", "shape", "verdict", "worst entry", "back gives", "differences give")
 
