@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from . import factors, places, terms
+from . import factors, positions, terms
 from .differences import derivatives
 from .subjects import Fault, Subject, copied
 from .wrong import Wrong, close
@@ -20,21 +20,21 @@ CAUSES: tuple[tuple[str, Callable[[Any], str]], ...] = (
     ("1/N", factors.over_samples),
     ("lambda", factors.constant),
     ("factor", factors.factor),
-    ("batch sum missing", places.batch_sum),
-    ("wrong axis", places.wrong_axis),
-    ("broadcast", places.broadcast),
-    ("transposed", places.transposed),
-    ("rotated", places.rotated),
+    ("batch sum missing", positions.batch_sum),
+    ("wrong axis", positions.wrong_axis),
+    ("broadcast", positions.broadcast),
+    ("transposed", positions.transposed),
+    ("rotated", positions.rotated),
     ("wrong mask", terms.labels_exchanged),
     ("wrong mask", terms.mask_of_incoming),
     ("mask missing", terms.mask_missing),
     ("slope", terms.slope),
     ("wrong mask", terms.wrong_mask),
     ("wrong operand", terms.wrong_operand),
-    ("border", places.border),
+    ("border", positions.border),
     ("summand missing", terms.diagonal_only),
-    ("counted once", places.counted_once),
-    ("misplaced", places.misplaced),
+    ("counted once", positions.counted_once),
+    ("misplaced", positions.misplaced),
     ("summand missing", terms.term_missing),
     ("eps place", factors.eps_place),
     ("factor", factors.row_factor),
