@@ -4,7 +4,9 @@ import ast
 import builtins
 from pathlib import Path
 
+import numpy as np
 import pytest
+from numeric import normal, positive
 
 import minigrad
 from minigrad import faults, nodes
@@ -32,6 +34,43 @@ def test_every_docstring_has_a_formula_and_an_example(name):
     text, prompt, _ = (NODES[name].__doc__ or "").partition(">>>")
     assert " = " in text
     assert prompt
+
+
+A, B, P = normal(5, 4), normal(5, 4, seed=1), positive(5, 4)
+IMAGES = normal(2, 3, 6, 5)
+TAKES = {  # what a node is checked with, if not with (A,)
+    "add": ((A, B, normal(4)),),
+    "affine": (A, (normal(4, 3), normal(3))),
+    "avgpool": (IMAGES, 2),
+    "concatenate": ((A, B),),
+    "conv": (IMAGES, (normal(4, 3, 3, 2), normal(4)), (2, 1), 1),
+    "decay": ((A, (B, P)), 0.3),
+    "div": (A, P),
+    "dot": (A, normal(4, 3)),
+    "dropout": (A, 0.3),
+    "entropy": (A, np.array([0, 3, 1, 1, 2])),
+    "index": (A, (slice(1, 4), np.array([0, 0, 2]))),
+    "log": (P,),
+    "maximum": (A, B),
+    "maxpool": (IMAGES, (2, 3), 2, 1, True),
+    "minimum": (A, B),
+    "mul": (A, normal(4)),
+    "pad": (A, ((1, 2), (0, 1))),
+    "pow": (P, A),
+    "reshape": (A, (2, 10)),
+    "sqrt": (P,),
+    "squared_error": (A, B),
+    "stack": ((A, B),),
+    "sub": (A, normal(5, 1)),
+    "take": (A, np.array([0, 0, 3])),
+}
+
+
+@pytest.mark.parametrize("name", NODES)
+def test_the_check_finds_every_node_right(name):
+    options = {"rng": np.random.default_rng(0)} if name == "dropout" else {}
+    report = minigrad.check(NODES[name], *TAKES.get(name, (A,)), **options)
+    assert report, report
 
 
 @pytest.mark.parametrize("name", NODES)
