@@ -13,7 +13,7 @@ from .differences import allows_complex
 from .draws import fresh, hides_mistakes, resized
 from .edges import check_edges, takes
 from .report import Report
-from .runs import run
+from .runs import contract, run
 from .subjects import Fault, Subject, Unfit, copied, is_float
 from .verdicts import ALL, FEW, compare
 
@@ -74,18 +74,17 @@ def examine(subject: Subject, args: tuple, seed: int = 0, draws: int = 2) -> Rep
         _read(subject)
         others = _others(subject, args, rng, draws)
         report, wrongs, late = _compare(subject, (args, *others), rng, seed)
-        if report and not late and not hides_mistakes(args):
-            check_edges(subject, args, others, rng)
-            return report
         # other shapes tell mistakes apart, and show those that a batch of one or a square hides
-        reshaped = next((a for a in resized(args, subject.checked, rng) if takes(subject, a)), None)
-        if reshaped is not None:
-            other, more, _ = _compare(subject, (reshaped,), rng, seed)
+        if late or not report or hides_mistakes(args):
+            shaped = (a for a in resized(args, subject.checked, rng) if takes(subject, a))
+            other, more, _ = _compare(subject, itertools.islice(shaped, 1), rng, seed)
             wrongs += more
             report = report if other or not report else other
         if late or not report:
             return _explained(report, subject, args, wrongs, late)
         check_edges(subject, args, others, rng)
+        if subject.kind == "program":
+            _contracts(subject, args, rng)
     except Fault as fault:
         return Report(subject, [], seed).because(fault.cause, fault.sentence, fault.path)
     return report
@@ -138,6 +137,11 @@ def _explained(report, subject, args, wrongs, late):
         if culprit is not None:
             sentence = f"in {culprit.name}: {culprit.sentence}"
             return report.because(culprit.cause, sentence, culprit.path)
+        return report.because(
+            "",
+            f"every node of {subject.name} is right by itself: is something detached inside, or "
+            "taken with .value? Give it as an argument of its own",
+        )
     if late:
         report.verdicts.clear()  # they are about other shapes
     if late and late.k is not None:
@@ -169,16 +173,28 @@ def _pattern(report, wrongs):
     return f"the gradient of {v.path} is wrong at {places}, in no way that this check knows"
 
 
+def _parts(subject, args):
+    """(subject, arguments) of every function that a program is made of, each once."""
+    seen = {None}
+    for n in engine.below(subject.f(*subject.nodes(args), **subject.fresh())):
+        if n.function not in seen and n.function is not engine.identity:
+            seen.add(n.function)
+            part = Subject(n.function, engine.detach(n.args), n.options)
+            if part.gradients_of:
+                yield part, engine.detach(n.args)
+
+
 def _culprit(subject, args):
     """The report on the first node of a program that is wrong by itself; None if none is."""
-    seen = set()
-    for n in engine.below(subject.f(*subject.nodes(args), **subject.fresh())):
-        if n.function is None or n.function in seen or n.function.__name__ == "identity":
-            continue
-        seen.add(n.function)
-        part = Subject(n.function, engine.detach(n.args), n.options)
-        if part.gradients_of:
-            report = examine(part, engine.detach(n.args))
-            if not report:
-                return report
-    return None
+    reports = (examine(part, given) for part, given in _parts(subject, args))
+    return next((report for report in reports if not report), None)
+
+
+def _contracts(subject, args, rng):
+    """Raise Fault for a node that would be wrong in another program than this one."""
+    for part, given in _parts(subject, args):
+        try:
+            contract(part, run(part, given, rng), fresh(given, part.checked, rng), rng)
+        except Fault as fault:
+            words = f"in {part.name}: {fault.sentence}"
+            raise Fault(fault.cause, words, fault.path) from None

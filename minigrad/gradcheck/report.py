@@ -3,6 +3,8 @@
 import html
 import json
 
+import numpy as np
+
 from .subjects import Subject
 from .verdicts import Verdict
 
@@ -31,45 +33,48 @@ class Report:
     def __bool__(self) -> bool:
         return self.passed
 
-    def rows(self) -> list[tuple[str, ...]]:
-        """The table: a row of texts for every argument."""
+    def table(self) -> list[tuple[str, ...]]:
+        """A head and a row of texts for every argument; where all is right, without numbers."""
         rows: list[tuple[str, ...]] = []
         for v in self.verdicts:
-            called = self.names.get(v.path)
-            name = f"d{called}" if called else f"d{v.path}"
-            if v.passed:
-                words = f"right, {v.looked} of {_size(v.shape)} entries"
-                words += f", {v.kinked} at a kink" if v.kinked else ""
-                rows.append((name, str(v.shape), words, "", "", ""))
-            else:
-                place = str(list(v.worst)) if v.worst else ""
-                numbers = (f"{v.deposited:.6g}", f"{v.expected:.6g}")
-                rows.append((name, str(v.shape), "wrong", place, *numbers))
-        return rows
+            name = f"d{self.names.get(v.path, v.path)}"
+            size = int(np.prod(v.shape, dtype=int))
+            words = f"right, {v.looked} of {size} entries" if v.passed else "wrong"
+            words += f", {v.kinked} at a kink" if v.passed and v.kinked else ""
+            numbers = (
+                ("", "", "")
+                if v.passed
+                else (str(list(v.worst)), f"{v.deposited:.6g}", f"{v.expected:.6g}")
+            )
+            rows.append((name, str(v.shape), words, *numbers))
+        table = [COLUMNS, *rows] if rows else []
+        return [row[:3] for row in table] if all(v.passed for v in self.verdicts) else table
 
     def __str__(self) -> str:
-        head = f"{self.name}: {'right' if self.passed else 'wrong'}"
-        rows = [COLUMNS, *self.rows()] if self.verdicts else []
-        if self.passed:
-            rows = [row[:3] for row in rows]
-        widths = [max(map(len, column)) for column in zip(*rows)]
-        lines = ["  " + "  ".join(c.ljust(w) for c, w in zip(row, widths)) for row in rows]
-        lines = [head, *(line.rstrip() for line in lines)]
+        table = self.table()
+        widths = [max(map(len, column)) for column in zip(*table)]
+        lines = ["  " + "  ".join(c.ljust(w) for c, w in zip(row, widths)) for row in table]
+        lines = [self._headline(), *(line.rstrip() for line in lines)]
         if self.fixed:
             lines.append(f"  held fixed: {', '.join(self.fixed)}")
-        if self.cause or self.sentence:
+        if self.sentence:
             lines.append(f"{self.cause}: {self.sentence}" if self.cause else self.sentence)
         return "\n".join(lines)
 
     __repr__ = __str__
 
-    def _repr_html_(self) -> str:
-        def row(cells, tag):
-            return "<tr>" + "".join(f"<{tag}>{html.escape(c)}</{tag}>" for c in cells) + "</tr>"
+    def _headline(self):
+        return f"{self.name}: {'right' if self.passed else 'wrong'}"
 
-        table = row(COLUMNS, "th") + "".join(row(cells, "td") for cells in self.rows())
-        verdict = "right" if self.passed else "wrong"
-        text = f"<p><b>{html.escape(self.name)}: {verdict}</b></p><table>{table}</table>"
+    def _repr_html_(self) -> str:
+        rows = [
+            "".join(f"<{tag}>{html.escape(cell)}</{tag}>" for cell in row)
+            for tag, row in zip(["th", *["td"] * len(self.verdicts)], self.table())
+        ]
+        text = f"<p><b>{html.escape(self._headline())}</b></p>"
+        text += "<table>" + "".join(f"<tr>{row}</tr>" for row in rows) + "</table>"
+        if self.fixed:
+            text += f"<p>held fixed: {html.escape(', '.join(self.fixed))}</p>"
         if self.sentence:
             cause = f"<b>{html.escape(self.cause)}</b>: " if self.cause else ""
             text += f"<p>{cause}{html.escape(self.sentence)}</p>"
@@ -89,10 +94,3 @@ class Report:
             },
             default=float,
         )
-
-
-def _size(shape: tuple[int, ...]) -> int:
-    size = 1
-    for n in shape:
-        size *= n
-    return size

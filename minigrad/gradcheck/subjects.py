@@ -102,7 +102,8 @@ class Subject:
                 named = faults.positional(back, defaults=False) - 1
                 return [i < named for i in range(len(args))]
             everything = [True] * len(args)
-            return everything if self._carries(everything, args) else self._one_by_one(args)
+            checked = everything if self._carries(everything, args) else self._one_by_one(args)
+            return self._reached(checked, args)
         except Exception:
             return [True] * len(args)  # running it says what is wrong
 
@@ -119,6 +120,16 @@ class Subject:
 
     def _one_by_one(self, args):
         return [self._carries([i == j for j in range(len(args))], args) for i in range(len(args))]
+
+    def _reached(self, checked, args):
+        """Without arguments that the program detaches."""
+        self.checked = checked
+        nodes = self.nodes(args)
+        used = set(engine.below(self.f(*nodes, **self.fresh())))
+        return [
+            c and any(type(leaf) is engine.Node and leaf in used for leaf in tree.leaves(n))
+            for c, n in zip(checked, nodes)
+        ]
 
     def fresh(self):
         """The options; generators and state anew, so that every run draws the same numbers."""

@@ -109,6 +109,27 @@ def test_in_a_program_the_node_at_fault_is_named():
         assert report.sentence.startswith("in relu: the gradient of A is let through where")
 
 
+def test_a_node_that_would_be_wrong_in_another_program_is_named():
+    @node
+    def double(A):
+        def back(dZ, dA):
+            dA[...] = 2 * dZ
+
+        return 2 * A, back
+
+    report = check(lambda X: mg.sum(double(X)), X)
+    assert report.cause == "overwritten"
+    assert report.sentence.startswith("in double: the back of double overwrites the gradient of A")
+
+
+def test_what_a_program_detaches_is_asked_for_as_an_argument():
+    report = check(lambda X: mg.sum(X * mg.detach(X)), X)
+    assert report.sentence.startswith("every node of <lambda> is right by itself: is something")
+    report = check(lambda X, Y, T: mg.entropy(X * mg.detach(Y), T), X, X, T % 4)
+    assert report
+    assert report.fixed == ["Y"]
+
+
 def test_a_program_of_right_nodes_is_right():
     report = check(lambda X, U, T: mg.entropy(mg.relu(mg.affine(X, U)), T), X, (W, b), T)
     assert report
