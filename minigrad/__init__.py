@@ -10,6 +10,7 @@ array([-0.167,  0.083,  0.083])
 """
 
 from .engine import Node, block, detach, grad, node, value_and_grad, var
+from .listing import program
 from .nodes import (
     abs,
     add,
@@ -85,6 +86,7 @@ __all__ = [
     "node",
     "normalize",
     "pad",
+    "program",
     "relu",
     "reshape",
     "sigmoid",

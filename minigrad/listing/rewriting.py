@@ -1,0 +1,273 @@
+"""Expressions of a function as expressions of a script, and values as literals.
+
+>>> ast.unparse(literal((1, {"a": np.inf}, slice(0, None), np.float32(2))))
+"(1, {'a': np.inf}, slice(0, None, None), np.float32(2.0))"
+"""
+
+import ast
+import builtins
+import copy
+from collections.abc import Iterator
+from types import FunctionType, ModuleType
+from typing import Any
+
+import numpy as np
+
+from .. import tree
+from ..backend import array_module
+from .sources import gives_pair
+
+_SHAPE = ("shape", "ndim", "dtype", "size", "itemsize")
+_SCOPES = (ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp, ast.Lambda)
+UNWANTED = "unwanted "  # no identifier: the gradient of a value that nobody asks for
+
+
+class Unfit(Exception):
+    """This function cannot be written out statement by statement."""
+
+
+def literal(value: Any) -> Any:
+    """The expression of a constant or a nest of constants; raises Unfit for other values."""
+    kind = type(value)
+    if isinstance(value, float) and not np.isfinite(value):
+        text = f"np.{abs(value)}" if value == value else "np.nan"
+        return ast.parse(f"-{text}" if value < 0 else text, mode="eval").body
+    if kind in (bool, int, float, complex, str, bytes, slice) or value is None or value is ...:
+        return ast.parse("..." if value is ... else repr(value), mode="eval").body
+    if isinstance(value, np.generic):
+        inner = literal(value.item())
+        return ast.Call(ast.Attribute(ast.Name("np"), kind.__name__), [inner], [])
+    if isinstance(value, np.dtype):
+        return ast.parse(f"np.dtype({value.str!r})", mode="eval").body
+    if kind is tuple:
+        return ast.Tuple(list(map(literal, value)), ast.Load())
+    if kind is list:
+        return ast.List(list(map(literal, value)), ast.Load())
+    if kind is dict:
+        return ast.Dict(list(map(literal, value)), list(map(literal, value.values())))
+    raise Unfit(f"a {kind.__name__} is no constant")
+
+
+def _is_whole(value):
+    """True for whole numbers, truth values, strings, None, and nests of them."""
+    parts = tree.children(value)
+    if parts is not None:
+        return all(map(_is_whole, parts))
+    return value is None or type(value) in (bool, int, str)
+
+
+def is_plain(e: ast.expr) -> bool:
+    """True for a name, a constant, a function of NumPy's, and tuples of these."""
+    if isinstance(e, ast.Tuple):
+        return all(map(is_plain, e.elts))
+    if isinstance(e, ast.Call) and name_of(e.func) == "slice":
+        return all(map(is_plain, e.args))
+    if isinstance(e, ast.Call) and hasattr(e, "fields"):
+        return all(map(is_plain, e.args)) and any(isinstance(a, ast.Name) for a in e.args)
+    if isinstance(e, ast.Dict):
+        return all(map(is_plain, e.values))
+    if isinstance(e, ast.Attribute):
+        return name_of(e.value) == "np"
+    if isinstance(e, ast.UnaryOp):
+        return isinstance(e.operand, ast.Constant)
+    return isinstance(e, (ast.Constant, ast.Name))
+
+
+def name_of(e: Any) -> str:
+    return e.id if isinstance(e, ast.Name) else ""
+
+
+def store(name: str) -> ast.Name:
+    return ast.Name(name, ast.Store())
+
+
+def is_unwanted(e: Any) -> bool:
+    """True for the gradient nobody wants, and for parts and views of it."""
+    while isinstance(e, (ast.Subscript, ast.Attribute)):
+        e = e.value
+    return name_of(e).startswith(UNWANTED)
+
+
+def parts(e: Any) -> list[ast.expr] | None:
+    """The parts of a literal tuple, list or named tuple."""
+    if isinstance(e, (ast.Tuple, ast.List)):
+        return None if any(isinstance(part, ast.Starred) for part in e.elts) else e.elts
+    return e.args if hasattr(e, "fields") else None
+
+
+def stored(body: Any) -> Iterator[str]:
+    """The names that statements bind, in order; not those inside functions and comprehensions."""
+    for s in body:
+        if isinstance(s, (*_SCOPES, ast.FunctionDef)):
+            continue
+        if isinstance(s, ast.Name) and isinstance(s.ctx, ast.Store):
+            yield s.id
+        yield from stored(ast.iter_child_nodes(s))
+
+
+def names_in(e: ast.AST) -> set[str]:
+    return {n.id for n in ast.walk(e) if isinstance(n, ast.Name)}
+
+
+def exposed(e: ast.AST) -> set[str]:
+    """The names on whose values an expression depends, beyond their shapes."""
+    if isinstance(e, ast.Attribute) and e.attr in _SHAPE:
+        return set()
+    if isinstance(e, ast.Call) and name_of(e.func) in ("len", "needed", "isinstance"):
+        return set()
+    if isinstance(e, ast.Compare) and isinstance(e.ops[0], (ast.Is, ast.IsNot)):
+        return set()
+    if isinstance(e, ast.Name):
+        return {e.id} if isinstance(e.ctx, ast.Load) else set()
+    return set().union(*map(exposed, ast.iter_child_nodes(e)))
+
+
+class Rewriter(ast.NodeTransformer):
+    """Puts the script's expressions in place of the names of a frame's function."""
+
+    def __init__(self, frame: Any):
+        self.frame = frame
+
+    def visit(self, e):
+        if self.frame.helper and isinstance(e, ast.expr) and not isinstance(e, ast.Constant):
+            value = self._by_shape(e)
+            if value is not self:
+                return literal(value)
+        return super().visit(e)
+
+    def _by_shape(self, e):
+        """What a helper's expression of shapes and constants comes to; self for other ones."""
+        f = self.frame
+        loads = isinstance(getattr(e, "ctx", ast.Load()), ast.Load)
+        if not loads or isinstance(e, (ast.Starred, ast.Slice)) or not f.known(e):
+            return self
+        if not all(_is_whole(f.space.get(x)) for x in exposed(e) if x in f.names):
+            return self
+        try:
+            value = f.value(e)
+        except Exception:  # a part of a comprehension does not stand alone
+            return self
+        return value if _is_whole(value) and not isinstance(value, str) else self
+
+    def visit_Name(self, e):
+        f = self.frame
+        if e.id in f.names:
+            found = copy.deepcopy(f.names[e.id])
+            if isinstance(e.ctx, ast.Store):
+                found.ctx = e.ctx
+            return found
+        if e.id in f.unknown:
+            raise Unfit(f"{e.id} was not kept")
+        if e.id in f.space:
+            return f.script.outer(f.space[e.id], e.id)
+        if not hasattr(builtins, e.id):
+            raise Unfit(f"{e.id} is not defined")
+        return e
+
+    def visit_IfExp(self, e):
+        if self.frame.known(e.test):
+            return self.visit(e.body if self.frame.value(e.test) else e.orelse)
+        return self.generic_visit(e)
+
+    def visit_Attribute(self, e):
+        held = self._static(e.value)
+        if isinstance(held, ModuleType) and held.__name__.split(".")[0] != "numpy":
+            return self.frame.script.outer(getattr(held, e.attr), e.attr)
+        e = self.generic_visit(e)
+        fields = getattr(e.value, "fields", ())
+        return e.value.args[fields.index(e.attr)] if e.attr in fields else e
+
+    def visit_Subscript(self, e):
+        fixed = not isinstance(e.ctx, ast.Store) and self.frame.known(e.slice)
+        origin = copy.deepcopy(e.slice)
+        e = self.generic_visit(e)
+        inside = parts(e.value)
+        if fixed and (inside is not None or isinstance(e.value, ast.Dict)):
+            key = self.frame.value(_as_value(origin))
+            if isinstance(e.value, ast.Dict):
+                return e.value.values[[k.value for k in e.value.keys].index(key)]
+            return ast.Tuple(inside[key]) if isinstance(key, slice) else inside[key]
+        e.slice = _as_slice(e.slice)
+        return e
+
+    def visit_Call(self, e):
+        function = self._static(e.func)
+        if function is array_module:
+            return ast.Name("np", ast.Load())
+        if function is tree.needed and self.frame.known(e):
+            return ast.Constant(self.frame.value(e))
+        if function is tree.leaves:
+            found = _leaves(self.visit(e.args[0]))
+            if found is not None:
+                return ast.Tuple(found)
+        if isinstance(function, FunctionType) and not function.__module__.startswith("numpy"):
+            if self.frame.known(e) and not self.frame.nested:
+                value = self.frame.value(e)
+                if isinstance(value, tuple) and _is_whole(value):
+                    return self.frame.script.expression(value, "")
+            if not self.frame.nested and not hasattr(function, "plain"):
+                done, written = self.frame.script.inline(self.frame, e, function)
+                if done:
+                    return written
+        e = self.generic_visit(e)
+        return ast.Subscript(e, ast.Constant(0), ast.Load()) if gives_pair(function) else e
+
+    def _static(self, e):
+        """The function or module that an expression names, from around the function."""
+        f = self.frame
+        if isinstance(e, ast.Name) and e.id not in f.names and e.id not in f.unknown:
+            return f.space.get(e.id)
+        if isinstance(e, ast.Attribute):
+            held = self._static(e.value)
+            return getattr(held, e.attr, None) if isinstance(held, ModuleType) else None
+        return None
+
+    def _scope(self, e):
+        """A comprehension or lambda: its own variables get names that are free in the script."""
+        f = self.frame
+        new = {
+            n.id for n in ast.walk(e) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)
+        }
+        new |= {a.arg for a in ast.walk(e) if isinstance(a, ast.arg)}
+        if new & (f.names.keys() | f.unknown):
+            raise Unfit(f"{f.function.__name__} uses a name again in a comprehension")
+        f.names |= {x: ast.Name(f.own(x), ast.Load()) for x in new}
+        f.unknown, unknown = f.unknown | new, f.unknown
+        nested, f.nested = f.nested, True
+        for a in ast.walk(e):
+            if isinstance(a, ast.arg):
+                a.arg = f.own(a.arg)
+        e = self.generic_visit(e)
+        f.unknown, f.nested = unknown, nested
+        for x in new:
+            del f.names[x]
+        return e
+
+    visit_ListComp = visit_SetComp = visit_DictComp = visit_GeneratorExp = visit_Lambda = _scope
+
+
+def _as_value(e):
+    """What stands in brackets as an expression of its own."""
+    if isinstance(e, ast.Slice):
+        bounds = [b or ast.Constant(None) for b in (e.lower, e.upper, e.step)]
+        return ast.Call(ast.Name("slice", ast.Load()), bounds, [])
+    return e
+
+
+def _as_slice(e):
+    """`slice(1, None, None)` in brackets as `1:`."""
+    if isinstance(e, ast.Tuple):
+        e.elts = [_as_slice(part) for part in e.elts]
+    elif isinstance(e, ast.Call) and name_of(e.func) == "slice" and len(e.args) == 3:
+        none = [isinstance(a, ast.Constant) and a.value is None for a in e.args]
+        return ast.Slice(*[None if skip else a for a, skip in zip(e.args, none)])
+    return e
+
+
+def _leaves(e):
+    """The leaves of a literal nest; None for what is not literal."""
+    inside = e.values if isinstance(e, ast.Dict) else parts(e)
+    if inside is None:
+        return [e] if isinstance(e, ast.Name) else None
+    found = [_leaves(part) for part in inside]
+    return None if None in found else [leaf for part in found for leaf in part]

@@ -1,0 +1,248 @@
+"""The file of a program on the way: names taken, arrays to read, functions to carry, its text.
+
+>>> script = Script(None)
+>>> script.expression((np.ones(2), 3), "X").elts[0].id, script.fresh("X")
+('X', 'X1')
+>>> script.statements = [("", [ast.parse("Z = 2 * X").body[0]])]
+>>> print(script.text("An example.", ["Z"]))
+\"""An example.\"""
+<BLANKLINE>
+import numpy as np
+<BLANKLINE>
+with np.load("inputs.npz") as inputs:
+    X = inputs["X"]  # (2,)
+<BLANKLINE>
+Z = 2 * X
+"""
+
+import ast
+import builtins
+import sys
+from types import FunctionType, ModuleType
+from typing import Any
+
+import numpy as np
+
+from .. import tree
+from ..engine import Node
+from .inlining import inline
+from .names import RESERVED, Names, fresh
+from .rewriting import UNWANTED, Unfit, literal, names_in, stored
+from .transplants import named_tuple, transplant
+
+
+class Script:
+    """statements: (heading, statements) of each step, in the order in which they run.
+
+    arrays: what the file reads; drawn: the names of those that a generator or a state gave;
+    whole: the nodes whose number must be an array, as students' nodes may index it.
+    """
+
+    inline = staticmethod(inline)
+
+    def __init__(self, names: Names | None):
+        self.names = names
+        self.taken = set(RESERVED)
+        self.statements: list[tuple[str, list[ast.stmt]]] = []
+        self.arrays: dict[str, np.ndarray] = {}
+        self.drawn: set[str] = set()
+        self.whole: set[Node] = set()
+        self._called: dict[int, str] = {}
+        self._held: list = []  # so that no id in _called comes to mean something else
+        self._carried: dict[str, str] = {}
+        self._imports: set[str] = set()
+        self._shapes: dict[str, tuple] = {}
+
+    def fresh(self, base: str) -> str:
+        """A name that is free in the file."""
+        name = fresh(base, self.taken)
+        self.taken.add(name)
+        return name
+
+    def call(self, a: Any, base: str) -> str:
+        """What the file calls a value: base, at first, with a number if that is taken."""
+        if id(a) not in self._called:
+            self._held.append(a)
+            self._called[id(a)] = self.fresh(base)
+        return self._called[id(a)]
+
+    def called(self, a: Any) -> str:
+        return self._called[id(a)]
+
+    def gradient_of(self, n: Node) -> str:
+        return self._called.get(-id(n)) or self._called.setdefault(
+            -id(n), self.fresh(f"d{self.called(n)}")
+        )
+
+    def expression(self, a: Any, label: str) -> Any:
+        """The expression of a value or a nest; its arrays are read from the file of inputs."""
+        if id(a) in self._called:
+            return ast.Name(self.called(a), ast.Load())
+        if isinstance(a, np.ndarray):
+            known = self.names.identifier(a)[0] if self.names else ""
+            name = self.call(a, known or label)
+            self.arrays[name] = a
+            return ast.Name(name, ast.Load())
+        parts = tree.children(a)
+        if parts is None:
+            return literal(a)
+        inside = [self.expression(part, label) for part in parts]
+        return self.nest(a, inside)
+
+    def gradient(self, a: Any) -> Any:
+        """The expression of the gradient of an argument, nested like it."""
+        if type(a) is Node:
+            return ast.Name(self.gradient_of(a), ast.Load())
+        parts = tree.children(a)
+        if parts is None:
+            name = f"{UNWANTED}{len(self._shapes)}"
+            self._shapes[name] = np.shape(a) if hasattr(a, "__array_function__") else ()
+            return ast.Name(name, ast.Load())
+        return self.nest(a, list(map(self.gradient, parts)))
+
+    def nest(self, a: Any, inside: list) -> Any:
+        """The expression of a nest like a, of other parts."""
+        if isinstance(a, dict):
+            return ast.Dict([literal(k) for k in a], inside)
+        if not hasattr(a, "_fields"):
+            return (ast.List if isinstance(a, list) else ast.Tuple)(inside, ast.Load())
+        made = ast.Call(self.outer(type(a), type(a).__name__), inside, [])
+        made.fields = a._fields  # type: ignore[attr-defined]
+        return made
+
+    def outer(self, value: Any, name: str) -> Any:
+        """The expression for what a name around a function means; raises Unfit if there is none."""
+        module = getattr(value, "__module__", None) or ""
+        own = getattr(value, "__name__", "")
+        if id(value) in self._called:
+            return ast.Name(self.called(value), ast.Load())
+        if isinstance(value, ModuleType):
+            if own.split(".")[0] == "numpy":
+                return ast.parse(f"np{own.removeprefix('numpy')}", mode="eval").body
+            if own not in sys.stdlib_module_names:
+                raise Unfit(f"{own} is not NumPy")
+            self._imports.add(f"import {own}")
+            return ast.Name(own, ast.Load())
+        if getattr(builtins, own, None) is value:
+            return ast.Name(own, ast.Load())
+        if own and getattr(np, own, None) is value:
+            return ast.parse(f"np.{own}", mode="eval").body
+        if isinstance(value, (FunctionType, type)):
+            if module.split(".")[0] not in sys.stdlib_module_names or module == "__main__":
+                return ast.Name(self._carry(value), ast.Load())
+            self._imports.add(f"from {module} import {own}")
+            return ast.Name(own, ast.Load())
+        if isinstance(value, np.ndarray) or tree.children(value) is not None:
+            return self.expression(value, name)
+        return literal(value)
+
+    def _carry(self, f):
+        """Put a function or class into the file, with what it needs; its name there."""
+        plain = getattr(f, "plain", f)
+        name = self.call(f, plain.__name__)
+        try:
+            made = named_tuple if hasattr(plain, "_fields") else transplant
+            self._carried[name] = made(plain, name, self.outer)
+        except Unfit:
+            del self._called[id(f)]
+            raise
+        return name
+
+    def release(self, taken: set[str]) -> None:
+        """Free the names that were taken since, but for those that values have got."""
+        self.taken = taken | set(self._called.values())
+
+    def text(self, summary: str, wanted: list[str]) -> str:
+        """The file: a docstring, the functions and arrays that the statements need, these.
+
+        wanted: the names for which the file is run; what none of them needs is left out.
+        """
+        _prune(self.statements, set(wanted))
+        for n in (n for _, body in self.statements for s in body for n in ast.walk(s)):
+            if isinstance(n, ast.Name) and n.id in self._shapes:
+                n.id = f"np.zeros({self._shapes[n.id]})"
+        used = {n for _, body in self.statements for s in body for n in names_in(s)} | {*wanted}
+        functions = []
+        for name, source in reversed(self._carried.items()):  # what needs others comes after them
+            if name in used:
+                functions.append(source)
+                used |= names_in(ast.parse(source))
+        imports = [i for i in sorted(self._imports) if i.split()[-1] in used]
+        self.arrays = {name: a for name, a in self.arrays.items() if name in used}
+        head = [f'"""{summary}"""', "import numpy as np"]
+        if imports:
+            head.insert(1, "\n".join(imports))
+        reads = [f"    {name} = {_reading(name, a)}" for name, a in self.arrays.items()]
+        reads = [read + ", as it was drawn" * (read.split()[0] in self.drawn) for read in reads]
+        lines = [*(['with np.load("inputs.npz") as inputs:'] if reads else []), *reads]
+        body = "\n".join(lines + _lines(self.statements))
+        while "\n\n\n" in body:
+            body = body.replace("\n\n\n", "\n\n")
+        defs = [f"\n{source}" for source in reversed(functions)]
+        gap = "\n" if defs else ""
+        return "\n\n".join([*head, *defs, gap + body.strip("\n")]) + "\n"
+
+    def inputs(self) -> dict[str, np.ndarray]:
+        """What the file reads, as it is to be saved."""
+        return {name: _dense(a)[0] for name, a in self.arrays.items()}
+
+
+def _prune(statements, wanted):
+    """Drop assignments to names that nothing reads."""
+    while True:
+        every = [n for _, body in statements for s in body for n in ast.walk(s)]
+        read = {n.id for n in every if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Load)}
+        read |= {n.target.id for n in every if isinstance(n, ast.AugAssign) and _is_name(n.target)}
+        dropped = 0
+        for _, body in statements:
+            idle = [s for s in body if isinstance(s, ast.Assign) and _binds_names(s.targets)]
+            for s in idle:
+                if not {*stored([s])} & (read | wanted):
+                    body.remove(s)
+                    dropped += 1
+        if not dropped:
+            return
+
+
+def _binds_names(targets):
+    return all(_is_name(t) or (isinstance(t, ast.Tuple) and _binds_names(t.elts)) for t in targets)
+
+
+def _is_name(e):
+    return isinstance(e, ast.Name)
+
+
+def _lines(statements):
+    """The lines of the statements, each step under its heading if it takes more than one."""
+    lines = []
+    for heading, body in statements:
+        if heading and (len(body) > 1 or not body):
+            lines += ["", f"# {heading}"]
+        for s in body:
+            comment = getattr(s, "comment", "")
+            lines.append(ast.unparse(ast.fix_missing_locations(s)) + (comment and f"  {comment}"))
+        if heading and len(body) > 1:
+            lines.append("")
+    return lines
+
+
+def _dense(a):
+    """An array as npz keeps it, and the arguments of np.ndarray that lay it out; none if plain.
+
+    Sums depend in their last bits on how arrays lie in memory.
+    """
+    if a.flags.c_contiguous or a.flags.f_contiguous:
+        return a, None
+    low, high = np.lib.array_utils.byte_bounds(a)
+    offset = a.__array_interface__["data"][0] - low
+    memory = np.zeros(high - low, np.uint8)
+    np.ndarray(a.shape, a.dtype, memory, offset, a.strides)[...] = a
+    return memory, (offset, a.strides)
+
+
+def _reading(name, a):
+    layout = _dense(a)[1]
+    read = f'inputs["{name}"]'
+    if layout:
+        read = f'np.ndarray({a.shape}, "{a.dtype.str}", {read}, {layout[0]}, {layout[1]})'
+    return f"{read}  # {a.shape}"
