@@ -10,7 +10,7 @@ array([-0.167,  0.083,  0.083])
 """
 
 from .engine import Node, block, detach, grad, node, value_and_grad, var
-from .listing import program
+from .listing import explain, program
 from .nodes import (
     abs,
     add,
@@ -70,6 +70,7 @@ __all__ = [
     "dropout",
     "entropy",
     "exp",
+    "explain",
     "flatten",
     "grad",
     "index",

@@ -11,4 +11,5 @@ L.back(A, A)
 
 import numpy as np
 
+from .flow import explain
 from .notation import program

@@ -13,7 +13,8 @@ from typing import Any
 import numpy as np
 
 from ..engine import Node, detach
-from ..tree import Unwanted, leaves, map_leaves
+from ..tree import leaves, map_leaves
+from .deposits import gradients
 
 _PRODUCTS = ("multiply", "square", "divide", "power")
 
@@ -74,11 +75,8 @@ def multiply_adds(n: Node) -> tuple[int, int]:
     with np.errstate(all="ignore"):
         value, back = n.function(*args, **copy.deepcopy(n.options))
         forward, Counted.count = Counted.count, 0
-        gradients = map_leaves(
-            lambda a: np.zeros_like(a.value) if type(a) is Node else Unwanted(a),
-            tuple(n.args[: n._count]),
-        )
-        back(_counted(np.ones_like(np.asarray(value))), *gradients)
+        into = {p: np.zeros_like(p.value) for p in n.parents}
+        back(_counted(np.ones_like(np.asarray(value))), *gradients(n, into))
     return forward, Counted.count
 
 

@@ -7,7 +7,7 @@ its call, and what is left is what a person would have written.
 >>> from minigrad import affine
 >>> frame = Frame(None, affine.plain)
 >>> frame.space |= {"X": np.ones((4, 2)), "U": (np.ones((2, 3)), np.zeros(3))}
->>> frame.names = {name: ast.parse(e, mode="eval").body for name, e in (("X", "X"), ("U", "W1, b1"))}
+>>> frame.names = {"X": ast.Name("X"), "U": ast.parse("W1, b1", mode="eval").body}
 >>> frame.own_names = {"A": "A1"}
 >>> ast.unparse(follow(frame, frame.tree.body).value), *map(ast.unparse, frame.lines)
 ('(A, back)', 'A1 = X @ W1 + b1')

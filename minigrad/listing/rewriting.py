@@ -36,7 +36,7 @@ def literal(value: Any) -> Any:
         return ast.parse("..." if value is ... else repr(value), mode="eval").body
     if isinstance(value, np.generic):
         inner = literal(value.item())
-        return ast.Call(ast.Attribute(ast.Name("np"), kind.__name__), [inner], [])
+        return ast.Call(ast.parse(f"np.{kind.__name__}", mode="eval").body, [inner], [])
     if isinstance(value, np.dtype):
         return ast.parse(f"np.dtype({value.str!r})", mode="eval").body
     if kind is tuple:
@@ -171,22 +171,25 @@ class Rewriter(ast.NodeTransformer):
 
     def visit_Attribute(self, e):
         held = self._static(e.value)
-        if isinstance(held, ModuleType) and held.__name__.split(".")[0] != "numpy":
-            return self.frame.script.outer(getattr(held, e.attr), e.attr)
+        if isinstance(held, ModuleType):
+            member = self.frame.script.member(held, e.attr)
+            if member is not None:
+                return member
         e = self.generic_visit(e)
         fields = getattr(e.value, "fields", ())
         return e.value.args[fields.index(e.attr)] if e.attr in fields else e
 
     def visit_Subscript(self, e):
-        fixed = not isinstance(e.ctx, ast.Store) and self.frame.known(e.slice)
+        fixed = self.frame.known(e.slice)
         origin = copy.deepcopy(e.slice)
         e = self.generic_visit(e)
         inside = parts(e.value)
         if fixed and (inside is not None or isinstance(e.value, ast.Dict)):
             key = self.frame.value(_as_value(origin))
             if isinstance(e.value, ast.Dict):
-                return e.value.values[[k.value for k in e.value.keys].index(key)]
-            return ast.Tuple(inside[key]) if isinstance(key, slice) else inside[key]
+                keys = [k.value for k in e.value.keys]
+                return _like(e.value.values[keys.index(key)], e)
+            return ast.Tuple(inside[key]) if isinstance(key, slice) else _like(inside[key], e)
         e.slice = _as_slice(e.slice)
         return e
 
@@ -244,6 +247,13 @@ class Rewriter(ast.NodeTransformer):
         return e
 
     visit_ListComp = visit_SetComp = visit_DictComp = visit_GeneratorExp = visit_Lambda = _scope
+
+
+def _like(e, other):
+    """An expression that is read, or stored into, as the other one was."""
+    if hasattr(e, "ctx"):
+        e.ctx = other.ctx
+    return e
 
 
 def _as_value(e):

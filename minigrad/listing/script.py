@@ -30,6 +30,8 @@ from .names import RESERVED, Names, fresh
 from .rewriting import UNWANTED, Unfit, literal, names_in, stored
 from .transplants import named_tuple, transplant
 
+_STANDARD = sys.stdlib_module_names - {"__main__"}
+
 
 class Script:
     """statements: (heading, statements) of each step, in the order in which they run.
@@ -98,7 +100,8 @@ class Script:
             name = f"{UNWANTED}{len(self._shapes)}"
             self._shapes[name] = np.shape(a) if hasattr(a, "__array_function__") else ()
             return ast.Name(name, ast.Load())
-        return self.nest(a, list(map(self.gradient, parts)))
+        inside = list(map(self.gradient, parts))
+        return ast.List(inside, ast.Load()) if type(a) is tuple else self.nest(a, inside)
 
     def nest(self, a: Any, inside: list) -> Any:
         """The expression of a nest like a, of other parts."""
@@ -119,7 +122,7 @@ class Script:
         if isinstance(value, ModuleType):
             if own.split(".")[0] == "numpy":
                 return ast.parse(f"np{own.removeprefix('numpy')}", mode="eval").body
-            if own not in sys.stdlib_module_names:
+            if own.split(".")[0] not in _STANDARD:
                 raise Unfit(f"{own} is not NumPy")
             self._imports.add(f"import {own}")
             return ast.Name(own, ast.Load())
@@ -127,14 +130,23 @@ class Script:
             return ast.Name(own, ast.Load())
         if own and getattr(np, own, None) is value:
             return ast.parse(f"np.{own}", mode="eval").body
-        if isinstance(value, (FunctionType, type)):
-            if module.split(".")[0] not in sys.stdlib_module_names or module == "__main__":
-                return ast.Name(self._carry(value), ast.Load())
+        if callable(value) and own and module.split(".")[0] in _STANDARD:
             self._imports.add(f"from {module} import {own}")
             return ast.Name(own, ast.Load())
+        if _has_source(value):
+            return ast.Name(self._carry(value), ast.Load())
         if isinstance(value, np.ndarray) or tree.children(value) is not None:
             return self.expression(value, name)
         return literal(value)
+
+    def member(self, module: ModuleType, name: str) -> Any:
+        """The expression for what a module holds; None if the file can import the module."""
+        if module.__name__.split(".")[0] in ("numpy", *_STANDARD):
+            return None
+        value = getattr(module, name)
+        if not isinstance(value, ModuleType) and callable(value) and not _has_source(value):
+            raise Unfit(f"{module.__name__}.{name} is not NumPy")
+        return self.outer(value, name)
 
     def _carry(self, f):
         """Put a function or class into the file, with what it needs; its name there."""
@@ -142,7 +154,7 @@ class Script:
         name = self.call(f, plain.__name__)
         try:
             made = named_tuple if hasattr(plain, "_fields") else transplant
-            self._carried[name] = made(plain, name, self.outer)
+            self._carried[name] = made(plain, name, self)
         except Unfit:
             del self._called[id(f)]
             raise
@@ -185,6 +197,10 @@ class Script:
     def inputs(self) -> dict[str, np.ndarray]:
         """What the file reads, as it is to be saved."""
         return {name: _dense(a)[0] for name, a in self.arrays.items()}
+
+
+def _has_source(value):
+    return isinstance(value, (FunctionType, type))
 
 
 def _prune(statements, wanted):

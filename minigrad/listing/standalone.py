@@ -32,9 +32,10 @@ from types import FunctionType, ModuleType
 
 import numpy as np
 
-from .. import faults, tree
+from .. import faults
 from ..backend import zeros_like
 from ..engine import Node, below, detach
+from .deposits import gradients
 from .expansion import Frame, follow
 from .names import Names
 from .rewriting import Unfit, literal, name_of, names_in, store, stored
@@ -52,9 +53,12 @@ def write(root: Node, names: Names) -> tuple[str, dict[str, np.ndarray]]:
             if callers is own:
                 script.call(n, name)
     for n in order:
+        script.gradient_of(n)
         if not n.function:
             script.arrays[script.called(n)] = n.value
-    foreign = [n for n in order if n.function and not n.function.__module__.startswith("minigrad")]
+    foreign = [
+        n for n in order if n.function and not (n.function.__module__ or "").startswith("minigrad")
+    ]
     script.whole = {p for n in foreign for p in n.parents}
     with np.errstate(all="ignore"):
         both = {n: _written(script, n) for n in order if n.function}
@@ -75,8 +79,8 @@ def write(root: Node, names: Names) -> tuple[str, dict[str, np.ndarray]]:
         ("backward", []),
         *back_steps,
     ]
-    gradients = [script.gradient_of(n) for n in order if not n.function]
-    text = script.text(f"The forward and the backward program of {L}.", [L, *gradients])
+    leaves = [script.gradient_of(n) for n in order if not n.function]
+    text = script.text(f"The forward and the backward program of {L}.", [L, *leaves])
     return f'{text}\nprint("{L} =", {L})\n', script.inputs()
 
 
@@ -181,25 +185,23 @@ def _back(frame, n, definition_of_back):
     defaults = dict(zip(params[::-1], reversed(f.__defaults__ or ())))
     for x, e in zip(params[::-1], reversed(a.defaults)):
         back.space[x], back.names[x] = defaults[x], frame.write(e)
-    gradients = [script.gradient(g) for g in n.args[: n._count]]
-    stand_ins = [tree.map_leaves(_stand_in, g) for g in n.args[: n._count]]
-    missing = n._count - len(gradients)
-    gradients += [script.gradient(None)] * missing
-    stand_ins += [tree.Unwanted(None)] * missing
+    expressions = [script.gradient(g) for g in n.args[: n._count]]
+    expressions += [script.gradient(None)] * (n._count - len(expressions))
+    stand_ins = gradients(n, {p: zeros_like(p.value) for p in n.parents})
     own_gradient = ast.Name(script.gradient_of(n), ast.Load())
-    for x, e, value in zip(params, [own_gradient, *gradients], [np.ones_like(n.value), *stand_ins]):
+    for x, e, value in zip(
+        params, [own_gradient, *expressions], [np.ones_like(n.value), *stand_ins]
+    ):
         back.names[x], back.space[x] = e, value
         back.unsure.add(x)
     follow(back, definition_of_back.body)
     return back.lines
 
 
-def _stand_in(a):
-    return zeros_like(a.value) if type(a) is Node else tree.Unwanted(a)
-
-
 def _called(script, n):
     """The node's function, called; its back, called in turn."""
+    if any(isinstance(a, (dict, list)) for a in n.options.values()):
+        raise Unfit("it has a state")
     function = script.outer(n.function, n.name)
     name = script.called(n)
     back = script.fresh(f"{name}_back")
@@ -209,10 +211,10 @@ def _called(script, n):
     lines = [ast.Assign([both], ast.Call(function, args, options))]
     value, _ = n.function(*detach(n.args), **n.options)
     lines += _checked(script, value, n)
-    gradients = [script.gradient(a) for a in n.args[: n._count]]
-    gradients += [script.gradient(None)] * (n._count - len(gradients))
+    expressions = [script.gradient(a) for a in n.args[: n._count]]
+    expressions += [script.gradient(None)] * (n._count - len(expressions))
     own = ast.Name(script.gradient_of(n), ast.Load())
-    return lines, [ast.Expr(ast.Call(ast.Name(back, ast.Load()), [own, *gradients], []))]
+    return lines, [ast.Expr(ast.Call(ast.Name(back, ast.Load()), [own, *expressions], []))]
 
 
 def _recorded(script, n):

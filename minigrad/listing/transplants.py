@@ -1,7 +1,8 @@
 """Functions and classes as text that runs elsewhere, with what their outer names mean there.
 
+>>> from minigrad.listing.script import Script
 >>> from minigrad.nodes.arithmetic import spread
->>> print(transplant(spread, "spread_out", lambda value, name: ast.Name(name)))
+>>> print(transplant(spread, "spread_out", Script(None)))
 def spread_out(Z, axis, keepdims):
     \"""Z, reduced over the axes, with these axes put back as size 1, so that it broadcasts.\"""
     return Z if keepdims or axis is None else np.expand_dims(Z, axis)
@@ -9,7 +10,7 @@ def spread_out(Z, axis, keepdims):
 
 import ast
 import builtins
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from types import FunctionType, ModuleType
 from typing import Any
 
@@ -18,10 +19,10 @@ from .rewriting import Unfit, literal
 from .sources import gives_pair, source, surroundings
 
 
-def transplant(f: Any, name: str, outer: Callable) -> str:
+def transplant(f: Any, name: str, script: Any) -> str:
     """The source of a function or class under another name, its comments kept.
 
-    outer(value, name): the expression for what a name around it means. Decorators and annotations
+    script: gives the expressions for what the names around it mean. Decorators and annotations
     are left out, and of a docstring all but its first line. Raises Unfit without source.
     """
     text = source(f)
@@ -44,7 +45,7 @@ def transplant(f: Any, name: str, outer: Callable) -> str:
     begin = span(tree)[0]
     head = whole.index(tree.name.encode(), begin)
     edits = [(head, head + len(tree.name.encode()), name)]
-    edits += _meanings(f, tree, outer, span)
+    edits += _meanings(f, tree, script, span)
     for e in ast.walk(tree):
         if isinstance(e, (ast.FunctionDef, ast.ClassDef)):
             edits += _first_line(e, span)
@@ -59,10 +60,10 @@ def transplant(f: Any, name: str, outer: Callable) -> str:
     return whole[begin:].decode().rstrip()
 
 
-def named_tuple(kind: Any, name: str, outer: Callable) -> str:
+def named_tuple(kind: Any, name: str, script: Any) -> str:
     """A named tuple with its methods, as a class that needs no import."""
     try:
-        text = transplant(kind, name, lambda value, n: _unless_base(value, n, outer))
+        text = transplant(kind, name, script)
     except Unfit:  # made by collections.namedtuple
         text = f"class {name}:\n    pass"
     methods = [
@@ -85,14 +86,6 @@ def _lines_of(d):
     return [e.lineno for e in d.decorator_list]
 
 
-def _unless_base(value, name, outer):
-    """NamedTuple itself, and what the fields' annotations name, need not be there."""
-    try:
-        return outer(value, name)
-    except Unfit:
-        return ast.Name(name)
-
-
 def _first_line(e, span):
     """The edit that leaves the first line of a docstring."""
     s = e.body[0]
@@ -101,7 +94,7 @@ def _first_line(e, span):
         yield (*span(s), f'"""{first}"""')
 
 
-def _meanings(f, tree, outer, span) -> Iterator[tuple[int, int, str]]:
+def _meanings(f, tree, script, span) -> Iterator[tuple[int, int, str]]:
     """(start, end, what stands there) for all that means something else elsewhere."""
     space = surroundings(f)
     own = {n.id for n in ast.walk(tree) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)}
@@ -117,14 +110,15 @@ def _meanings(f, tree, outer, span) -> Iterator[tuple[int, int, str]]:
             skipped |= {id(part) for part in ast.walk(e)}
             yield *span(e), "np"
         elif isinstance(e, ast.Attribute) and isinstance(_held(e.value, space, own), ModuleType):
-            if not _held(e.value, space, own).__name__.startswith("numpy"):
+            member = script.member(_held(e.value, space, own), e.attr)
+            if member is not None:
                 skipped |= {id(part) for part in ast.walk(e)}
-                yield *span(e), ast.unparse(outer(_held(e, space, own), e.attr))
+                yield *span(e), ast.unparse(member)
         elif isinstance(e, ast.Call) and gives_pair(_held(e.func, space, own)):
             yield span(e)[1], span(e)[1], "[0]"
         elif isinstance(e, ast.Name) and e.id not in own:
             if e.id in space:
-                new = ast.unparse(outer(space[e.id], e.id))
+                new = ast.unparse(script.outer(space[e.id], e.id))
                 if new != e.id:
                     yield *span(e), new
             elif not hasattr(builtins, e.id):
@@ -138,8 +132,10 @@ def _outside(tree):
             if d is tree:
                 yield from (*d.decorator_list, *d.args.defaults, *filter(None, d.args.kw_defaults))
             yield from filter(None, [d.returns])
-        if isinstance(d, ast.arg) and d.annotation:
+        if isinstance(d, (ast.arg, ast.AnnAssign)) and d.annotation:
             yield d.annotation
+        if isinstance(d, ast.ClassDef) and [ast.unparse(b) for b in d.bases] == ["NamedTuple"]:
+            yield from d.bases
 
 
 def _defaults(f, tree):
