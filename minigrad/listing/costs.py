@@ -16,6 +16,7 @@ from ..engine import Node, detach
 from ..tree import leaves, map_leaves
 from .deposits import gradients
 
+_CONTRACTIONS = (np.dot, np.vdot, np.inner, np.tensordot, np.einsum)
 _PRODUCTS = ("multiply", "square", "divide", "power")
 
 
@@ -36,16 +37,15 @@ class Counted(np.ndarray):
         return out[0] if out is not None and len(out) == 1 else _counted(result)
 
     def __array_function__(self, function, kinds, args, options):
-        if function in (np.dot, np.vdot, np.inner) and np.ndim(args[0]) and np.ndim(args[1]):
-            a = args[0]
-            free = math.prod(np.shape(function(*map(_plain, args))))
-            Counted.count += np.size(a) if function is np.vdot else free * np.shape(a)[-1]
-        elif function is np.einsum:
+        if function not in _CONTRACTIONS:
+            return super().__array_function__(function, kinds, args, options)
+        result = function(*map_leaves(_plain, args), **map_leaves(_plain, options))
+        if function is np.einsum:
             Counted.count += _einsum(args)
-        plain = (map_leaves(_plain, args), map_leaves(_plain, options))
-        if function in (np.dot, np.vdot, np.inner, np.einsum):
-            return _counted(function(*plain[0], **plain[1]))
-        return super().__array_function__(function, kinds, args, options)
+        else:  # n k, k m and n m entries: n k m is the root of their product
+            sizes = (np.size(a) for a in (*args[:2], result))
+            Counted.count += math.isqrt(math.prod(sizes))
+        return _counted(result)
 
 
 def _plain(a):

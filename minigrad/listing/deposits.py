@@ -25,12 +25,10 @@ def gradients(n: Node, into: Mapping[Node, np.ndarray]) -> list:
 
 
 def _nested(a: Any, into) -> Any:
+    if type(a) is Node:
+        return into[a] if a in into else tree.Unwanted(a.value)
     parts = tree.children(a)
     if parts is None:
-        return (
-            into[a]
-            if type(a) is Node and a in into
-            else tree.Unwanted(a.value if type(a) is Node else a)
-        )
+        return tree.Unwanted(a)
     inside = [_nested(part, into) for part in parts]
     return tree.Gradients(inside) if type(a) in (tuple, list) else tree.rebuild(a, inside)

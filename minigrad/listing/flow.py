@@ -15,10 +15,10 @@ path 1: size 0.0495
 """
 
 import html
+import itertools
 import math
 import sys
 from collections import Counter
-from itertools import pairwise
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -64,7 +64,7 @@ class Flow:
         lines[0] += f"its gradient has size {_size(self.leaf.grad):.3g}"
         left = self.count
         for i, path in enumerate(self.paths):
-            ways = math.prod(Counter(a.node.parents)[b.node] for a, b in pairwise(path))
+            ways = math.prod(Counter(a.node.parents)[b.node] for a, b in itertools.pairwise(path))
             left -= ways
             alike = f", as {ways} paths through the same nodes" if ways > 1 else ""
             lines.append(f"path {i + 1}: size {path[-1].size:.3g}{alike}{self._verdict(path)}")
@@ -78,8 +78,8 @@ class Flow:
         n, text = stop.node, self.names.text(stop.node)
         if after is None:
             return f"{stop.size:8.3g}          {text}"
-        factor = after.size / stop.size if stop.size else math.nan
-        line = f"{stop.size:8.3g}  x{factor:5.2g}  {text} = "
+        factor = f"x{after.size / stop.size:5.2g}" if stop.size else " " * 6
+        line = f"{stop.size:8.3g}  {factor}  {text} = "
         line += self.names.call(n.function, n.args, n.options)
         if stop.stopped:
             line += f": stops {stop.stopped:.0%} of its entries"
@@ -116,13 +116,15 @@ class Flow:
         sizes = [s.size for path in self.paths for s in path if 0 < s.size < math.inf]
         floor = min(sizes, default=1.0) / 10
         for i, path in enumerate(self.paths):
-            y = [max(s.size, floor) for s in path]
+            alive = [*itertools.takewhile(lambda s: s.size > 0, path)]
+            y = [*[s.size for s in alive], floor][: len(path)]
             (line,) = ax.plot(y, marker="o", ms=4, lw=2, label=f"path {i + 1}", zorder=9 - i)
-            died = [k for k, s in enumerate(path) if s.size == 0][:1]
-            ax.plot(died, [floor] * len(died), "X", ms=11, color=line.get_color(), zorder=10)
-        path, every = self.paths[0], max(1, len(self.paths[0]) // LONGEST)
-        labels = [f"{self.names.text(s.node)}\n{s.node.name}" for s in path[::every]]
-        turned = 90 if len(labels) > SHORT else 0
+            if len(alive) < len(path):
+                ax.plot(len(alive), floor, "X", ms=11, color=line.get_color(), zorder=10)
+        path = self.paths[0]
+        every, between = -(-len(path) // (2 * SHORT)), " " if len(path) > SHORT else "\n"
+        labels = [f"{self.names.text(s.node)}{between}{s.node.name}" for s in path[::every]]
+        turned = 90 if len(path) > SHORT else 0
         ax.set_xticks(range(0, len(path), every), labels, fontsize=8, rotation=turned)
         ax.set_yscale("log")
         ax.set_ylabel("size of the gradient")

@@ -120,7 +120,8 @@ def _collect(scope, given):
     variables = {
         name: a
         for name, a in scope.items()
-        if not (name.startswith("_") or name in ("In", "Out"))
+        if name.isidentifier()
+        and not (name.startswith("_") or name in ("In", "Out"))
         and not isinstance(a, (*_PLAIN, ModuleType, FunctionType, type))
     }
     for name, a in variables.items():

@@ -43,7 +43,7 @@ def transplant(f: Any, name: str, script: Any) -> str:
         )
 
     begin = span(tree)[0]
-    head = whole.index(tree.name.encode(), begin)
+    head = whole.index(b" ", begin) + 1
     edits = [(head, head + len(tree.name.encode()), name)]
     edits += _meanings(f, tree, script, span)
     for e in ast.walk(tree):
