@@ -183,7 +183,7 @@ def explain(L: Node, leaf: Node, paths: int = 3) -> Flow:
 def _largest(root, leaf, order, most):
     """Of the paths that meet in each node, the most that bring most."""
     on_the_way = set(order)
-    arrived: dict = {root: [(one_like(root.value), ())]}
+    arrived = {root: [(one_like(root.value), ())]}
     for n in reversed(order):
         largest = sorted(arrived.pop(n), key=lambda a: -_size(a[0]))[:most]
         if n is leaf:

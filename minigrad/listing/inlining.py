@@ -10,8 +10,9 @@ import inspect
 from types import FunctionType, ModuleType
 from typing import Any
 
-from .expansion import Frame, follow
-from .rewriting import Unfit, is_plain, is_unwanted, literal, name_of, store
+from .expansion import follow
+from .frame import Frame
+from .syntax import Unfit, is_plain, is_unwanted, literal, name_of, store, stored
 
 SHORT = 2  # statements of a helper that may stand in place of its call
 
@@ -39,7 +40,8 @@ def inline(frame: Any, call: ast.Call, function: Any) -> tuple[bool, Any]:
     whole: Any = ast.Module([*child.lines, *([ast.Expr(result)] if result else [])], [])
     for name, e in pending.items():
         uses = [sum(name_of(n) == name for n in ast.walk(s)) for s in whole.body]
-        if sum(uses) > 1 or any(uses[1:]):  # what runs in between might change it
+        if sum(uses) > 1 or any(uses[1:]) or name in stored(whole.body):
+            # it is changed, or what runs in between might change what it is made of
             frame.emit(ast.Assign([store(name)], e))
         else:
             Substitution(name, e).visit(whole)
@@ -82,9 +84,4 @@ class Substitution(ast.NodeTransformer):
         self.name, self.e = name, e
 
     def visit_Name(self, n):
-        if n.id != self.name:
-            return n
-        e = copy.deepcopy(self.e)
-        if isinstance(n.ctx, ast.Store):
-            e.ctx = n.ctx
-        return e
+        return copy.deepcopy(self.e) if n.id == self.name else n

@@ -15,7 +15,7 @@ import inspect
 import keyword
 import re
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from types import FunctionType, ModuleType
 from typing import Any
 
@@ -27,6 +27,28 @@ from .sources import definition, returned
 
 RESERVED = {*keyword.kwlist, *dir(builtins), "np", "inputs"}
 _PLAIN = (bool, int, float, complex, str, bytes, slice, type(None), type(...), np.generic)
+
+
+class Taken(set):
+    """Names that are taken, and the way to one that is free.
+
+    >>> taken = Taken({"A", "A2"})
+    >>> [taken.fresh(base) for base in ("B", "A", "A", "A2")]
+    ['B', 'A1', 'A3', 'A4']
+    """
+
+    def __init__(self, names: Iterable[str]):
+        super().__init__(names)
+        self._last: Counter[str] = Counter()  # so that the ten thousandth is as fast as the first
+
+    def fresh(self, base: str) -> str:
+        """The name base, or with the next free number in place of its own: A, A1, A2, ..."""
+        name, stem = base, base.rstrip("0123456789")
+        while name in self:
+            self._last[stem] += 1
+            name = f"{stem}{self._last[stem]}"
+        self.add(name)
+        return name
 
 
 class Names:
@@ -51,7 +73,7 @@ class Names:
             if n.function is None and given.get(id(n.value), "").isidentifier()
         }
         self._fresh: dict[int, str] = {}
-        self._name(order, used, {name for scope in scopes for name in scope} | RESERVED)
+        self._name(order, used, Taken([*RESERVED, *(name for scope in scopes for name in scope)]))
 
     def _name(self, order, used, taken):
         """Give fresh names to what has none."""
@@ -66,8 +88,7 @@ class Names:
             shown = self._variables.get(k)
             if shown is None or shown in self._fresh.values():
                 free = alone[base] == 1 and base not in taken
-                shown = base if free else fresh(base + "1", taken)
-                taken.add(shown)
+                shown = taken.fresh(base if free else base + "1")
             self._fresh[k] = shown
 
     def text(self, a: Any) -> str:
@@ -102,17 +123,6 @@ class Names:
             return shown, True
         fields = re.findall(r"(?<=\[')\w+(?='\])|(?<=\.)\w+", shown)
         return "_".join([self._bases[id(a)], *fields]) if id(a) in self._bases else "", False
-
-
-def fresh(base: str, taken: set) -> str:
-    """The name base, or with the next free number behind it: A, A1, A2, ..."""
-    if base not in taken:
-        return base
-    stem = base.rstrip("0123456789")
-    number = int(base[len(stem) :] or 0)
-    while f"{stem}{number}" in taken or not number:
-        number += 1
-    return f"{stem}{number}"
 
 
 def _collect(scope, given):

@@ -17,7 +17,6 @@ Z = 2 * X
 
 import ast
 import builtins
-import sys
 from types import FunctionType, ModuleType
 from typing import Any
 
@@ -25,12 +24,16 @@ import numpy as np
 
 from .. import tree
 from ..engine import Node
+from .assembly import dense, lines, prune, reading
 from .inlining import inline
-from .names import RESERVED, Names, fresh
-from .rewriting import UNWANTED, Unfit, literal, names_in, stored
+from .names import RESERVED, Names, Taken
+from .sources import STANDARD
+from .syntax import UNWANTED, Unfit, literal, names_in
 from .transplants import named_tuple, transplant
 
-_STANDARD = sys.stdlib_module_names - {"__main__"}
+_NEEDED = '''def needed(gradient):
+    """True: every gradient is an array here."""
+    return True'''
 
 
 class Script:
@@ -44,7 +47,7 @@ class Script:
 
     def __init__(self, names: Names | None):
         self.names = names
-        self.taken = set(RESERVED)
+        self.taken = Taken(RESERVED)
         self.statements: list[tuple[str, list[ast.stmt]]] = []
         self.arrays: dict[str, np.ndarray] = {}
         self.drawn: set[str] = set()
@@ -57,9 +60,7 @@ class Script:
 
     def fresh(self, base: str) -> str:
         """A name that is free in the file."""
-        name = fresh(base, self.taken)
-        self.taken.add(name)
-        return name
+        return self.taken.fresh(base)
 
     def call(self, a: Any, base: str) -> str:
         """What the file calls a value: base, at first, with a number if that is taken."""
@@ -122,17 +123,18 @@ class Script:
         if isinstance(value, ModuleType):
             if own.split(".")[0] == "numpy":
                 return ast.parse(f"np{own.removeprefix('numpy')}", mode="eval").body
-            if own.split(".")[0] not in _STANDARD:
+            if own.split(".")[0] not in STANDARD:
                 raise Unfit(f"{own} is not NumPy")
-            self._imports.add(f"import {own}")
-            return ast.Name(own, ast.Load())
+            return self._import(f"import {own}", own)
         if getattr(builtins, own, None) is value:
             return ast.Name(own, ast.Load())
         if own and getattr(np, own, None) is value:
             return ast.parse(f"np.{own}", mode="eval").body
-        if callable(value) and own and module.split(".")[0] in _STANDARD:
-            self._imports.add(f"from {module} import {own}")
-            return ast.Name(own, ast.Load())
+        if value is tree.needed:
+            self._carried[self.call(value, own)] = _NEEDED
+            return ast.Name(self.called(value), ast.Load())
+        if callable(value) and own and module.split(".")[0] in STANDARD:
+            return self._import(f"from {module} import {own}", own)
         if _has_source(value):
             return ast.Name(self._carry(value), ast.Load())
         if isinstance(value, np.ndarray) or tree.children(value) is not None:
@@ -141,12 +143,19 @@ class Script:
 
     def member(self, module: ModuleType, name: str) -> Any:
         """The expression for what a module holds; None if the file can import the module."""
-        if module.__name__.split(".")[0] in ("numpy", *_STANDARD):
+        if module.__name__.split(".")[0] in ("numpy", *STANDARD):
             return None
         value = getattr(module, name)
         if not isinstance(value, ModuleType) and callable(value) and not _has_source(value):
             raise Unfit(f"{module.__name__}.{name} is not NumPy")
         return self.outer(value, name)
+
+    def _import(self, line, name):
+        if line not in self._imports and name in self.taken:
+            raise Unfit(f"{name} is a variable, and cannot be imported")
+        self._imports.add(line)
+        self.taken.add(name)
+        return ast.parse(name, mode="eval").body
 
     def _carry(self, f):
         """Put a function or class into the file, with what it needs; its name there."""
@@ -162,14 +171,15 @@ class Script:
 
     def release(self, taken: set[str]) -> None:
         """Free the names that were taken since, but for those that values have got."""
-        self.taken = taken | set(self._called.values())
+        imported = {line.split()[-1] for line in self._imports}
+        self.taken = Taken(taken | set(self._called.values()) | imported)
 
     def text(self, summary: str, wanted: list[str]) -> str:
         """The file: a docstring, the functions and arrays that the statements need, these.
 
         wanted: the names for which the file is run; what none of them needs is left out.
         """
-        _prune(self.statements, set(wanted))
+        prune(self.statements, set(wanted))
         for n in (n for _, body in self.statements for s in body for n in ast.walk(s)):
             if isinstance(n, ast.Name) and n.id in self._shapes:
                 n.id = f"np.zeros({self._shapes[n.id]})"
@@ -184,10 +194,10 @@ class Script:
         head = [f'"""{summary}"""', "import numpy as np"]
         if imports:
             head.insert(1, "\n".join(imports))
-        reads = [f"    {name} = {_reading(name, a)}" for name, a in self.arrays.items()]
+        reads = [f"    {name} = {reading(name, a)}" for name, a in self.arrays.items()]
         reads = [read + ", as it was drawn" * (read.split()[0] in self.drawn) for read in reads]
-        lines = [*(['with np.load("inputs.npz") as inputs:'] if reads else []), *reads]
-        body = "\n".join(lines + _lines(self.statements))
+        head_lines = [*(['with np.load("inputs.npz") as inputs:'] if reads else []), *reads]
+        body = "\n".join(head_lines + lines(self.statements))
         while "\n\n\n" in body:
             body = body.replace("\n\n\n", "\n\n")
         defs = [f"\n{source}" for source in reversed(functions)]
@@ -196,69 +206,8 @@ class Script:
 
     def inputs(self) -> dict[str, np.ndarray]:
         """What the file reads, as it is to be saved."""
-        return {name: _dense(a)[0] for name, a in self.arrays.items()}
+        return {name: dense(a)[0] for name, a in self.arrays.items()}
 
 
 def _has_source(value):
     return isinstance(value, (FunctionType, type))
-
-
-def _prune(statements, wanted):
-    """Drop assignments to names that nothing reads."""
-    while True:
-        every = [n for _, body in statements for s in body for n in ast.walk(s)]
-        read = {n.id for n in every if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Load)}
-        read |= {n.target.id for n in every if isinstance(n, ast.AugAssign) and _is_name(n.target)}
-        dropped = 0
-        for _, body in statements:
-            idle = [s for s in body if isinstance(s, ast.Assign) and _binds_names(s.targets)]
-            for s in idle:
-                if not {*stored([s])} & (read | wanted):
-                    body.remove(s)
-                    dropped += 1
-        if not dropped:
-            return
-
-
-def _binds_names(targets):
-    return all(_is_name(t) or (isinstance(t, ast.Tuple) and _binds_names(t.elts)) for t in targets)
-
-
-def _is_name(e):
-    return isinstance(e, ast.Name)
-
-
-def _lines(statements):
-    """The lines of the statements, each step under its heading if it takes more than one."""
-    lines = []
-    for heading, body in statements:
-        if heading and (len(body) > 1 or not body):
-            lines += ["", f"# {heading}"]
-        for s in body:
-            comment = getattr(s, "comment", "")
-            lines.append(ast.unparse(ast.fix_missing_locations(s)) + (comment and f"  {comment}"))
-        if heading and len(body) > 1:
-            lines.append("")
-    return lines
-
-
-def _dense(a):
-    """An array as npz keeps it, and the arguments of np.ndarray that lay it out; none if plain.
-
-    Sums depend in their last bits on how arrays lie in memory.
-    """
-    if a.flags.c_contiguous or a.flags.f_contiguous:
-        return a, None
-    low, high = np.lib.array_utils.byte_bounds(a)
-    offset = a.__array_interface__["data"][0] - low
-    memory = np.zeros(high - low, np.uint8)
-    np.ndarray(a.shape, a.dtype, memory, offset, a.strides)[...] = a
-    return memory, (offset, a.strides)
-
-
-def _reading(name, a):
-    layout = _dense(a)[1]
-    read = f'inputs["{name}"]'
-    if layout:
-        read = f'np.ndarray({a.shape}, "{a.dtype.str}", {read}, {layout[0]}, {layout[1]})'
-    return f"{read}  # {a.shape}"

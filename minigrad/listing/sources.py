@@ -15,6 +15,8 @@ import tokenize
 from types import FunctionType
 from typing import Any
 
+STANDARD = sys.stdlib_module_names - {"__main__"}
+
 
 @functools.lru_cache(maxsize=256)
 def source(f: Any) -> str:
@@ -65,6 +67,12 @@ def kept(f: Any) -> dict[str, Any]:
         except ValueError:  # a name that was never bound
             continue
     return found
+
+
+def is_ours(f: Any) -> bool:
+    """True for a function whose source may be taken: neither NumPy's nor the standard library's."""
+    module = (getattr(f, "__module__", None) or "").split(".")[0]
+    return isinstance(f, FunctionType) and module not in ("numpy", *STANDARD)
 
 
 def gives_pair(f: Any) -> bool:

@@ -15,8 +15,8 @@ from types import FunctionType, ModuleType
 from typing import Any
 
 from ..backend import array_module
-from .rewriting import Unfit, literal
 from .sources import gives_pair, source, surroundings
+from .syntax import Unfit, literal
 
 
 def transplant(f: Any, name: str, script: Any) -> str:
