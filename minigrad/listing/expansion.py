@@ -19,7 +19,7 @@ from types import FunctionType, ModuleType
 
 import numpy as np
 
-from .frame import Frame
+from .frames import Frame
 from .syntax import (
     Unfit,
     exposed,

@@ -23,7 +23,7 @@ from ..backend import zeros_like
 from ..engine import Node, detach
 from .deposits import gradients
 from .expansion import follow
-from .frame import Frame
+from .frames import Frame
 from .script import Script
 from .sources import definition, is_ours, kept, returned, surroundings
 from .syntax import Unfit, literal, name_of, names_in, parsed, store, stored

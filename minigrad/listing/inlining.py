@@ -11,7 +11,7 @@ from types import FunctionType, ModuleType
 from typing import Any
 
 from .expansion import follow
-from .frame import Frame
+from .frames import Frame
 from .syntax import Unfit, is_plain, is_unwanted, literal, name_of, store, stored
 
 SHORT = 2  # statements of a helper that may stand in place of its call

@@ -1,6 +1,6 @@
 """Expressions of a function as expressions of a script.
 
->>> from minigrad.listing.frame import Frame
+>>> from minigrad.listing.frames import Frame
 >>> from minigrad.nodes.arithmetic import spread
 >>> frame = Frame(None, spread)
 >>> frame.names, frame.space["axis"] = {"Z": ast.Name("A"), "axis": ast.Constant(None)}, None
