@@ -95,8 +95,6 @@ class Rewriter(ast.NodeTransformer):
         function = self._static(e.func)
         if function is array_module:
             return ast.Name("np", ast.Load())
-        if function is tree.needed and self.frame.known(e):
-            return ast.Constant(self.frame.value(e))
         if function is tree.leaves:
             found = _leaves(self.visit(e.args[0]))
             if found is not None:
