@@ -12,6 +12,7 @@ array([-0.167,  0.083,  0.083])
 from .engine import Node, block, detach, grad, node, value_and_grad, var
 from .gradcheck import check
 from .learn import watch
+from .listing import explain, program
 from .nodes import (
     abs,
     add,
@@ -72,6 +73,7 @@ __all__ = [
     "dropout",
     "entropy",
     "exp",
+    "explain",
     "flatten",
     "grad",
     "index",
@@ -88,6 +90,7 @@ __all__ = [
     "node",
     "normalize",
     "pad",
+    "program",
     "relu",
     "reshape",
     "sigmoid",

@@ -42,8 +42,8 @@ def run(subject: Subject, args: tuple, rng: np.random.Generator) -> Run:
     before = np.array(Z)
     dZ = rng.standard_normal(np.shape(Z)) * 1.0
     dZ = np.asarray(dZ + np.sign(dZ) * 0.2)  # away from 0, where every mistake hides
-    D = deposits(subject, back, dZ, args)
-    if _first_different(deposits(subject, back, dZ, args), D, rounding(dZ, D)) is not None:
+    D = deposited(subject, back, dZ, args)
+    if _first_different(deposited(subject, back, dZ, args), D, rounding(dZ, D)) is not None:
         raise Fault(
             "not repeatable",
             f"the back of {name} deposits something else when it is called a second time: it draws "
@@ -84,7 +84,7 @@ def _forward(subject, args):
     return Z, back
 
 
-def deposits(subject: Subject, back: Any, dZ: np.ndarray, args: tuple, start: Any = None) -> list:
+def deposited(subject: Subject, back: Any, dZ: np.ndarray, args: tuple, start: Any = None) -> list:
     """What back deposits for dZ, into zeros or into copies of the arrays in start."""
     filled = iter(start) if start else None
     gradients = subject.accumulators(
@@ -131,7 +131,7 @@ def contract(subject: Subject, this: Run, other: tuple, rng: np.random.Generator
     args, D, name = this.args, this.D, subject.name
     floor = rounding(this.dZ, D)
     start = [(1 + np.abs(d).max(initial=0)) * rng.standard_normal(d.shape) for d in D]
-    after = deposits(subject, this.back, this.dZ, args, start)
+    after = deposited(subject, this.back, this.dZ, args, start)
     k = _first_different([a - s for a, s in zip(after, start)], D, floor)
     if k is not None:
         path = subject.gradients_of[k]
@@ -152,7 +152,7 @@ def contract(subject: Subject, this: Run, other: tuple, rng: np.random.Generator
     kept = np.array(Z)
     try:
         Zb, back_b = _forward(subject, copied(other))
-        deposits(subject, back_b, rng.standard_normal(np.shape(Zb)), other)
+        deposited(subject, back_b, rng.standard_normal(np.shape(Zb)), other)
     except Fault:
         return  # the other arguments are no good: nothing can be said
     if not np.array_equal(Z, kept, equal_nan=True):
@@ -161,7 +161,7 @@ def contract(subject: Subject, this: Run, other: tuple, rng: np.random.Generator
             f"a second call of {name} changes the value of the first: each needs its own array",
         )
     try:
-        again = [deposits(subject, back, this.dZ, args) for _ in range(2)]
+        again = [deposited(subject, back, this.dZ, args) for _ in range(2)]
     except Fault:
         again = []  # other shapes were found where this call's were kept
     if not again or any(_first_different(d, D, floor) is not None for d in again):
@@ -173,7 +173,7 @@ def contract(subject: Subject, this: Run, other: tuple, rng: np.random.Generator
 
 
 def _linear(subject, this, rng, floor):
-    zero = deposits(subject, this.back, np.zeros_like(this.dZ), this.args)
+    zero = deposited(subject, this.back, np.zeros_like(this.dZ), this.args)
     for path, d in zip(subject.gradients_of, zero):
         if np.abs(d).max(initial=0) > 0:
             raise Fault(
@@ -183,8 +183,8 @@ def _linear(subject, this, rng, floor):
                 path,
             )
     more = rng.standard_normal(this.dZ.shape)
-    one = deposits(subject, this.back, np.asarray(more), this.args)
-    both = deposits(subject, this.back, np.asarray(this.dZ - 2 * more), this.args)
+    one = deposited(subject, this.back, np.asarray(more), this.args)
+    both = deposited(subject, this.back, np.asarray(this.dZ - 2 * more), this.args)
     k = _first_different([d - 2 * o for d, o in zip(this.D, one)], both, floor)
     if k is not None:
         raise Fault(

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from .runs import deposits
+from .runs import deposited
 from .wrong import FITS, Wrong, close, first
 
 BLOCK = 40  # contributions of so many parts of the value are told apart at most
@@ -176,7 +176,7 @@ def both_factors(w):
     """F in F F^T: D is one factor's gradient, and what back makes of dZ^T is the other's."""
     if w.dZ.ndim != 2 or w.dZ.shape[0] != w.dZ.shape[1]:
         return ""
-    turned = deposits(w.subject, w.run.back, w.dZ.T.copy(), w.run.args)[w.k]
+    turned = deposited(w.subject, w.run.back, w.dZ.T.copy(), w.run.args)[w.k]
     if close(w.D + turned, w.G):
         return (
             f"a term of the gradient of {w.name} is missing: {w.name} is in both factors of the "

@@ -147,10 +147,13 @@ def dropout(X, rate=0.5, *, rng=None, training=True):
     """
     if not 0 <= rate < 1:
         raise ValueError(f"dropout: rate is the share to drop, 0 <= rate < 1, not {rate}")
-    if training and not hasattr(rng, "random"):
+    if training and rng is None:
         raise ValueError("dropout: training draws a mask: give rng=, a numpy.random.Generator")
-    M = rng.random(X.shape, np.float32) >= rate if training else True
-    kept = 1 - rate if training else 1
+    if training:
+        M = rng.random(X.shape, np.float32) >= rate
+        kept = 1 - rate
+    else:
+        M, kept = True, 1
     Z = X * M / kept
 
     def back(dZ, dX):
