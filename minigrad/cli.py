@@ -53,7 +53,13 @@ def main() -> None:
     @minigrad.command("check", help=check_file.__doc__)
     @click.argument("target", metavar="FILE[:FUNCTION]")
     @click.option("--shapes", help="Of the arguments, as '(5, 4), ((4, 6), (6,)), labels(5, 6)'.")
-    @click.option("--seed", default=0, show_default=True, help="Of all that the check draws.")
+    @click.option(
+        "--seed",
+        default=0,
+        show_default=True,
+        type=click.IntRange(0),
+        help="Of all that the check draws.",
+    )
     @click.option("--json", "as_json", is_flag=True, help="For programs: a list of reports.")
     def _check(target, shapes, seed, as_json):
         return check_file(target, shapes, seed, as_json)
@@ -66,14 +72,27 @@ def check_file(target: str, shapes: str | None, seed: int, as_json: bool) -> int
     pairs NAME_forward, NAME_backward. Exit code 0: right, 1: something is wrong, 2: a mistake.
     """
     file, _, name = target.partition(":")
-    reports = []
-    for f in functions(Path(file), name).values():
+    found, code = [], 0
+    if shapes:
+        arguments(shapes, np.random.default_rng(seed))  # a mistake in them is none of a function
+    for called, f in functions(Path(file), name).items():
         rng = np.random.default_rng(seed)
-        args = arguments(shapes, rng) if shapes else guessed(f, rng)
-        reports.append(check(f, *args, seed=seed))
-        if not as_json:
+        try:
+            args = arguments(shapes, rng) if shapes else guessed(f, rng)
+            report = check(f, *args, seed=seed)
+        except (Unfit, ValueError) as mistake:
+            if name:
+                raise Unfit(str(mistake)) from mistake
+            code = 2
+            found.append({"name": called, "passed": None, "sentence": str(mistake)})
+            text = f"{called}: not checked\n  {mistake}\n"
+        else:
+            code = code or int(not report)
+            found.append(json.loads(report.json()))
             given = ", ".join(map(faults.shapes, args))
-            print(f"{reports[-1]}\n  checked with {given}, seed {seed}\n")  # noqa: T201
+            text = f"{report}\n  checked with {given}, seed {seed}\n"
+        if not as_json:
+            print(text)  # noqa: T201
     if as_json:
-        print(json.dumps([json.loads(r.json()) for r in reports], indent=1))  # noqa: T201
-    return 0 if all(reports) else 1
+        print(json.dumps(found, indent=1))  # noqa: T201
+    return code

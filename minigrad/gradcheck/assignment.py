@@ -27,17 +27,17 @@ GUESSES = {
     1: ("(5, 4)", "(6,)", "(2, 3, 6, 6)", "((5, 4), (5, 4))", "((4, 6), (6, 3))"),
     2: (
         "(5, 4), ((4, 6), (6,))",
-        "(5, 4), labels(5, 4)",
         "(2, 3, 6, 6), ((4, 3, 3, 3), (4,))",
         "(5, 4), (5, 4)",
         "(5, 4), (4, 6)",
         "(5, 4), (4,)",
+        "(5, 4), labels(5, 4)",
         "(2, 3, 6, 6), 2",
     ),
     3: (
         "(5, 4), (4, 6), (6,)",
-        "(5, 4), (5, 4), labels(5, 2)",
         "(5, 4), (5, 4), (5, 4)",
+        "(5, 4), (5, 4), labels(5, 2)",
         "(2, 3, 6, 6), (4, 3, 3, 3), (4,)",
         "(5, 4), (4,), (4,)",
     ),
@@ -64,11 +64,15 @@ def arguments(text: str, rng: np.random.Generator) -> tuple:
             return tuple(of(p) for p in parts)
         if isinstance(e, ast.Constant):
             return e.value
-        if isinstance(e, ast.Call) and isinstance(e.func, ast.Name) and e.func.id == "labels":
-            n, k = (a.value for a in e.args)
-            return np.concatenate([np.arange(k), rng.integers(k, size=max(n - k, 0))])[:n]
+        match e:
+            case ast.Call(
+                ast.Name("labels"), [ast.Constant(int() as n), ast.Constant(int() as k)]
+            ) if k > 0:
+                return np.concatenate([np.arange(k), rng.integers(k, size=max(n - k, 0))])[:n]
         raise Unfit(f"--shapes {text!r}: {ast.unparse(e)} is no shape; one is like (5, 4)")
 
+    if not isinstance(parsed, ast.Tuple):
+        raise Unfit(f"--shapes {text!r}: shapes are like (5, 4), ((4, 6), (6,))")
     return tuple(of(e) for e in parsed.elts)
 
 
@@ -144,12 +148,13 @@ def _load(path: Path) -> Any:
     sys.modules[spec.name] = module
     sys.path.insert(0, str(path.parent))
     try:
-        spec.loader.exec_module(module)
+        with contextlib.redirect_stdout(io.StringIO()):
+            spec.loader.exec_module(module)
     except FileNotFoundError:
         raise Unfit(f"{path}: there is no such file") from None
     except SyntaxError as error:
         raise Unfit(f"{path}, line {error.lineno}: {error.msg}") from None
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise Unfit(f"{path} cannot be run: {type(error).__name__}: {error}") from None
     finally:
         sys.path.pop(0)

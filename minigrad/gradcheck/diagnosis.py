@@ -30,6 +30,7 @@ CAUSES: tuple[tuple[str, Callable[[Any], str]], ...] = (
     ("mask missing", terms.mask_missing),
     ("slope", terms.slope),
     ("wrong mask", terms.wrong_mask),
+    ("misplaced", positions.exchanged),
     ("wrong operand", terms.wrong_operand),
     ("border", positions.border),
     ("summand missing", terms.diagonal_only),
@@ -45,6 +46,8 @@ CAUSES: tuple[tuple[str, Callable[[Any], str]], ...] = (
 
 def diagnose(wrongs: list[Wrong]) -> tuple[str, str]:
     """(cause, sentence) of the first cause that explains every one of the draws, or ("", "")."""
+    if not all(np.isfinite(w.G).all() for w in wrongs):
+        return "", ""  # f leaves its domain next to the arguments
     for name, explains in CAUSES:
         with np.errstate(all="ignore"):
             sentences = [explains(w) for w in wrongs]

@@ -20,6 +20,7 @@ import numpy as np
 from ..tree import map_leaves
 
 STEPS = (1e-3, 1e-4, 1e-5)  # of the array's size; the first serves unless a kink is near
+SPREAD = 1e-9  # of the root mean square: below it all entries are the same
 # A smooth f leaves about h^2 |f'''| / 4, some 1e-6 of the largest slope at the first step
 ROUGH = 1e-6
 GROWS = 3  # rounding makes contrasts grow tenfold from step to step
@@ -63,17 +64,28 @@ def derivatives(
         J = _complex_step(f, args, x, entries, lifted, J)
         return Derivatives(J, left, right, kinked, noise)
     for j, i in enumerate(entries):
-        slopes, kinked[j], noise[j] = _five_points(f, args, x, i, center, scale(x))
+        slopes, kinked[j], noise[j] = _five_points(f, args, x, i, center)
         J[:, j], left[:, j], right[:, j] = slopes
+    noise[:] = 3 * noise.max(initial=0)  # one entry's contrast may be small by chance
     return Derivatives(J, left, right, kinked, noise)
 
 
 def scale(x: np.ndarray) -> float:
-    """The typical size of the entries of x, 1 if they are all 0."""
-    return float(np.sqrt(np.mean(x * x))) or 1.0
+    """The typical size of changes of x: its deviation or root mean square, 1 if all are 0."""
+    root = float(np.sqrt(np.mean(x * x))) if x.size else 0.0
+    spread = float(x.std()) if x.size else 0.0
+    return (spread if spread > SPREAD * root else root) or 1.0
 
 
-def _five_points(f, args, x, i, center, size):
+def _steps(x, i):
+    """The steps to try, powers of 2, so that x + h is exact; smaller ones for a small entry."""
+    sizes = [scale(x)]
+    if 0 < abs(x[i]) < sizes[0]:
+        sizes.append(abs(x[i]))
+    return [2.0 ** np.round(np.log2(step * size)) for size in sizes for step in STEPS]
+
+
+def _five_points(f, args, x, i, center):
     largest = np.abs(center).max(initial=0)
     before = x[i]
 
@@ -84,9 +96,8 @@ def _five_points(f, args, x, i, center, size):
         finally:
             x[i] = before
 
-    kept, least = None, np.inf
-    for step in STEPS:
-        h = step * size
+    kept, least = (np.full(center.shape, np.nan),) * 3, np.inf
+    for h in _steps(x, i):
         a, b, d, e = at(-h), at(-h / 2), at(h / 2), at(h)
         left, right = (center - a) / h, (e - center) / h
         slope = (8 * (d - b) - (e - a)) / (6 * h)
@@ -95,12 +106,14 @@ def _five_points(f, args, x, i, center, size):
         quartic = np.abs((a + e) - 4 * (b + d) + 6 * center).max(initial=0) / h
         noise = NOISE * largest / h
         rough = max(cubic, quartic)
+        if not np.isfinite(rough):
+            continue
         if rough > GROWS * least and rough * h < JUMP * max(largest, 1):
             return kept, False, least  # a kink stays as rough or goes: this is rounding
-        if rough <= ROUGH * np.abs(slope).max(initial=0) + noise:  # false for NaN
+        if rough <= ROUGH * np.abs(slope).max(initial=0) + noise:
             return (slope, left, right), False, max(noise, quartic)
         kept, least = (slope, left, right), rough
-    return kept, True, noise
+    return kept, True, 0.0
 
 
 def _complex_step(f, args, x, entries, arrays, J):

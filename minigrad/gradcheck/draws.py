@@ -1,8 +1,8 @@
 """Other arguments like the given ones: fresh values, other shapes, ties, equal rows.
 
-Values stay within the range of the given array, so that a logarithm keeps its positive numbers and
-a label its class; arrays whose gradients are not checked are shuffled by rows, so that a one-hot
-row stays one.
+Values stay within the range of the given array, so that a logarithm keeps its positive numbers, and
+keep what holds of all its rows (sums, lengths, symmetry, order); a constant array is varied by a
+tenth. Arrays whose gradients are not checked are shuffled by rows, so that a one-hot row stays one.
 
 >>> rng = np.random.default_rng(0)
 >>> X, T = np.array([[0.5, 2.0], [1.0, 4.0]]), np.array([0, 1])
@@ -19,6 +19,7 @@ from .. import tree
 from .subjects import copied, is_float
 
 LARGEST = 1000  # entries of all arrays together, for draws of other shapes
+ALIKE = 1e-9  # how well rows must agree in their sum or length to be kept so
 LEAST = 2  # samples: with one, a missing sum over the batch cannot be seen
 
 
@@ -35,7 +36,22 @@ def _values(x, rng):
     if not is_float(x):
         return _rows(x, rng)
     z = np.empty_like(x)  # keeps the memory order
-    z[...] = _uniform(x, x.shape, rng)
+    z[...] = _like(x, _uniform(x, x.shape, rng))
+    return z
+
+
+def _like(x, z):
+    """z with what holds of x for every row: its sum, its length, symmetry, order."""
+    if x.ndim == 1 and x.size > 3 and (np.diff(x) >= 0).all():
+        return np.sort(z)
+    if x.ndim != 2 or min(x.shape) < 2:
+        return z
+    if x.shape[0] == x.shape[1] and np.allclose(x, x.T, rtol=ALIKE, atol=0):
+        return (z + z.T) / 2
+    for measure in (np.sum, np.linalg.norm):
+        size = measure(x, axis=1, keepdims=True)
+        if np.allclose(size, size[0], rtol=ALIKE, atol=0) and size[0]:
+            return z * size / measure(z, axis=1, keepdims=True)
     return z
 
 
@@ -48,16 +64,28 @@ def _uniform(x, shape, rng):
 
 def _rows(x, rng):
     if isinstance(x, np.ndarray) and x.ndim:
-        return x[rng.permutation(len(x))]
+        z = x[rng.permutation(len(x))]
+        places = x.dtype.kind in "iu" and x.ndim == 1 and len(np.unique(x)) == x.size > 1
+        if places and not (np.sort(x) == np.arange(x.size)).all():
+            z[1] = z[0]  # a place may come twice
+        return z
     return x.copy() if isinstance(x, np.ndarray) else x
+
+
+def _shapes(args):
+    return [a.shape for a in tree.leaves(args) if isinstance(a, np.ndarray) and a.ndim]
+
+
+def batch_of_one(args: tuple) -> bool:
+    """True if the first array has one row only."""
+    return any(shape[0] < LEAST for shape in _shapes(args)[:1])
 
 
 def hides_mistakes(args: tuple) -> bool:
     """True for a batch of one, and for shapes that are all square."""
-    shapes = [a.shape for a in tree.leaves(args) if isinstance(a, np.ndarray) and a.ndim]
-    lengths = {n for shape in shapes for n in shape if n > 1}
-    square = len(lengths) == 1 and any(len(shape) > 1 for shape in shapes)
-    return square or bool(shapes and shapes[0][0] < LEAST)
+    lengths = {n for shape in _shapes(args) for n in shape if n > 1}
+    square = len(lengths) == 1 and any(len(shape) > 1 for shape in _shapes(args))
+    return square or batch_of_one(args)
 
 
 def resized(args: tuple, checked: Sequence[bool], rng: np.random.Generator) -> Iterator[tuple]:
@@ -80,8 +108,9 @@ def resized(args: tuple, checked: Sequence[bool], rng: np.random.Generator) -> I
             if max(parts)
         ]
     alone = [(k, 0) for k, a in enumerate(arrays) if a.shape[0] == 1]
-    if alone and arrays and arrays[0].shape[0] == 1:  # a batch of one says nothing about sums
-        plans = [{alone[0]: LEAST + 1}, dict.fromkeys(alone, LEAST + 1), *plans]
+    if alone and arrays[0].shape[0] == 1:  # a batch of one says nothing about sums
+        n = next(n for n in range(LEAST + 1, 100) if n not in lengths)
+        plans = [{alone[0]: n}, dict.fromkeys(alone, n), *plans]
     for plan in plans:
         shapes = [
             tuple(plan.get((k, i), n) for i, n in enumerate(a.shape)) for k, a in enumerate(arrays)
@@ -142,10 +171,12 @@ def tied(args: tuple, checked: Sequence[bool], rng: np.random.Generator) -> tupl
             return x
         like = [a for a in arrays if a.shape == x.shape]  # ties between arrays count too
         low, high = max(a.min() for a in like), min(a.max() for a in like)
+        if low >= high:
+            low, high = x.min(), x.max()
         levels = np.linspace(low, high, 6)[1:5]
         z = np.empty_like(x)
         z[...] = rng.choice(levels, x.shape)
-        return z
+        return z if _like(x, z) is z else x
 
     return tuple(tree.map_leaves(quantise, a) if c else a for a, c in zip(drawn, checked))
 
@@ -153,11 +184,13 @@ def tied(args: tuple, checked: Sequence[bool], rng: np.random.Generator) -> tupl
 def coinciding(
     args: tuple, checked: Sequence[bool], rng: np.random.Generator
 ) -> tuple[tuple, bool]:
-    """Arguments in which equal-shaped arrays share their first row; False if there are none."""
+    """Arguments with equal rows, within arrays and between those of one shape; False if none."""
     drawn = copied(fresh(args, checked, rng))
     arrays = [x for x in _arrays(drawn, checked) if x.ndim == 2]
     found = False
     for i, x in enumerate(arrays):
+        if len(x) > 2:
+            x[2], found = x[1], True
         for y in arrays[:i]:
             if x.shape == y.shape:
                 x[0] = y[0]

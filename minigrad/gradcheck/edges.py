@@ -6,6 +6,9 @@ from .differences import derivatives, scale
 from .draws import coinciding, fresh, tied
 from .runs import contract, rounding, run
 from .subjects import Fault, copied
+from .verdicts import ALL
+
+LEVELS = 6  # of tied entries that are moved
 
 
 def takes(subject, args):
@@ -31,6 +34,7 @@ def check_edges(subject, args, others, rng):
                     "finite: a division by a distance of 0. There choose the gradient 0",
                     path,
                 )
+    check_ties(subject, this)
     level = tied(args, subject.checked, rng)
     if takes(subject, level):
         check_ties(subject, run(subject, level, rng))
@@ -41,17 +45,17 @@ def check_ties(subject, this):
     args = copied(this.args)
     arrays = subject.arrays(args)
     for shape in dict.fromkeys(x.shape for x in arrays):
-        alike = [k for k, x in enumerate(arrays) if x.shape == shape]
+        alike = [k for k, x in enumerate(arrays) if x.shape == shape and x.size <= ALL]
         centers = [arrays[k].copy() for k in alike]
-        for level in np.unique(centers)[:6]:
+        levels, counts = np.unique(centers, return_counts=True)
+        for level in levels[counts > 1][:LEVELS]:
             groups = [center == level for center in centers]
-            if sum(group.sum() for group in groups) < 2:
-                continue
-            low, high = _joint_slope(subject, this, args, [arrays[k] for k in alike], groups)
+            low, high, noise = _joint_slope(subject, this, args, [arrays[k] for k in alike], groups)
             got = [this.D[k][group] for k, group in zip(alike, groups)]
             total = float(sum(d.sum() for d in got))
             size = sum(np.abs(d).sum() for d in got)
-            slack = 1e-5 * (size + abs(low) + abs(high)) + 1e4 * rounding(this.dZ, this.D)
+            slack = 1e-5 * (size + abs(low) + abs(high)) + noise
+            slack += 1e4 * sum(rounding(this, k, arrays[k]) for k in alike)
             if total < low - slack or total > high + slack:  # never for NaN
                 paths = " and ".join(subject.gradients_of[k] for k in alike)
                 raise Fault(
@@ -63,7 +67,7 @@ def check_ties(subject, this):
 
 
 def _joint_slope(subject, this, args, arrays, groups):
-    """The slopes on either side, the lower first, as the groups of entries move together."""
+    """The slopes on either side, the lower first, as the groups move together, and their noise."""
     centers, t = [x.copy() for x in arrays], np.zeros(1)
     unit = max(scale(x) for x in arrays)
 
@@ -75,7 +79,8 @@ def _joint_slope(subject, this, args, arrays, groups):
     d = derivatives(f, args, t, [(0,)])
     for x, center in zip(arrays, centers):
         x[...] = center
-    if not d.kinked[0]:
-        return (float(this.dZ.ravel() @ d.J[:, 0]) / unit,) * 2
-    sides = np.stack([this.dZ.ravel() * d.left[:, 0], this.dZ.ravel() * d.right[:, 0]]) / unit
-    return float(sides.min(0).sum()), float(sides.max(0).sum())
+    noise = float(np.sqrt(np.vdot(this.dZ, this.dZ)) * d.noise[0] / unit)
+    J = d.J if not d.kinked[0] else np.stack([d.left, d.right])
+    sides = this.dZ.ravel() * J[..., 0] / unit
+    low, high = (sides, sides) if not d.kinked[0] else (sides.min(0), sides.max(0))
+    return float(low.sum()), float(high.sum()), noise

@@ -40,11 +40,12 @@ def only_float32(w):
 def rounded(w):
     """Errors of the size of float32's rounding, all over."""
     r = np.abs(w.D / w.G - 1)[w.G != 0]
-    return digits_lost(w) if r.size and r.max() < 1e-5 and np.median(r) > 1e-9 else ""
+    both = (w.D > w.G).any() and (w.D < w.G).any()  # as rounding does
+    return digits_lost(w) if both and r.max() < 1e-5 and np.median(r) > 1e-9 else ""
 
 
 def digits_lost(w):
-    return f"the gradient of {w.name} is good to 7 digits only: somewhere float32 is used"
+    return f"the gradient of {w.name} is good to 7 digits only: is float32 used somewhere?"
 
 
 def integers(w):
@@ -90,8 +91,8 @@ def times_samples(w):
     for n in means(w):
         if is_about(factor_of(w), n):
             return (
-                f"the gradient of {w.name} is {n} times too large, the number of terms in the mean "
-                "of the forward: back divides by it too"
+                f"the gradient of {w.name} is {n} times too large, and {n} is how many there are: "
+                "if the forward takes their mean, back must divide too"
             )
     return ""
 
@@ -100,8 +101,8 @@ def over_samples(w):
     for n in means(w):
         if is_about(factor_of(w), 1 / n):
             return (
-                f"the gradient of {w.name} is {n} times too small, the number of samples: back "
-                "divides by it once too often. A gradient sums; the mean is in the loss"
+                f"the gradient of {w.name} is {n} times too small, and {n} is how many there are: "
+                "a gradient sums over them; only a mean in the forward divides, once"
             )
     return ""
 
@@ -112,8 +113,8 @@ def constant(w):
         for power, words in ((1, name), (-1, f"1/{name}"), (2, f"{name}^2"), (-2, f"1/{name}^2")):
             if abs(c) not in (0, 1) and is_about(s, c**power):
                 return (
-                    f"the gradient of {w.name} is wrong by the factor {words} = {s:.6g}: the chain "
-                    f"rule brings {name} in exactly once"
+                    f"the gradient of {w.name} is {words} = {s:.6g} times what it should be: the "
+                    f"chain rule brings {name} in exactly once"
                 )
     return ""
 

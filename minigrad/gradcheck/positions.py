@@ -119,10 +119,14 @@ def counted_once(w):
     return ""
 
 
+def exchanged(w):
+    for name, G, D in w.siblings():
+        if w.is_(G) and close(D, w.G):
+            return f"the gradients of {w.name} and {name} are exchanged"
+    return ""
+
+
 def misplaced(w):
-    for path, g in w.siblings():
-        if w.is_(g):
-            return f"the gradient of {w.name} is that of {path}: the two are exchanged"
     if close(w.D, w.G):
         return ""
     if w.D.size > 1 and close(np.sort(w.D, None), np.sort(w.G, None)):

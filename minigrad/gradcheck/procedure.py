@@ -1,5 +1,6 @@
 """The gradient check itself: which draws, which entries, which verdict."""
 
+import collections
 import contextlib
 import io
 import itertools
@@ -10,12 +11,14 @@ import numpy as np
 from .. import engine, faults, tree
 from .diagnosis import diagnose, diagnose_shape
 from .differences import allows_complex
-from .draws import fresh, hides_mistakes, resized
+from .draws import batch_of_one, fresh, hides_mistakes, resized
 from .edges import check_edges, takes
 from .report import Report
 from .runs import contract, run
 from .subjects import Fault, Subject, Unfit, copied, is_float
 from .verdicts import ALL, FEW, compare
+
+CALLS = 3  # of a node in a program, that are looked at one by one
 
 
 def check(
@@ -77,9 +80,12 @@ def examine(subject: Subject, args: tuple, seed: int = 0, draws: int = 2) -> Rep
         # other shapes tell mistakes apart, and show those that a batch of one or a square hides
         if late or not report or hides_mistakes(args):
             shaped = (a for a in resized(args, subject.checked, rng) if takes(subject, a))
-            other, more, _ = _compare(subject, itertools.islice(shaped, 1), rng, seed)
+            other, more, late_there = _compare(subject, itertools.islice(shaped, 1), rng, seed)
             wrongs += more
-            report = report if other or not report else other
+            if report and not other:
+                report = other
+            if batch_of_one(args):
+                late = late or late_there
         if late or not report:
             return _explained(report, subject, args, wrongs, late)
         check_edges(subject, args, others, rng)
@@ -148,6 +154,8 @@ def _explained(report, subject, args, wrongs, late):
         cause, sentence = diagnose_shape(subject, late)
         if cause:
             return report.because(cause, sentence, late.path)
+    here = {w.path for w in wrongs if w.run.args is args}
+    elsewhere = {w.path for w in wrongs} - here
     for path in dict.fromkeys(w.path for w in wrongs):
         these = [w for w in wrongs if w.path == path]
         given = [w for w in these if w.x.shape == these[0].x.shape]
@@ -155,7 +163,9 @@ def _explained(report, subject, args, wrongs, late):
             cause, sentence = diagnose(group)
             if cause:
                 if late:
-                    sentence += f". At other shapes, {late.sentence}"
+                    sentence = f"{late.sentence}. Where all shapes are square, {sentence}"
+                elif path in elsewhere:
+                    sentence += ". (Right at the given arguments, wrong at others like them)"
                 return report.because(cause, sentence, path)
     if late:
         return report.because(late.cause, late.sentence, late.path)
@@ -165,20 +175,28 @@ def _explained(report, subject, args, wrongs, late):
 def _pattern(report, wrongs):
     """What can be said of an error that no cause explains."""
     v = next(v for v in report.verdicts if not v.passed)
-    places = (
-        f"{int((~w.right()).sum())} of {w.D.size} entries"
-        if (w := next((w for w in wrongs if w.path == v.path), None))
-        else f"{list(v.worst)} and perhaps elsewhere"
-    )
-    return f"the gradient of {v.path} is wrong at {places}, in no way that this check knows"
+    words = f"the gradient of {report.names.get(v.path, v.path)} is wrong at {list(v.worst)}"
+    w = next((w for w in wrongs if w.path == v.path), None)
+    if w is None:
+        return f"{words} and perhaps elsewhere, in no way that this check knows"
+    wrong = int((~w.right()).sum())
+    if wrong > 1:
+        words += f" and at {wrong - 1} of the other {w.D.size - 1} entries"
+    if w.x.shape == w.dZ.shape and not (w.J - np.diag(np.diagonal(w.J))).any():
+        x, dZ = w.x[v.worst], w.dZ[v.worst]
+        return (
+            f"{words}: at {w.name} = {x:.4g} the slope is {w.G[v.worst] / dZ:.4g}, and back has "
+            f"{w.D[v.worst] / dZ:.4g}"
+        )
+    return f"{words}, in no way that this check knows"
 
 
 def _parts(subject, args):
-    """(subject, arguments) of every function that a program is made of, each once."""
-    seen = {None}
+    """(subject, arguments) of the nodes that a program is made of, a few calls of each."""
+    seen = collections.Counter()
     for n in engine.below(subject.f(*subject.nodes(args), **subject.fresh())):
-        if n.function not in seen and n.function is not engine.identity:
-            seen.add(n.function)
+        if seen[n.function] < CALLS and n.function not in (None, engine.identity):
+            seen[n.function] += 1
             part = Subject(n.function, engine.detach(n.args), n.options)
             if part.gradients_of:
                 yield part, engine.detach(n.args)

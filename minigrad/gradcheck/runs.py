@@ -10,9 +10,11 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from .. import faults, tree
+from .differences import scale
 from .subjects import Fault, Subject, Unfit, copied
 
-ROUNDING = 1e-12  # of the largest deposit and incoming gradient: thousands of terms that cancel
+ROUNDING = 1e-12  # of the largest deposit and of the terms that cancel: there may be thousands
+TINY = 1e-15  # of the incoming gradient: a value may be a difference of numbers near 1
 SAME = 1e-9  # of the largest entry: what summing in another order may change, and no mistake does
 
 
@@ -43,7 +45,8 @@ def run(subject: Subject, args: tuple, rng: np.random.Generator) -> Run:
     dZ = rng.standard_normal(np.shape(Z)) * 1.0
     dZ = np.asarray(dZ + np.sign(dZ) * 0.2)  # away from 0, where every mistake hides
     D = deposited(subject, back, dZ, args)
-    if _first_different(deposited(subject, back, dZ, args), D, rounding(dZ, D)) is not None:
+    this = Run(args, before, dZ, D, back)
+    if _first_different(subject, this, deposited(subject, back, dZ, args)) is not None:
         raise Fault(
             "not repeatable",
             f"the back of {name} deposits something else when it is called a second time: it draws "
@@ -52,7 +55,7 @@ def run(subject: Subject, args: tuple, rng: np.random.Generator) -> Run:
     _unchanged(name, subject, "back", args, given)
     if not np.array_equal(before, Z, equal_nan=True):
         raise Fault("in place", f"the back of {name} changes the value that its forward returned")
-    return Run(args, before, dZ, D, back)
+    return this
 
 
 def _forward(subject, args):
@@ -60,7 +63,7 @@ def _forward(subject, args):
         Z, back = subject.run(args)
     except (Fault, Unfit):
         raise
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         words = f"{subject.name} raises {_words(error)}"
         try:
             faults.explain_forward(subject.forward, args, error)
@@ -69,6 +72,9 @@ def _forward(subject, args):
         except AttributeError:  # a callable without a name
             pass
         raise Fault("exception", words) from error
+    if not isinstance(Z, (int, float, np.generic)) and not hasattr(Z, "__array_function__"):
+        got = type(Z).__name__
+        raise Fault("exception", f"the value of {subject.name} is one array, not a {got}")
     kind = getattr(Z, "dtype", np.dtype(type(Z))).kind
     if kind in "iub":
         raise Fault(
@@ -95,7 +101,7 @@ def deposited(subject: Subject, back: Any, dZ: np.ndarray, args: tuple, start: A
         back(incoming, gradients)
     except Unfit:
         raise
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise _refused(subject, gradients, error, dZ, args) from error
     if not np.array_equal(incoming, dZ):
         raise Fault(
@@ -111,11 +117,13 @@ def _refused(subject, gradients, error, dZ, args):
     target, value = getattr(error, "target", None), getattr(error, "value", None)
     if target is None:
         target, value = faults.refused_deposit(error)
-    words = _words(error)
+    words = f"the back of {subject.name} raises {_words(error)}"
     try:
         faults.explain_back(subject.forward, args, gradients, error)
     except ValueError as explained:
-        words = str(explained).removeprefix(f"{subject.name}: ")
+        words = str(explained)
+    except AttributeError:  # a callable without a name
+        pass
     arrays = [g for g in tree.leaves(gradients) if isinstance(g, np.ndarray)]
     for k, g in enumerate(arrays):
         if isinstance(target, np.ndarray) and np.may_share_memory(g, target):
@@ -123,19 +131,18 @@ def _refused(subject, gradients, error, dZ, args):
             if target.shape == g.shape:
                 fault.k, fault.value, fault.dZ, fault.args = k, value, dZ, args
             return fault
-    return Fault("exception", f"the back of {subject.name} raises {words}")
+    return Fault("exception", words)
 
 
 def contract(subject: Subject, this: Run, other: tuple, rng: np.random.Generator) -> None:
     """Raise Fault for a back that is right at first and wrong in a program."""
     args, D, name = this.args, this.D, subject.name
-    floor = rounding(this.dZ, D)
-    start = [(1 + np.abs(d).max(initial=0)) * rng.standard_normal(d.shape) for d in D]
+    start = [(np.abs(d).max(initial=0) or 1.0) * rng.standard_normal(d.shape) for d in D]
     after = deposited(subject, this.back, this.dZ, args, start)
-    k = _first_different([a - s for a, s in zip(after, start)], D, floor)
+    k = _first_different(subject, this, [a - s for a, s in zip(after, start)], times=10)
     if k is not None:
         path = subject.gradients_of[k]
-        if same(after[k], D[k], floor):
+        if same(after[k], D[k]):
             raise Fault(
                 "overwritten",
                 f"the back of {name} overwrites the gradient of {path}, and what others deposited "
@@ -147,7 +154,7 @@ def contract(subject: Subject, this: Run, other: tuple, rng: np.random.Generator
             f"what the back of {name} deposits for {path} depends on what is there already",
             path,
         )
-    _linear(subject, this, rng, 10 * floor)
+    _linear(subject, this, rng)
     Z, back = _forward(subject, copied(args))
     kept = np.array(Z)
     try:
@@ -164,7 +171,7 @@ def contract(subject: Subject, this: Run, other: tuple, rng: np.random.Generator
         again = [deposited(subject, back, this.dZ, args) for _ in range(2)]
     except Fault:
         again = []  # other shapes were found where this call's were kept
-    if not again or any(_first_different(d, D, floor) is not None for d in again):
+    if not again or any(_first_different(subject, this, d) is not None for d in again):
         raise Fault(
             "stale or shared",
             f"after another call of {name} the back of the first call deposits something else: "
@@ -172,7 +179,7 @@ def contract(subject: Subject, this: Run, other: tuple, rng: np.random.Generator
         )
 
 
-def _linear(subject, this, rng, floor):
+def _linear(subject, this, rng):
     zero = deposited(subject, this.back, np.zeros_like(this.dZ), this.args)
     for path, d in zip(subject.gradients_of, zero):
         if np.abs(d).max(initial=0) > 0:
@@ -185,7 +192,7 @@ def _linear(subject, this, rng, floor):
     more = rng.standard_normal(this.dZ.shape)
     one = deposited(subject, this.back, np.asarray(more), this.args)
     both = deposited(subject, this.back, np.asarray(this.dZ - 2 * more), this.args)
-    k = _first_different([d - 2 * o for d, o in zip(this.D, one)], both, floor)
+    k = _first_different(subject, this, [d - 2 * o for d, o in zip(this.D, one)], both, times=10)
     if k is not None:
         raise Fault(
             "wrong operand",
@@ -205,14 +212,26 @@ def same(a: np.ndarray, b: np.ndarray, floor: float = 0.0) -> bool:
     return bool(np.abs(a - b).max(initial=0) <= SAME * largest + floor)
 
 
-def rounding(dZ: np.ndarray, D: list[np.ndarray]) -> float:
-    """What may be left of a gradient that is 0, where others are as large as D."""
-    largest = max((np.abs(d).max(initial=0) for d in D), default=0.0)
-    return ROUNDING * (largest + np.abs(dZ).max(initial=0))
+def rounding(this: Run, k: int, x: np.ndarray) -> float:
+    """What rounding may leave of the k-th gradient, also where all of its terms cancel.
+
+    A relative change of x by 1 changes the value by about the value: |Z| |dZ| / |x| is the size of
+    the terms that cancel.
+    """
+    finite = this.D[k][np.isfinite(this.D[k])]
+    largest, incoming = (np.abs(a).max(initial=0) for a in (finite, this.dZ))
+    terms = incoming * np.abs(this.Z).max(initial=0) / scale(x)
+    return float(ROUNDING * (largest + terms) + TINY * incoming)
 
 
-def _first_different(found, expected, floor):
-    return next((k for k, pair in enumerate(zip(found, expected)) if not same(*pair, floor)), None)
+def _first_different(subject, this, found, expected=None, times=1.0):
+    """The first argument whose deposits are not as expected, by default those of the run."""
+    expected = this.D if expected is None else expected
+    arrays = subject.arrays(this.args)
+    for k, (a, b, x) in enumerate(zip(found, expected, arrays)):
+        if not same(a, b, times * rounding(this, k, x)):
+            return k
+    return None
 
 
 def _unchanged(name, subject, part, args, given):

@@ -78,7 +78,7 @@ class Subject:
     def _kind(self, args):
         try:
             result = self.forward(*copied(args), **self.fresh())
-        except Exception:
+        except (Exception, SystemExit):
             return "node"  # whatever it is, running it says what is wrong
         if isinstance(result, tuple) and len(result) == 2 and callable(result[1]):
             return "node"
@@ -94,9 +94,9 @@ class Subject:
 
     def _checked(self, args):
         """Which positional arguments have gradients: those that the back names, or all that can."""
-        if self.kind == "pair":
-            return [True] * len(args)
         try:
+            if self.kind == "pair":
+                return self._returned(args)
             if self.kind == "node":
                 _, back = self.forward(*copied(args), **self.fresh())
                 named = faults.positional(back, defaults=False) - 1
@@ -104,8 +104,20 @@ class Subject:
             everything = [True] * len(args)
             checked = everything if self._carries(everything, args) else self._one_by_one(args)
             return self._reached(checked, args)
-        except Exception:
+        except (Exception, SystemExit):
             return [True] * len(args)  # running it says what is wrong
+
+    def _returned(self, args):
+        """Of a pair: without the arguments for which backward returns None."""
+        self.checked = [True] * len(args)
+        Z, cache = self.f[0](*copied(args), **self.fresh())
+        found = self.f[1](np.ones_like(Z, float), cache)
+        found = list(found) if isinstance(found, (tuple, list)) else [found]
+        floats = [i for i, a in enumerate(args) for leaf in tree.leaves(a) if is_float(leaf)]
+        if len(found) == len(floats):
+            fixed = {i for i, g in zip(floats, found) if g is None}
+            return [i not in fixed for i in range(len(args))]
+        return self.checked
 
     def _carries(self, checked, args):
         """True if nodes may stand for these arguments: a label or target carries no gradient."""
@@ -151,7 +163,10 @@ class Subject:
         return self.forward(*args, **self.fresh())[0]
 
     def _run_pair(self, args):
-        Z, cache = self.f[0](*args, **self.fresh())
+        result = self.f[0](*args, **self.fresh())
+        if not isinstance(result, tuple) or len(result) != 2:
+            raise Unfit(f"{self.name} of a pair returns two things, `return out, cache`")
+        Z, cache = result
 
         def back(dZ, gradients):
             found = self.f[1](dZ, cache)
@@ -160,8 +175,9 @@ class Subject:
             found = [g for g in found if g is not None]
             if len(found) != len(wanted):
                 raise Unfit(
-                    f"{_name(self.f[1])} returned {len(found)} gradients, and {self.name} takes "
-                    f"{len(wanted)} float arrays: {', '.join(self.gradients_of)}"
+                    f"{_name(self.f[1])} returns {len(found)} gradients, and {self.name} takes "
+                    f"{len(wanted)} arrays of floats, {', '.join(self.gradients_of)}: return one "
+                    "for each, None for what has none"
                 )
             for gradient, deposit in zip(wanted, found):
                 if np.shape(deposit) != gradient.shape:

@@ -147,11 +147,11 @@ def term_missing(w):
         s = np.vdot(E, T) / square if square else 0
         if close(E, s * T) and w.D.any():
             return f"a term of the gradient of {w.name} is missing: {words}"
-    for path, g in w.siblings():
-        if close(w.D, -g):
+    for name, G, _ in w.siblings():
+        if close(w.D, -G):
             return (
                 f"a term of the gradient of {w.name} is missing: it is only the counterpart of "
-                f"that of {path}, and {w.name} stands in more than one place of the formula"
+                f"that of {name}, and {w.name} stands in more than one place of the formula"
             )
     return both_factors(w) or parts_missing(w) or projection(w) or statistics(w)
 
@@ -225,5 +225,7 @@ def statistics(w):
                 basis = np.stack([np.ones(n), column][:size], 1)
                 rest = max(rest, np.abs(e - basis @ np.linalg.lstsq(basis, e)[0]).max())
             if rest <= FITS * w.largest:
-                return f"terms of the gradient of {w.name} are missing: {words} on {w.name} too"
+                return (
+                    f"terms of the gradient of {w.name} are missing or wrong: {words} on {w.name}"
+                )
     return ""

@@ -104,12 +104,14 @@ class Wrong:
         n = int(np.prod([self.Z.shape[axis] for axis in axes]))
         return J.reshape(n, -1, *self.x.shape).sum(1)
 
-    def siblings(self) -> Iterator[tuple[str, np.ndarray]]:
-        """(name, gradient) of the other arguments of this shape."""
-        for path, a in zip(self.subject.gradients_of, self.subject.arrays(self.run.args)):
+    def siblings(self) -> Iterator[tuple[str, np.ndarray, np.ndarray]]:
+        """(name, gradient, deposits) of the other arguments of this shape."""
+        arrays = self.subject.arrays(self.run.args)
+        for path, a, D in zip(self.subject.gradients_of, arrays, self.run.D):
             if a is not self.x and a.shape == self.x.shape:
                 J = derivatives(self.subject.value, self.run.args, a, list(np.ndindex(a.shape))).J
-                yield self.subject.called.get(path, path), (self.dZ.ravel() @ J).reshape(a.shape)
+                G = (self.dZ.ravel() @ J).reshape(a.shape)
+                yield self.subject.called.get(path, path), G, D
 
 
 def close(a: np.ndarray, b: np.ndarray) -> bool:

@@ -74,7 +74,7 @@ def test_a_report_names_every_gradient_as_on_the_slide_with_the_worst_entry_and_
         f"{v.deposited:.6g}",
         f"{v.expected:.6g}",
     ]
-    assert lines[5].startswith("1/N: the gradient of b is 5 times too small, the number of samples")
+    assert lines[5].startswith("1/N: the gradient of b is 5 times too small, and 5 is how many")
     assert (report.cause, report.path) == ("1/N", "U[1]")
 
 

@@ -67,7 +67,7 @@ def quotient_without_minus(A, B):
     return Z, back
 
 
-@wrong(0, "wrong operand", two)
+@wrong(0, ("wrong operand", "misplaced"), two)
 def product_by_own_factor(A, B):
     Z = A * B
 
@@ -233,6 +233,6 @@ def product_backward_swapped(dout, cache):
     return dout * x, dout * y
 
 
-wrong(0, "wrong operand", two, name="pair_product_swapped")(
+wrong(0, ("wrong operand", "misplaced"), two, name="pair_product_swapped")(
     (product_forward, product_backward_swapped)
 )
