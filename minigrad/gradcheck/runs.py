@@ -44,18 +44,22 @@ def run(subject: Subject, args: tuple, rng: np.random.Generator) -> Run:
     before = np.array(Z)
     dZ = rng.standard_normal(np.shape(Z)) * 1.0
     dZ = np.asarray(dZ + np.sign(dZ) * 0.2)  # away from 0, where every mistake hides
-    D = deposited(subject, back, dZ, args)
-    this = Run(args, before, dZ, D, back)
-    if _first_different(subject, this, deposited(subject, back, dZ, args)) is not None:
-        raise Fault(
-            "not repeatable",
-            f"the back of {name} deposits something else when it is called a second time: it draws "
-            "random numbers, or changes what the forward kept",
-        )
+    this = Run(args, before, dZ, deposited(subject, back, dZ, args), back)
+    _repeatable(subject, this)
     _unchanged(name, subject, "back", args, given)
     if not np.array_equal(before, Z, equal_nan=True):
         raise Fault("in place", f"the back of {name} changes the value that its forward returned")
     return this
+
+
+def _repeatable(subject, this):
+    again = deposited(subject, this.back, this.dZ, this.args)
+    if _first_different(subject, this, again) is not None:
+        raise Fault(
+            "not repeatable",
+            f"the back of {subject.name} deposits something else when it is called again: it draws "
+            "random numbers, or changes what the forward kept",
+        )
 
 
 def _forward(subject, args):
@@ -194,6 +198,7 @@ def _linear(subject, this, rng):
     both = deposited(subject, this.back, np.asarray(this.dZ - 2 * more), this.args)
     k = _first_different(subject, this, [d - 2 * o for d, o in zip(this.D, one)], both, times=10)
     if k is not None:
+        _repeatable(subject, this)
         raise Fault(
             "wrong operand",
             f"the back of {subject.name} is not linear in the incoming gradient, for "
