@@ -30,10 +30,12 @@ def check(
     (forward, backward) as in CS231n; args: arrays of float64 and nests of them, at which it is
     checked, and constants; options go to f, generators and state among them as copies, so that
     every call draws the same. seed: of everything the check draws; draws: how many sets of
-    arguments are compared with differences, the given ones first, then others of the same kind,
-    also of other shapes where f takes them, 2; lift: turn float32 into float64 first.
+    arguments are compared with differences, 2: the given ones, then others like them; lift: turn
+    float32 into float64 first.
+    Other shapes are tried to tell mistakes apart, and where a batch of one or a square would hide
+    them. Every entry is varied by itself, also where a matrix happens to be symmetric.
     The report is true or false, prints, and has `.verdicts`, `.cause`, `.sentence` and `.json()`.
-    Raises TypeError for what cannot be checked, ValueError for arguments that f refuses.
+    Raises TypeError for what cannot be checked, ValueError where the value is not finite.
 
     >>> def double(A):
     ...     def back(dZ, dA):
