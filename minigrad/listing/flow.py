@@ -105,7 +105,7 @@ class Flow:
         return f"<pre>{html.escape(str(self))}</pre>"
 
     def figure(self) -> Any:
-        """A matplotlib Figure: the size along each path, the nodes of the largest named.
+        """A matplotlib Figure: the size along each path, from the scalar to the leaf.
 
         A cross marks where a gradient has become zero. Needs no display; in a notebook it shows.
         """
@@ -115,12 +115,19 @@ class Flow:
         ax = page.subplots()
         sizes = [s.size for path in self.paths for s in path if 0 < s.size < math.inf]
         floor = min(sizes, default=1.0) / 10
+        length = len(self.paths[0])
         for i, path in enumerate(self.paths):
+            places = np.linspace(0, length - 1, len(path))
             alive = [*itertools.takewhile(lambda s: s.size > 0, path)]
             y = [*[s.size for s in alive], floor][: len(path)]
-            (line,) = ax.plot(y, marker="o", ms=4, lw=2, label=f"path {i + 1}", zorder=9 - i)
+            (line,) = ax.plot(places[: len(y)], y, marker="o", ms=4, lw=2, zorder=9 - i)
+            line.set_label(f"path {i + 1}")
+            color = line.get_color()
             if len(alive) < len(path):
-                ax.plot(len(alive), floor, "X", ms=11, color=line.get_color(), zorder=10)
+                ax.plot(places[len(alive)], floor, "X", ms=11, color=color, zorder=10)
+            if i and len(path) <= SHORT:  # the ticks below name the nodes of path 1
+                for x, height, s in [*zip(places, y, path)][1:-1]:
+                    ax.text(x, height, f" {self.names.text(s.node)}", color=color, fontsize=8)
         path = self.paths[0]
         every, between = -(-len(path) // (2 * SHORT)), " " if len(path) > SHORT else "\n"
         labels = [f"{self.names.text(s.node)}{between}{s.node.name}" for s in path[::every]]

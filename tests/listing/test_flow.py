@@ -159,6 +159,10 @@ def test_the_figure_shows_a_line_for_each_path_and_a_cross_where_it_dies():
     crosses = [line for line in ax.lines if line.get_marker() == "X"]
     assert [len(line.get_ydata()) for line in lines[:2]] == [len(path) for path in flow.paths[:2]]
     assert len(crosses) == 1
+    assert {line.get_xdata()[0] for line in lines} == {0}
+    assert lines[1].get_xdata()[-1] <= len(flow.paths[0]) - 1
+    named = [t.get_text().strip() for t in ax.texts]
+    assert named[:1] == [flow.names.text(flow.paths[1][1].node)]
     assert [t.get_text() for t in ax.get_xticklabels()] == [
         f"{flow.names.text(s.node)}\n{s.node.name}" for s in flow.paths[0]
     ]
