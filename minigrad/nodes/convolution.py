@@ -11,7 +11,7 @@ from ..kernels import im2col
 from ..kernels.windows import sliding
 from ..tree import needed
 
-ALGORITHMS = {"auto": im2col, "im2col": im2col}
+ALGORITHMS = ("auto", "im2col")
 
 
 @node
@@ -32,26 +32,26 @@ def conv(X, U, stride=1, padding=0, dilation=1, groups=1, algorithm="auto"):
              [4., 4.]]]])
     """
     W, b = U
-    kernel = chosen(X, W, b, groups, algorithm)
+    check_fit(X, W, b, groups, algorithm)
     g = sliding("conv", X.shape[2:], W.shape[2:], stride, padding, dilation)
-    Z = kernel.forward(X, W, g, groups)
+    Z = im2col.forward(X, W, g, groups)
     if b is not None:
         Z = Z + b[:, None, None]
 
     def back(dZ, dX, dU):
         dW, db = dU
         if needed(dW):
-            dW += kernel.weights_gradient(X, dZ, g, groups)
+            dW += im2col.weights_gradient(X, dZ, g, groups)
         if b is not None:
             db += dZ.sum((0, 2, 3))
         if needed(dX):
-            dX += kernel.input_gradient(W, dZ, g, X.shape[2:], groups)
+            dX += im2col.input_gradient(W, dZ, g, X.shape[2:], groups)
 
     return Z, back
 
 
-def chosen(X, W, b, groups, algorithm):
-    """The kernel of an algorithm, once channels and groups fit together."""
+def check_fit(X, W, b, groups, algorithm):
+    """Raise ValueError unless channels and groups fit together, and the algorithm is known."""
     if algorithm not in ALGORITHMS:
         raise ValueError(f"conv: algorithm is one of {', '.join(ALGORITHMS)}, not {algorithm!r}")
     if X.ndim != 4 or W.ndim != 4:
@@ -67,4 +67,3 @@ def chosen(X, W, b, groups, algorithm):
         )
     if b is not None and b.shape != W.shape[:1]:
         raise ValueError(f"conv: W makes {W.shape[0]} maps {W.shape} but b is {b.shape}")
-    return ALGORITHMS[algorithm]

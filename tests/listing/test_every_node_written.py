@@ -96,6 +96,14 @@ def test_every_node_gives_the_same_bits(name, dtype, order):
     holds(program(L), L, **{k: n for k, n in {"A": A, "B": B, "C": C}.items() if n in below})
 
 
+@pytest.mark.parametrize("name", CASES)
+def test_every_node_is_written_out_and_only_what_a_generator_drew_is_given(name):
+    A, B, C = var([a.astype(float) for a in (A0, B0, C0)])
+    text = program(mg.sum(CASES[name](A, B, C))).standalone()
+    given = [line.split()[0] for line in text.splitlines() if "as it was drawn" in line]
+    assert given == (["M"] if name == "dropout" else [])
+
+
 @pytest.mark.parametrize("options", [{}, {"padding": "same"}, {"stride": 2, "padding": (1, 0)}])
 @pytest.mark.parametrize("order", [*ORDERS, batch_last], ids=lambda f: f.__name__)
 def test_images_in_every_memory_order(order, options):

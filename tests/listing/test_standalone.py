@@ -60,6 +60,8 @@ def test_a_convolutional_network_with_pooling_and_dropout(tmp_path):
     text = runs(program(L), tmp_path, L, K=K, k=k, W=W, b=b)
     assert text.count("import") == 1
     assert 'M = inputs["M"]  # (4, 48), as it was drawn\n' in text
+    assert text.count("as it was drawn") == 1
+    assert "= forward(X, K, g, 1)\n" in text
 
 
 def test_a_diamond(tmp_path):
