@@ -20,6 +20,7 @@ from .subjects import copied, is_float
 
 LARGEST = 1000  # entries of all arrays together, for draws of other shapes
 ALIKE = 1e-9  # how well rows must agree in their sum or length to be kept so
+SMALL = 3  # the shortest axis of what was large
 LEAST = 2  # samples: with one, a missing sum over the batch cannot be seen
 
 
@@ -91,14 +92,16 @@ def hides_mistakes(args: tuple) -> bool:
 def resized(args: tuple, checked: Sequence[bool], rng: np.random.Generator) -> Iterator[tuple]:
     """Arguments of other shapes, the best first; whether the function takes them must be tried.
 
-    Axes of equal length keep equal lengths. Shapes that are not square become square; square ones
-    get different lengths where some of the axes need not be equal.
+    Axes of equal length keep equal lengths. Large shapes become small; others that are not square
+    become square, and square ones get different lengths where some axes need not be equal.
     """
     arrays = [a for a in tree.leaves(args) if isinstance(a, np.ndarray) and a.ndim]
     axes = [(k, i) for k, a in enumerate(arrays) for i in range(a.ndim) if a.shape[i] > 1]
     lengths = sorted({arrays[k].shape[i] for k, i in axes})
     plans: list[dict] = []
-    if len(lengths) > 1:
+    if sum(a.size for a in arrays) > LARGEST:
+        plans = [{(k, i): SMALL + lengths.index(arrays[k].shape[i]) for k, i in axes}]
+    elif len(lengths) > 1:
         plans = [dict.fromkeys(axes, length) for length in (lengths[-1], lengths[-2])]
     elif lengths and len(axes) <= 6 and all(a.ndim <= 2 for a in arrays):
         n = lengths[0]
@@ -129,7 +132,8 @@ def _reshaped(args, checked, shapes, rng):
         if shape == x.shape:
             return _rows(x, rng)
         if x.dtype.kind in "iu" and x.size:
-            return rng.choice(x.ravel(), shape)
+            z = rng.choice(x.ravel(), shape)
+            return z % SMALL if x.size > z.size else z  # labels of fewer classes
         for axis, n in enumerate(shape):  # whole rows, columns, ..., so that one-hot rows stay so
             if n != x.shape[axis]:
                 x = np.take(x, rng.integers(x.shape[axis], size=n), axis)

@@ -81,11 +81,13 @@ def examine(subject: Subject, args: tuple, seed: int = 0, draws: int = 2) -> Rep
         report, wrongs, late = _compare(subject, (args, *others), rng, seed)
         # other shapes tell mistakes apart, and show those that a batch of one or a square hides
         if late or not report or hides_mistakes(args):
-            shaped = (a for a in resized(args, subject.checked, rng) if takes(subject, a))
-            other, more, late_there = _compare(subject, itertools.islice(shaped, 1), rng, seed)
+            fitting = (a for a in resized(args, subject.checked, rng) if takes(subject, a))
+            shaped = list(itertools.islice(fitting, 1))
+            other, more, late_there = _compare(subject, shaped, rng, seed)
             wrongs += more
             if report and not other:
                 report = other
+                report.wrong_at_once = set()
             if batch_of_one(args):
                 late = late or late_there
         if late or not report:
@@ -118,7 +120,7 @@ def _others(subject, args, rng, draws):
 
 def _compare(subject, draws, rng, seed):
     """The report on draws of arguments; what is wrong; a Fault that came late, or None."""
-    late, wrongs, verdicts = None, [], []
+    late, wrongs, verdicts, wrong_at_once = None, [], [], set()
     exact = None
     for these in draws:
         try:
@@ -129,12 +131,16 @@ def _compare(subject, draws, rng, seed):
         if exact is None:
             if not np.isfinite(this.Z).all():
                 raise ValueError(f"{subject.name}: its value is not finite at these arguments")
-            these = copied(these)
-            exact = allows_complex(subject.value, these, subject.arrays(these), rng)
+            copies = copied(these)
+            exact = allows_complex(subject.value, copies, subject.arrays(copies), rng)
         more, worse = compare(subject, this, exact, rng, FEW if verdicts else ALL)
         wrongs += worse
+        if these is draws[0]:
+            wrong_at_once = {v.path for v in more if not v.passed}
         verdicts = [v if w.passed else w for v, w in zip(verdicts, more)] if verdicts else more
-    return Report(subject, verdicts, seed), wrongs, late
+    report = Report(subject, verdicts, seed)
+    report.wrong_at_once = wrong_at_once
+    return report, wrongs, late
 
 
 def _explained(report, subject, args, wrongs, late):
@@ -156,8 +162,6 @@ def _explained(report, subject, args, wrongs, late):
         cause, sentence = diagnose_shape(subject, late)
         if cause:
             return report.because(cause, sentence, late.path)
-    here = {w.path for w in wrongs if w.run.args is args}
-    elsewhere = {w.path for w in wrongs} - here
     for path in dict.fromkeys(w.path for w in wrongs):
         these = [w for w in wrongs if w.path == path]
         given = [w for w in these if w.x.shape == these[0].x.shape]
@@ -166,8 +170,11 @@ def _explained(report, subject, args, wrongs, late):
             if cause:
                 if late:
                     sentence = f"{late.sentence}. Where all shapes are square, {sentence}"
-                elif path in elsewhere:
+                elif path not in report.wrong_at_once:
                     sentence += ". (Right at the given arguments, wrong at others like them)"
+                elif group[0].run.args is not args:
+                    shapes = ", ".join(map(faults.shapes, group[0].run.args))
+                    sentence += f". (Seen at shapes {shapes})"
                 return report.because(cause, sentence, path)
     if late:
         return report.because(late.cause, late.sentence, late.path)
@@ -178,7 +185,7 @@ def _pattern(report, wrongs):
     """What can be said of an error that no cause explains."""
     v = next(v for v in report.verdicts if not v.passed)
     words = f"the gradient of {report.names.get(v.path, v.path)} is wrong at {list(v.worst)}"
-    w = next((w for w in wrongs if w.path == v.path), None)
+    w = next((w for w in wrongs if w.path == v.path and w.x.shape == v.shape), None)
     if w is None:
         return f"{words} and perhaps elsewhere, in no way that this check knows"
     wrong = int((~w.right()).sum())

@@ -205,6 +205,26 @@ def test_one_wrong_entry_of_thousands_is_found_and_located():
     assert report.verdicts[1].worst == (17, 30)
 
 
+def test_a_mistake_in_large_arrays_is_named_at_small_ones():
+    def entropy(A, T):
+        E = np.exp(A - A.max(1, keepdims=True))
+        Y = E / E.sum(1, keepdims=True)
+        rows = np.arange(len(A))
+
+        def back(dD, dA):
+            G = Y.copy()
+            G[rows, T] -= 1
+            dA += dD * G
+
+        return -np.log(Y[rows, T]).mean(), back
+
+    large = np.random.default_rng(1)
+    report = check(entropy, large.normal(size=(200, 10)), large.integers(10, size=200))
+    assert report.cause == "N"
+    assert "4 times too large" in report.sentence
+    assert report.sentence.endswith("(Seen at shapes (4, 3), (4,))")
+
+
 def test_a_batch_of_one_does_not_hide_a_missing_sum():
     def bias(X, b):
         def back(dZ, dX, db):
