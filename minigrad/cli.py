@@ -69,25 +69,25 @@ def main() -> None:
 
 def check_file(target: str, shapes: str | None, seed: int, as_json: bool) -> int:
     """Check the gradients of a file's nodes, of its functions that return (value, back), and of its
-    pairs NAME_forward, NAME_backward. Exit code 0: right, 1: something is wrong, 2: a mistake.
+    pairs NAME_forward, NAME_backward. Exit code 0: all right, 1: something is wrong, 2: something
+    could not be checked.
     """
     file, _, name = target.partition(":")
-    found, code = [], 0
+    found, codes = [], {0}
     if shapes:
         arguments(shapes, np.random.default_rng(seed))  # a mistake in them is none of a function
-    for called, f in functions(Path(file), name).items():
-        rng = np.random.default_rng(seed)
+    to_check, others = functions(Path(file), name)
+    for called, f in to_check.items():
         try:
-            args = arguments(shapes, rng) if shapes else guessed(f, rng)
-            report = check(f, *args, seed=seed)
+            report, args = _checked(f, shapes, seed)
         except (Unfit, ValueError) as mistake:
             if name:
                 raise Unfit(str(mistake)) from mistake
-            code = 2
+            codes.add(2)
             found.append({"name": called, "passed": None, "sentence": str(mistake)})
             text = f"{called}: not checked\n  {mistake}\n"
         else:
-            code = code or int(not report)
+            codes.add(int(not report))
             found.append(json.loads(report.json()))
             given = ", ".join(map(faults.shapes, args))
             text = f"{report}\n  checked with {given}, seed {seed}\n"
@@ -95,4 +95,26 @@ def check_file(target: str, shapes: str | None, seed: int, as_json: bool) -> int
             print(text)  # noqa: T201
     if as_json:
         print(json.dumps(found, indent=1))  # noqa: T201
-    return code
+    elif others:
+        print(f"no back, not checked: {', '.join(others)}")  # noqa: T201
+    return 1 if 1 in codes else max(codes)
+
+
+def _checked(f: Any, shapes: str | None, seed: int) -> tuple[Any, tuple]:
+    """The report on a function and its arguments; Unfit if it depends on which shapes it gets."""
+    rng = np.random.default_rng(seed)
+    if shapes:
+        args = arguments(shapes, rng)
+        report = check(f, *args, seed=seed)
+        if report.of_forward:
+            raise Unfit(f"it does not take --shapes {shapes}: {report.sentence}")
+        return report, args
+    every = guessed(f, rng)
+    reports = [check(f, *args, seed=seed) for args in every]
+    if len({bool(report) for report in reports}) > 1:
+        words = [
+            f"{'right' if report else 'wrong'} with {', '.join(map(faults.shapes, args))}"
+            for report, args in zip(reports, every)
+        ]
+        raise Unfit(f"it is {'; '.join(words)}: say which it takes, with --shapes")
+    return reports[0], every[0]

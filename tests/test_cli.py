@@ -175,3 +175,44 @@ def test_a_mistake_on_the_command_line_of_check_is_one_line(tmp_path, words, sen
     assert done.returncode == 2
     assert sentence in done.stderr
     assert done.stderr.count("\n") == 1
+
+
+MORE = """
+import numpy as np
+
+def bias(X, b):
+    def back(dZ, dX, db):
+        dX += dZ
+        db += dZ.sum(0)
+    return X + b, back
+
+def attention(Q, K, V, mask):
+    return Q, lambda dZ, dQ: dQ.__iadd__(dZ)
+
+def double(A):
+    def back(dZ, dA):
+        dA += 2 * dZ
+    return 2 * A, back
+
+def forgot_back(A):
+    return A**2
+"""
+
+
+def test_where_the_verdict_depends_on_the_shapes_they_are_asked_for(tmp_path):
+    (tmp_path / "more.py").write_text(MORE)
+    done = minigrad_check(tmp_path, "more.py")
+    assert done.returncode == 2
+    assert "bias: not checked" in done.stdout
+    assert "right with (5, 4), (4,): say which it takes, with --shapes" in done.stdout
+    assert "double: right" in done.stdout
+    assert "no back, not checked: attention, forgot_back" in done.stdout
+    assert minigrad_check(tmp_path, "more.py:bias", "--shapes", "(5, 4), (4,)").returncode == 0
+
+
+def test_shapes_that_a_function_does_not_take_are_no_mistake_of_its_author(tmp_path):
+    (tmp_path / "more.py").write_text(MORE)
+    done = minigrad_check(tmp_path, "more.py", "--shapes", "(5, 4), (4,)")
+    assert done.returncode == 2
+    assert "double: not checked\n  it does not take --shapes (5, 4), (4,): double" in done.stdout
+    assert "bias: right" in done.stdout

@@ -18,9 +18,9 @@ from typing import Any
 
 import numpy as np
 
-from .. import faults
+from .. import faults, tree
 from .edges import takes
-from .subjects import Subject, Unfit
+from .subjects import Subject, Unfit, is_float
 
 # What a function of a lecture may take, tried in this order by the number of its arguments
 GUESSES = {
@@ -76,27 +76,41 @@ def arguments(text: str, rng: np.random.Generator) -> tuple:
     return tuple(of(e) for e in parsed.elts)
 
 
-def guessed(f: Any, rng: np.random.Generator) -> tuple:
-    """Arguments that f takes, tried one after the other; Unfit if none is."""
+def guessed(f: Any, rng: np.random.Generator) -> list[tuple]:
+    """Arguments that f takes: the first tried with a gradient for each, then others nested alike.
+
+    Raises Unfit if it takes none of those tried.
+    """
     forward = f[0] if isinstance(f, tuple) else getattr(f, "plain", f)
     parameters = inspect.signature(forward).parameters.values()
     count = sum(p.default is p.empty and p.kind is p.POSITIONAL_OR_KEYWORD for p in parameters)
+    tried = GUESSES.get(count, ())
+    taken = []
     with contextlib.redirect_stdout(io.StringIO()):
-        for text in GUESSES.get(count, ()):
+        for text in tried:
             args = arguments(text, rng)
-            if takes(Subject(f, args, {}), args):
-                return args
-    names = ", ".join(p.name for p in parameters)
-    raise Unfit(
-        f"{forward.__name__}({names}) takes none of the shapes tried: give --shapes, as in "
-        "--shapes '(5, 4), ((4, 6), (6,))'"
-    )
+            subject = Subject(f, args, {})
+            if takes(subject, args):
+                taken.append((len(subject.gradients_of) != count, args))
+    if not taken:
+        names = ", ".join(p.name for p in parameters)
+        raise Unfit(
+            f"{forward.__name__}({names}) takes none of the shapes tried, "
+            f"{'; '.join(tried) or 'as it has too many arguments'}: give --shapes"
+        )
+    _, best = min(taken, key=lambda pair: pair[0])
+    return [best, *(args for _, args in taken if args is not best and _alike(args, best))]
 
 
-def functions(path: Path, name: str = "") -> dict[str, Any]:
-    """The functions to check in a file: all of them, or the one of that name.
+def _alike(args, others):
+    """True if both are nested alike, with arrays of floats in the same places."""
+    return tree.same(args, others, lambda a, b: (type(a), is_float(a)) == (type(b), is_float(b)))
 
-    Those are nodes, functions with a back inside, and pairs NAME_forward, NAME_backward.
+
+def functions(path: Path, name: str = "") -> tuple[dict[str, Any], list[str]]:
+    """The functions to check in a file, all or the one of that name, and the names of the others.
+
+    Those to check are nodes, functions with a back inside, and pairs NAME_forward, NAME_backward.
     Raises Unfit if there is none, or the file cannot be run.
     """
     module = _load(path)
@@ -107,11 +121,11 @@ def functions(path: Path, name: str = "") -> dict[str, Any]:
     }
     if name:
         if name in defined and name.endswith("_forward"):
-            return {name: _pair(defined, name)}
+            return {name: _pair(defined, name)}, []
         if not callable(getattr(module, name, None)):
             have = ", ".join(defined) or "none"
             raise Unfit(f"{path}: there is no function {name}; it has {have}")
-        return {name: getattr(module, name)}
+        return {name: getattr(module, name)}, []
     found = {n: f for n, f in defined.items() if hasattr(f, "plain") or _has_back(f)}
     found |= {n: _pair(defined, n) for n in defined if n.endswith("_forward")}
     if not found:
@@ -119,7 +133,8 @@ def functions(path: Path, name: str = "") -> dict[str, Any]:
             f"{path}: no function returns a value and its back: `return Z, back`, or a pair "
             "NAME_forward, NAME_backward"
         )
-    return found
+    partners = {n.removesuffix("_forward") + "_backward" for n in found}
+    return found, [n for n in defined if n not in found and n not in partners]
 
 
 def _pair(defined: dict, name: str) -> Any:

@@ -145,6 +145,7 @@ def _compare(subject, draws, rng, seed):
 
 def _explained(report, subject, args, wrongs, late):
     if late and not report.verdicts:
+        report.of_forward = late.of_forward
         return report.because(late.cause, late.sentence, late.path)
     if subject.kind == "program":
         culprit = _culprit(subject, args)

@@ -23,6 +23,7 @@ class Report:
         self.fixed = list(subject.fixed)
         self.passed = all(v.passed for v in verdicts)
         self.cause = self.sentence = self.path = ""
+        self.of_forward = False  # it was the forward that raised
         self.wrong_at_once: set[str] = set()  # paths, at the given arguments
         self.names = subject.called
 

@@ -75,7 +75,9 @@ def _forward(subject, args):
             words = str(explained)
         except AttributeError:  # a callable without a name
             pass
-        raise Fault("exception", words) from error
+        fault = Fault("exception", words)
+        fault.of_forward = True
+        raise fault from error
     if not isinstance(Z, (int, float, np.generic)) and not hasattr(Z, "__array_function__"):
         got = type(Z).__name__
         raise Fault("exception", f"the value of {subject.name} is one array, not a {got}")

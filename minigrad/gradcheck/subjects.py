@@ -30,6 +30,7 @@ class Fault(Exception):
     value: Any = None  # what was to be deposited
     dZ: Any = None
     args: tuple = ()
+    of_forward = False
 
     def __init__(self, cause: str, sentence: str, path: str = ""):
         super().__init__(sentence)

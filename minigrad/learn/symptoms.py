@@ -69,7 +69,7 @@ def judge(
         known = {finding.kind for finding in layers}  # a sentence for each cause
         findings += layers + [f for f in steps(moved) if f.kind not in known]
         findings += saturated(order, where, before)
-        judged += f"; {extent(moved)}"
+        judged += f"; {extent(moved)}" if before else "; no update watched"
     return findings, judged
 
 

@@ -98,7 +98,7 @@ class Flow:
             at = next((k for k, stop in enumerate(path) if far(stop.size)), None)
             if at:
                 n = path[at - 1].node
-                return f": {what} behind {self.names.text(n)}, a {n.name}"
+                return f": {what} behind {self.names.text(n)} ({n.name})"
         return ""
 
     def _repr_html_(self):
@@ -117,7 +117,9 @@ class Flow:
         floor = min(sizes, default=1.0) / 10
         length = len(self.paths[0])
         for i, path in enumerate(self.paths):
-            places = np.linspace(0, length - 1, len(path))
+            pairs = zip(path, self.paths[0])
+            same = len([*itertools.takewhile(lambda p: p[0].node is p[1].node, pairs)])
+            places = [*range(same - 1), *np.linspace(same - 1, length - 1, len(path) - same + 1)]
             alive = [*itertools.takewhile(lambda s: s.size > 0, path)]
             y = [*[s.size for s in alive], floor][: len(path)]
             (line,) = ax.plot(places[: len(y)], y, marker="o", ms=4, lw=2, zorder=9 - i)
@@ -151,7 +153,8 @@ def explain(L: Node, leaf: Node, paths: int = 3) -> Flow:
     through them, as there may be 2^60: of those that meet in a node, the largest few go on, so
     that the largest at the end may be missed if it was small on its way.
     Gradients are those of `L.backward()`, which is called if it has not been.
-    Raises TypeError for anything but Nodes, ValueError if L is no scalar or leaf is not below it.
+    Raises TypeError for anything but Nodes, ValueError if L is no scalar or leaf is not below it,
+    RuntimeError if values have changed since, as by an update of the weights.
 
     >>> from minigrad import exp, var
     >>> A = var(np.array(1.0))
@@ -174,6 +177,7 @@ def explain(L: Node, leaf: Node, paths: int = 3) -> Flow:
         raise ValueError(f"explain: the {leaf.name} of shape {leaf.shape} is not below {L.name}")
     if any(n.grad is None for n in order):
         L.backward()
+    _check_unchanged(order, leaf)
     frame: Any = sys._getframe(1)
     ways = {leaf: 1}
     for n in order:
@@ -185,6 +189,21 @@ def explain(L: Node, leaf: Node, paths: int = 3) -> Flow:
     with np.errstate(all="ignore"):
         found = _largest(L, leaf, [n for n in order if n in ways], paths)
     return Flow(leaf, names, found, ways[L])
+
+
+def _check_unchanged(order, leaf):
+    """Raise RuntimeError unless the backs still deposit what they have deposited."""
+    sums = {n: zeros_like(n.value) for n in order}
+    sums[order[-1]] = one_like(order[-1].value)
+    with np.errstate(all="ignore"):
+        for n in reversed(order):
+            if n._back is not None:
+                n._back(sums[n], *gradients(n, sums))
+    if not np.allclose(sums[leaf], leaf.grad, rtol=1e-6, atol=0, equal_nan=True):
+        raise RuntimeError(
+            "explain: an array has changed since the backward program ran, as by an update of the "
+            "weights: explain before it, or compute again"
+        )
 
 
 def _largest(root, leaf, order, most):

@@ -295,7 +295,7 @@ def test_by_hand_a_healthy_step_says_what_was_judged(rng, data):
         f"loss {L:.4g}: nothing wrong (8 nodes, values only: no backward yet)"
     )
     L.backward()
-    assert str(watch(L, U)) == f"loss {L:.4g}: nothing wrong (8 nodes; no weight moved)"
+    assert str(watch(L, U)) == f"loss {L:.4g}: nothing wrong (8 nodes; no update watched)"
     before = map_leaves(np.copy, arrays)
     with watch(L, U) as report:
         for w in leaves(U):
