@@ -47,12 +47,13 @@ def _like(x, z):
         return np.sort(z)
     if x.ndim != 2 or min(x.shape) < 2:
         return z
-    if x.shape[0] == x.shape[1] and np.allclose(x, x.T, rtol=ALIKE, atol=0):
+    both_square = x.shape[0] == x.shape[1] and z.shape[0] == z.shape[1]
+    if both_square and np.allclose(x, x.T, rtol=ALIKE, atol=0):
         return (z + z.T) / 2
     for measure in (np.sum, np.linalg.norm):
         size = measure(x, axis=1, keepdims=True)
         if np.allclose(size, size[0], rtol=ALIKE, atol=0) and size[0]:
-            return z * size / measure(z, axis=1, keepdims=True)
+            return z * size[0] / measure(z, axis=1, keepdims=True)
     return z
 
 
@@ -128,7 +129,7 @@ def _reshaped(args, checked, shapes, rng):
         if shape is None:
             return x.copy() if isinstance(x, np.ndarray) else x
         if is_float(x) and varied:
-            return _uniform(x, shape, rng)
+            return _like(x, _uniform(x, shape, rng))
         if shape == x.shape:
             return _rows(x, rng)
         if x.dtype.kind in "iu" and x.size:

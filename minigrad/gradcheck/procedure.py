@@ -32,8 +32,9 @@ def check(
     every call draws the same. seed: of everything the check draws; draws: how many sets of
     arguments are compared with differences, 2: the given ones, then others like them; lift: turn
     float32 into float64 first.
-    Other shapes are tried to tell mistakes apart, and where a batch of one or a square would hide
-    them. Every entry is varied by itself, also where a matrix happens to be symmetric.
+    Other shapes, square if these are not, tell mistakes apart; what is wrong there only is noted,
+    as sizes may be written into f, and counts where a batch of one or a square would hide it.
+    Every entry is varied by itself, also where a matrix happens to be symmetric.
     The report is true or false, prints, and has `.verdicts`, `.cause`, `.sentence` and `.json()`.
     Raises TypeError for what cannot be checked, ValueError where the value is not finite.
 
@@ -80,16 +81,19 @@ def examine(subject: Subject, args: tuple, seed: int = 0, draws: int = 2) -> Rep
         others = _others(subject, args, rng, draws)
         report, wrongs, late = _compare(subject, (args, *others), rng, seed)
         # other shapes tell mistakes apart, and show those that a batch of one or a square hides
+        fitting = (a for a in resized(args, subject.checked, rng) if takes(subject, a))
+        shaped = list(itertools.islice(fitting, 1))
+        other, more, late_there = _compare(subject, shaped, rng, seed)
         if late or not report or hides_mistakes(args):
-            fitting = (a for a in resized(args, subject.checked, rng) if takes(subject, a))
-            shaped = list(itertools.islice(fitting, 1))
-            other, more, late_there = _compare(subject, shaped, rng, seed)
             wrongs += more
             if report and not other:
                 report = other
                 report.wrong_at_once = set()
             if batch_of_one(args):
                 late = late or late_there
+        elif late_there or not other:
+            shapes = ", ".join(map(faults.shapes, shaped[0]))
+            report.note = f"wrong at other shapes, as {shapes}: are sizes written into it?"
         if late or not report:
             return _explained(report, subject, args, wrongs, late)
         check_edges(subject, args, others, rng)

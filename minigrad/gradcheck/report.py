@@ -15,14 +15,15 @@ class Report:
     """The verdict of a check, argument by argument, and the mistake that explains a wrong one.
 
     passed: also what bool() gives; verdicts: one `Verdict` an argument; cause: a word, "" if right
-    or not recognised; sentence: what is wrong, in full; path: the argument it is about, or "".
+    or not recognised; sentence: what is wrong, in full; path: the argument it is about, or "";
+    note: what is worth a look though the verdict stands, or "".
     """
 
     def __init__(self, subject: Subject, verdicts: list[Verdict], seed: int):
         self.name, self.kind, self.verdicts, self.seed = subject.name, subject.kind, verdicts, seed
         self.fixed = list(subject.fixed)
         self.passed = all(v.passed for v in verdicts)
-        self.cause = self.sentence = self.path = ""
+        self.cause = self.sentence = self.path = self.note = ""
         self.of_forward = False  # it was the forward that raised
         self.wrong_at_once: set[str] = set()  # paths, at the given arguments
         self.names = subject.called
@@ -57,6 +58,8 @@ class Report:
         widths = [max(map(len, column)) for column in zip(*table)]
         lines = ["  " + "  ".join(c.ljust(w) for c, w in zip(row, widths)) for row in table]
         lines = [self._headline(), *(line.rstrip() for line in lines)]
+        if self.note:
+            lines.append(f"  {self.note}")
         if self.fixed:
             lines.append(f"  held fixed: {', '.join(self.fixed)}")
         if self.sentence:
@@ -75,6 +78,8 @@ class Report:
         ]
         text = f"<p><b>{html.escape(self._headline())}</b></p>"
         text += "<table>" + "".join(f"<tr>{row}</tr>" for row in rows) + "</table>"
+        if self.note:
+            text += f"<p>{html.escape(self.note)}</p>"
         if self.fixed:
             text += f"<p>held fixed: {html.escape(', '.join(self.fixed))}</p>"
         if self.sentence:
@@ -91,6 +96,7 @@ class Report:
                 "cause": self.cause,
                 "sentence": self.sentence,
                 "path": self.path,
+                "note": self.note,
                 "seed": self.seed,
                 "verdicts": [v._asdict() for v in self.verdicts],
             },

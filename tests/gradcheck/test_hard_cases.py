@@ -112,6 +112,15 @@ def test_no_alarm(case):
         assert report, report
 
 
+def test_sizes_written_into_back_are_noted():
+    report = check(fixed_shape, n(size=(3, 4)))
+    assert report
+    assert report.note == "wrong at other shapes, as (4, 4): are sizes written into it?"
+    assert report.note in str(report)
+    assert report.note in report._repr_html_()
+    assert check(shifted_softmax, n(size=(3, 4))).note == ""
+
+
 def rows_of(W, i):
     def back(dZ, dW):
         dW[i] += dZ
