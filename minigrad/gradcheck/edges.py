@@ -25,8 +25,9 @@ def check_edges(subject, args, others, rng):
     this = run(subject, args, rng)
     contract(subject, this, (others or [fresh(args, subject.checked, rng)])[-1], rng)
     together, found = coinciding(args, subject.checked, rng)
-    if found and takes(subject, together):
-        for path, d in zip(subject.gradients_of, run(subject, together, rng).D):
+    meeting = _run_if_it_can(subject, together, rng) if found else None
+    if meeting:
+        for path, d in zip(subject.gradients_of, meeting.D):
             if np.isnan(d).any():
                 raise Fault(
                     "not finite",
@@ -35,9 +36,17 @@ def check_edges(subject, args, others, rng):
                     path,
                 )
     check_ties(subject, this)
-    level = tied(args, subject.checked, rng)
-    if takes(subject, level):
-        check_ties(subject, run(subject, level, rng))
+    level = _run_if_it_can(subject, tied(args, subject.checked, rng), rng)
+    if level:
+        check_ties(subject, level)
+
+
+def _run_if_it_can(subject, args, rng):
+    """The run at unusual arguments, None where f or its back has no answer: a singular matrix."""
+    try:
+        return run(subject, args, rng) if takes(subject, args) else None
+    except Fault:
+        return None
 
 
 def check_ties(subject, this):

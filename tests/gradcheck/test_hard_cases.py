@@ -68,6 +68,11 @@ def inverse(A):
     return B, lambda dB, dA: dA.__isub__(B.T @ dB @ B.T)
 
 
+def determinant(A):
+    D = np.linalg.det(A)
+    return D, lambda dD, dA: dA.__iadd__(dD * D * np.linalg.inv(A).T)  # but where A is singular
+
+
 def fixed_shape(A):
     return A.repeat(2, 0), lambda dZ, dA: dA.__iadd__(dZ.reshape(3, 2, 4).sum(1))
 
@@ -95,6 +100,7 @@ RIGHT = {
     "a large constant": (far_from_zero, n(size=(4, 3))),
     "a permutation": (permuted, n(size=(4, 3)), np.array([2, 0, 3, 1])),
     "an inverse": (inverse, n(size=(4, 4))),
+    "a determinant": (determinant, n(size=(4, 4))),
     "sizes written into back": (fixed_shape, n(size=(3, 4))),
     "None for what has no gradient": (
         (squared_forward, squared_backward),
