@@ -38,7 +38,9 @@ def run(command: Any) -> None:
 
 
 def _stop(sentence: str, code: int) -> None:
-    print(sentence, file=sys.stderr)  # noqa: T201
+    import click
+
+    click.echo(sentence, err=True)
     sys.exit(code)
 
 
@@ -72,6 +74,8 @@ def check_file(target: str, shapes: str | None, seed: int, as_json: bool) -> int
     pairs NAME_forward, NAME_backward. Exit code 0: all right, 1: something is wrong, 2: something
     could not be checked.
     """
+    import click
+
     file, _, name = target.partition(":")
     found, codes = [], {0}
     if shapes:
@@ -92,11 +96,11 @@ def check_file(target: str, shapes: str | None, seed: int, as_json: bool) -> int
             given = ", ".join(map(faults.shapes, args))
             text = f"{report}\n  checked with {given}, seed {seed}\n"
         if not as_json:
-            print(text)  # noqa: T201
+            click.echo(text)
     if as_json:
-        print(json.dumps(found, indent=1))  # noqa: T201
+        click.echo(json.dumps(found, indent=1))
     elif others:
-        print(f"no back, not checked: {', '.join(others)}")  # noqa: T201
+        click.echo(f"no back, not checked: {', '.join(others)}")
     return 1 if 1 in codes else max(codes)
 
 

@@ -13,7 +13,7 @@ from gradcheck.wrong import WRONG
 
 import minigrad as mg
 from minigrad import block, check, node, tree
-from minigrad.gradcheck import Unfit
+from minigrad.gradcheck import Unfit, procedure
 
 SEEDS = range(10)  # a check compares two draws: twenty in all
 NAMED = 0.8
@@ -180,6 +180,20 @@ def test_entries_at_a_kink_may_have_any_slope_in_between():
         assert report
         assert report.verdicts[0].kinked == 2
     assert not check(relu, A, 1.5)
+
+
+def test_a_draw_with_a_kink_is_drawn_again(monkeypatch):
+    draws = iter([np.zeros((2, 3)), np.full((2, 3), 2.0)])
+    monkeypatch.setattr(procedure, "fresh", lambda args, checked, rng: (next(draws), *args[1:]))
+
+    def relu(A):
+        def back(dZ, dA):
+            dA += dZ * np.where(A < 0, 0, 0.5)  # right below 0, and at it
+
+        return np.maximum(A, 0), back
+
+    assert not check(relu, -np.ones((2, 3)))
+    assert next(draws, None) is None
 
 
 @pytest.mark.parametrize("size", [1e-6, 1.0, 1e6])
