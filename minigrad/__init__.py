@@ -11,6 +11,7 @@ array([-0.167,  0.083,  0.083])
 
 from .engine import Node, block, detach, grad, node, value_and_grad, var
 from .gradcheck import check
+from .kernels.parallel import threads
 from .learn import watch
 from .listing import explain, program
 from .nodes import (
@@ -101,6 +102,7 @@ __all__ = [
     "sub",
     "take",
     "tanh",
+    "threads",
     "transpose",
     "value_and_grad",
     "var",

@@ -1,0 +1,68 @@
+"""Memory order: where the entries of images stand, whatever their shape says.
+
+The shape of images is always (n, c, h, w). In memory the batch may come first or last:
+
+    batch first, (n, c, h, w)                      batch last, (h, w, c, n)
+    | image 0          | image 1          | ...    | pixel (0, 0)     | pixel (0, 1)     | ...
+    | map 0   | map 1  | map 0   | map 1  |        | map 0   | map 1  | map 0   | map 1  |
+    | p p p p | p p p p| p p p p | p p p p|        | n n n n | n n n n| n n n n | n n n n|
+
+Batch last, one pixel of all images is a matrix (c, n) without gaps: weights multiply it from the
+left, a shift of the window is a step over whole matrices, and whatever is done per channel or per
+pixel runs over long rows. Batch first, the same entries lie n c h w apart. Which one an array has
+shows in its strides alone; nodes keep the order they are given, gradients have that of their
+values, and a kernel that works in the other one converts once, at its door.
+
+>>> import numpy as np
+>>> X = np.zeros((2, 3, 4, 5))
+>>> L = batch_last(X)
+>>> L.shape, L.strides, is_batch_last(X), is_batch_last(L)
+((2, 3, 4, 5), (8, 16, 240, 48), False, True)
+>>> pixels(L).shape, pixels(L).flags.c_contiguous
+((4, 5, 3, 2), True)
+"""
+
+from typing import Any
+
+from ..backend import array_module
+from .memory import empty
+
+
+def is_batch_last(X: Any) -> bool:
+    """True if the batch axis of X (n, ...) is the one whose entries are neighbours in memory."""
+    if X.flags.c_contiguous or X.ndim < 2:
+        return False
+    n, others = X.strides[0], X.strides[1:]
+    return abs(n) <= min(abs(step) for step in others)
+
+
+def batch_last(X: Any) -> Any:
+    """The images (n, c, h, w) batch-last in memory: X itself if it is, else a copy."""
+    P = pixels(X)
+    return images(P)
+
+
+def pixels(X: Any) -> Any:
+    """Images (n, c, h, w) as (h, w, c, n) without gaps: a view of batch-last ones, else a copy."""
+    P = X.transpose(2, 3, 1, 0)
+    if P.flags.c_contiguous:
+        return P
+    C = empty(P.shape, P.dtype, array_module(X))
+    C[...] = P
+    return C
+
+
+def images(P: Any) -> Any:
+    """What is (h, w, c, n) seen as images: (n, c, h, w)."""
+    return P.transpose(3, 2, 0, 1)
+
+
+def empty_like(X: Any, shape: tuple[int, ...], dtype: Any) -> Any:
+    """An array of that shape, of whatever values, in the memory order of X.  Both (n, ...)."""
+    xp = array_module(X)
+    if len(shape) == 4 and is_batch_last(X):
+        n, c, h, w = shape
+        return images(empty((h, w, c, n), dtype, xp))
+    if is_batch_last(X):
+        return empty(shape[::-1], dtype, xp).T
+    return empty(shape, dtype, xp)

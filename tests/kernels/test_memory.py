@@ -1,0 +1,72 @@
+"""The pool of memory: what is used is nobody else's, what is free is used again, within a bound."""
+
+import gc
+import threading
+
+import numpy as np
+import pytest
+
+from minigrad.kernels import memory
+from minigrad.kernels.memory import empty
+
+
+@pytest.fixture(autouse=True)
+def an_empty_pool():
+    gc.collect()
+    memory.release()
+
+
+def held():
+    return sum(size * len(memories) for size, memories in memory._idle.items())
+
+
+def place(A):
+    return A.__array_interface__["data"][0]
+
+
+def test_memory_serves_again_only_when_no_view_is_left():
+    A = empty((300, 300), np.float64)
+    first, view = place(A), A[1:, ::2].T
+    del A
+    B = empty((300, 300), np.float64)
+    assert place(B) != first
+    del view
+    assert place(empty((300, 300), np.float64)) == first
+
+
+def test_another_shape_and_dtype_of_the_same_size_get_it_too():
+    A = empty((200, 100, 4), np.float64)
+    first = place(A)
+    del A
+    B = empty((160000,), np.float32)
+    assert place(B) == first and B.shape == (160000,) and B.dtype == np.float32
+
+
+def test_small_arrays_are_numpys_own():
+    A = empty((4, 4), np.float32)
+    assert A.base is None and A.shape == (4, 4)
+
+
+def test_the_pool_is_bounded(monkeypatch):
+    monkeypatch.setattr(memory, "LIMIT", 3_000_000)
+    arrays = [empty((k, 1000), np.float64) for k in range(100, 150)]
+    del arrays
+    assert held() in range(1, 3_000_001)
+
+
+def test_threads_never_share_an_array():
+    failed = []
+
+    def work(number):
+        for _ in range(300):
+            A = empty((100, 100), np.float64)
+            A[...] = number
+            if not (A == number).all():
+                failed.append(number)
+
+    workers = [threading.Thread(target=work, args=(i,)) for i in range(4)]
+    for w in workers:
+        w.start()
+    for w in workers:
+        w.join()
+    assert not failed

@@ -1,0 +1,51 @@
+"""Work shared by threads: all of it is done, whatever fails, and BLAS gets its threads back."""
+
+import threading
+
+import numpy as np
+import pytest
+from threadpoolctl import threadpool_info
+
+from minigrad.kernels.parallel import each, threads
+
+
+def blas_threads():
+    return [pool["num_threads"] for pool in threadpool_info() if pool["user_api"] == "blas"]
+
+
+@pytest.mark.parametrize("n", [1, 2, 3])
+def test_each_part_is_done_once(n):
+    done = []
+    with threads(n):
+        each(done.append, range(100))
+    assert sorted(done) == list(range(100))
+
+
+def test_two_threads_work_at_the_same_time():
+    together = threading.Barrier(2)
+    with threads(2):
+        each(lambda part: together.wait(10), range(2))  # one alone would wait for ever
+
+
+@pytest.mark.parametrize("n", [1, 2])
+def test_what_a_part_raises_is_raised_here_and_the_next_call_works(n):
+    with threads(n):
+        with pytest.raises(ZeroDivisionError):
+            each(lambda part: 1 // part, [1, 0, 1, 1])
+        done = []
+        each(done.append, range(3))
+    assert sorted(done) == [0, 1, 2]
+
+
+def test_blas_is_held_to_one_thread_until_the_end_of_the_with():
+    before = blas_threads()
+    with threads(2):
+        np.ones((2, 2)) @ np.ones((2, 2))
+        assert set(blas_threads()) <= {1}
+    assert blas_threads() == before
+
+
+@pytest.mark.parametrize("n", [0, -1, 1.5, "2"])
+def test_another_number_is_refused(n):
+    with pytest.raises(ValueError, match="threads: a whole number >= 1"):
+        threads(n)
