@@ -61,7 +61,7 @@ def test_threads_never_share_an_array():
         for _ in range(300):
             A = empty((100, 100), np.float64)
             A[...] = number
-            if not (A == number).all():
+            if not (number == A).all():
                 failed.append(number)
 
     workers = [threading.Thread(target=work, args=(i,)) for i in range(4)]
