@@ -121,3 +121,12 @@ def taps(P, g: Sliding) -> Iterator:
             rows = slice(y, y + (g.out[0] - 1) * g.stride[0] + 1, g.stride[0])
             columns = slice(x, x + (g.out[1] - 1) * g.stride[1] + 1, g.stride[1])
             yield P[:, :, rows, columns]
+
+
+def slices(total, size):
+    """range(total) as slices of that size, the last one of what is left.
+
+    >>> slices(5, 2)
+    [slice(0, 2, None), slice(2, 4, None), slice(4, 5, None)]
+    """
+    return [slice(i, min(i + size, total)) for i in range(0, total, size)]
