@@ -5,15 +5,53 @@ and one product W C gives all outputs. Columns hold r s times as many values as 
 are made for a few images at a time: as many as stay in the cache. Images stand last in memory
 within such a piece, so that the rows of C are copied in long runs.
 
-X (n, c, h, w), W (k, c / groups, r, s), Z (n, k, *out).
+X (n, c, h, w), W (k, c / groups, r, s), outputs (h', w', k, n).
 """
 
 import numpy as np
 
 from ..backend import array_module
-from .windows import Sliding, padded, taps, unpadded
+from .windows import Sliding, blocks, padded, phases, slices, taps, unpadded
 
 PIECE_BYTES = 1 << 21  # of columns: with fewer, calls cost; with more, they leave the cache
+
+
+def forward(X, W, g: Sliding, groups, finish, pool=1):
+    """Z = W C, by calls finish(part, phases) for a few images at a time.
+
+    part: index into (h' // pool, w' // pool, k, n); phases: the pool pool outputs of each block,
+    row by row, arrays like that part.
+    """
+    k = len(W)
+    Wg = W.reshape(groups, k // groups, -1)
+    for piece in pieces(*X.shape[:2], g, X.itemsize):
+        Z = (Wg @ columns(X[piece], g, groups)).reshape(k, *g.out, -1)
+        finish((*blocks(g, pool), slice(0, k), piece), phases(Z.transpose(1, 2, 0, 3), pool))
+
+
+def backward(kept, X, W, g: Sliding, groups, fetch, wanted, pool=1):
+    """dW = dZ C^T, (k, c / groups, r, s), and dX = W^T dZ with every column added to its place.
+
+    dX (n, c, h, w); None for what is not wanted, a pair of bools. kept: None; fetch(part, phases)
+    fills in gradients, as `finish` gets outputs.
+    """
+    (n, c, *image), k, xp = X.shape, len(W), array_module(X)
+    Wt = W.reshape(groups, k // groups, -1).swapaxes(-1, -2)
+    dtype = np.result_type(X, W)
+    dW, dX = xp.zeros(Wt.swapaxes(-1, -2).shape, dtype), xp.empty(X.shape, dtype)
+    for piece in pieces(n, c, g, X.itemsize):
+        dZ = xp.zeros((k, *g.out, piece.stop - piece.start), dtype)
+        fetch((*blocks(g, pool), slice(0, k), piece), phases(dZ.transpose(1, 2, 0, 3), pool))
+        rows = dZ.reshape(groups, k // groups, -1)
+        if wanted[0]:
+            dW += rows @ columns(X[piece], g, groups).swapaxes(-1, -2)
+        if wanted[1]:
+            dC = (Wt @ rows).reshape(c, -1, *dZ.shape[1:])
+            dP = padded(xp.zeros_like(dX[piece]), g, images_last=True)
+            for i, tap in enumerate(taps(dP, g)):
+                tap += dC[:, i].transpose(3, 0, 1, 2)
+            dX[piece] = unpadded(dP, g, *image)
+    return dW.reshape(W.shape) if wanted[0] else None, dX if wanted[1] else None
 
 
 def columns(X, g: Sliding, groups=1):
@@ -25,50 +63,7 @@ def columns(X, g: Sliding, groups=1):
     return V.transpose(1, 4, 5, 2, 3, 0).reshape(groups, -1, height * width * n)
 
 
-def rows(Z, groups=1):
-    """Outputs of a few images as the product W C makes them: (groups, k / groups, places n)."""
-    k = Z.shape[1]
-    return Z.transpose(1, 2, 3, 0).reshape(groups, k // groups, -1)
-
-
 def pieces(n, c, g: Sliding, itemsize):
     """Slices of a few images each, whose columns stay in the cache."""
     bytes_per_image = c * g.size[0] * g.size[1] * g.out[0] * g.out[1] * itemsize
-    step = PIECE_BYTES // bytes_per_image or 1
-    return (slice(i, min(i + step, n)) for i in range(0, n, step))
-
-
-def forward(X, W, g: Sliding, groups=1):
-    """Z = W * X, the cross-correlation of images and filters: (n, k, *out)."""
-    n, k = len(X), len(W)
-    Wg = W.reshape(groups, k // groups, -1)
-    Z = array_module(X).empty((n, k, *g.out), np.result_type(X, W))
-    for piece in pieces(n, X.shape[1], g, X.itemsize):
-        product = Wg @ columns(X[piece], g, groups)
-        Z[piece] = product.reshape(k, *g.out, -1).transpose(3, 0, 1, 2)
-    return Z
-
-
-def weights_gradient(X, dZ, g: Sliding, groups=1):
-    """dW = dZ C^T, summed over the images: (k, c / groups, r, s)."""
-    k, c = dZ.shape[1], X.shape[1] // groups
-    shape = (groups, k // groups, c * g.size[0] * g.size[1])
-    dW = array_module(X).zeros(shape, np.result_type(X, dZ))
-    for piece in pieces(len(X), X.shape[1], g, X.itemsize):
-        dW += rows(dZ[piece], groups) @ columns(X[piece], g, groups).swapaxes(-1, -2)
-    return dW.reshape(k, c, *g.size)
-
-
-def input_gradient(W, dZ, g: Sliding, image, groups=1):
-    """dX = W^T dZ, every column added back to the place it came from: (n, c, *image)."""
-    n, k = dZ.shape[:2]
-    c = W.shape[1] * groups
-    Wt = W.reshape(groups, k // groups, -1).swapaxes(-1, -2)
-    dX = array_module(dZ).empty((n, c, *image), np.result_type(W, dZ))
-    for piece in pieces(n, c, g, dZ.itemsize):
-        C = (Wt @ rows(dZ[piece], groups)).reshape(c, -1, *g.out, piece.stop - piece.start)
-        dP = padded(np.zeros_like(dX[piece]), g, images_last=True)
-        for i, tap in enumerate(taps(dP, g)):
-            tap += C[:, i].transpose(3, 0, 1, 2)
-        dX[piece] = unpadded(dP, g, *image)
-    return dX
+    return slices(n, PIECE_BYTES // bytes_per_image or 1)

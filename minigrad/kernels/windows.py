@@ -123,6 +123,21 @@ def taps(P, g: Sliding) -> Iterator:
             yield P[:, :, rows, columns]
 
 
+def blocks(g: Sliding, pool):
+    """The index of all outputs, or of their blocks of pool x pool: two slices."""
+    return slice(0, g.out[0] // pool), slice(0, g.out[1] // pool)
+
+
+def phases(Z, pool):
+    """The outputs (h', w', ...) at the same place of each block, row by row: pool pool views.
+
+    >>> phases(np.arange(12).reshape(3, 4), 2)[1]
+    array([[1, 3]])
+    """
+    h, w = (side // pool * pool for side in Z.shape[:2])
+    return [Z[i:h:pool, j:w:pool] for i in range(pool) for j in range(pool)]
+
+
 def slices(total, size):
     """range(total) as slices of that size, the last one of what is left.
 

@@ -25,7 +25,10 @@ def inline(frame: Any, call: ast.Call, function: Any) -> tuple[bool, Any]:
     taken = set(frame.script.taken)
     try:
         child = Frame(frame.script, function, helper=True)
-        if any(isinstance(e, (ast.Yield, ast.YieldFrom)) for e in ast.walk(child.tree)):
+        nested = ast.Module(child.tree.body, [])
+        if any(
+            isinstance(e, (ast.Yield, ast.YieldFrom, ast.FunctionDef)) for e in ast.walk(nested)
+        ):
             return False, None
         keywords = {str(k.arg): k.value for k in call.keywords}
         given = inspect.signature(function).bind(*call.args, **keywords)

@@ -24,6 +24,7 @@ import numpy as np
 
 from .. import tree
 from ..engine import Node
+from ..kernels import memory, parallel
 from .assembly import dense, lines, prune, reading
 from .inlining import inline
 from .names import RESERVED, Names, Taken
@@ -31,9 +32,18 @@ from .sources import STANDARD
 from .syntax import UNWANTED, Unfit, literal, names_in
 from .transplants import named_tuple, transplant
 
-_NEEDED = '''def needed(gradient):
+PLAIN = {  # what stands in the file for what is more elsewhere
+    tree.needed: '''def needed(gradient):
     """True: every gradient is an array here."""
-    return True'''
+    return True''',
+    parallel.each: '''def each(f, parts):
+    """f(part) for every part, one after the other."""
+    for part in parts:
+        f(part)''',
+    memory.empty: '''def empty(shape, dtype, xp=np):
+    """An array of whatever values."""
+    return np.empty(shape, dtype)''',
+}
 
 
 class Script:
@@ -118,6 +128,8 @@ class Script:
         """The expression for what a name around a function means; raises Unfit if there is none."""
         module = getattr(value, "__module__", None) or ""
         own = getattr(value, "__name__", "")
+        if hasattr(value, "cache_info"):  # kept from call to call, and no other for it
+            value = value.__wrapped__
         if id(value) in self._called:
             return ast.Name(self.called(value), ast.Load())
         if isinstance(value, ModuleType):
@@ -130,8 +142,8 @@ class Script:
             return ast.Name(own, ast.Load())
         if own and getattr(np, own, None) is value:
             return ast.parse(f"np.{own}", mode="eval").body
-        if value is tree.needed:
-            self._carried[self.call(value, own)] = _NEEDED
+        if callable(value) and value in PLAIN:
+            self._carried[self.call(value, own)] = PLAIN[value]
             return ast.Name(self.called(value), ast.Load())
         if callable(value) and own and module.split(".")[0] in STANDARD:
             return self._import(f"from {module} import {own}", own)

@@ -19,7 +19,7 @@ from .arithmetic import (
     sub,
     sum,
 )
-from .convolution import conv
+from .convolution import conv, conv_pool, conv_pool_simple
 from .layers import affine, dropout, leaky_relu, log_softmax, relu, sigmoid, softmax, tanh
 from .losses import decay, entropy, squared_error
 from .normalisation import normalize

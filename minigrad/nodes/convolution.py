@@ -1,4 +1,4 @@
-"""Convolution of images with filters.
+"""Convolution of images with filters, alone and with what follows it in a network.
 
 >>> import numpy as np
 >>> X, W, b = np.ones((2, 3, 8, 8)), np.ones((4, 3, 5, 5)), np.zeros(4)
@@ -7,11 +7,14 @@
 """
 
 from ..engine import node
-from ..kernels import im2col
+from ..kernels import direct, fourier, im2col
+from ..kernels.fused import convolve, convolve_back, convolve_pool, convolve_pool_back
 from ..kernels.windows import sliding
 from ..tree import needed
+from .layers import relu
+from .pooling import maxpool
 
-ALGORITHMS = ("auto", "im2col")
+ALGORITHMS = ("auto", "im2col", "direct", "fourier")
 
 
 @node
@@ -22,9 +25,10 @@ def conv(X, U, stride=1, padding=0, dilation=1, groups=1, algorithm="auto"):
     with h' = (h + padding - dilation (r - 1) - 1) // stride + 1.
     stride, dilation: a number or (h, w), 1; padding with zeros: a number, (h, w), ((top, bottom),
     (left, right)) or "same", none by default; groups: each sees its share of c and makes its share
-    of k, 1; algorithm: "im2col" (`minigrad.kernels.im2col`) or "auto", which chooses by shape.
-    Raises ValueError if channels, groups or sizes do not fit, or the algorithm is unknown.
-    Source: lecture, convolution.
+    of k, 1; algorithm: "im2col", "direct", "fourier" (the modules of `minigrad.kernels`) or "auto",
+    which chooses by shape (`automatic`). The last two work batch-last, and so is their value.
+    Raises ValueError if channels, groups or sizes do not fit, or the algorithm is unknown or does
+    not do this. Source: lecture, convolution.
 
     >>> import numpy as np
     >>> conv(np.ones((1, 1, 3, 3)), (np.ones((1, 1, 2, 2)), None))
@@ -32,38 +36,100 @@ def conv(X, U, stride=1, padding=0, dilation=1, groups=1, algorithm="auto"):
              [4., 4.]]]])
     """
     W, b = U
-    check_fit(X, W, b, groups, algorithm)
+    check_fit("conv", X, W, b, groups, algorithm)
     g = sliding("conv", X.shape[2:], W.shape[2:], stride, padding, dilation)
-    Z = im2col.forward(X, W, g, groups)
-    if b is not None:
-        Z = Z + b[:, None, None]
+    kernel = chosen("conv", algorithm, X.shape, W.shape, g)
+    Z, kept = convolve(kernel.forward, X, W, b, g, groups)
 
     def back(dZ, dX, dU):
         dW, db = dU
+        wanted = needed(dW), needed(dX)
+        gW, gX = convolve_back(kernel.backward, kept, X, W, dZ, g, groups, wanted)
         if needed(dW):
-            dW += im2col.weights_gradient(X, dZ, g, groups)
+            dW += gW
         if b is not None:
             db += dZ.sum((0, 2, 3))
         if needed(dX):
-            dX += im2col.input_gradient(W, dZ, g, X.shape[2:], groups)
+            dX += gX
 
     return Z, back
 
 
-def check_fit(X, W, b, groups, algorithm):
+@node
+def conv_pool(X, U, pool=2, stride=1, padding=0, dilation=1, groups=1, algorithm="auto"):
+    """Z = max(0, maximum of (W * X + b) over blocks of pool x pool), in one pass over memory.
+
+    X, U and the options as in `conv`, with b; pool: side of the blocks, which do not overlap, 2; 1
+    for none; Z: (n, k, h' // pool, w' // pool), batch-last. algorithm: "direct", "fourier", "auto".
+    Equal to `conv_pool_simple`; what it saves is in `minigrad.kernels.fused`.
+    Raises ValueError as `conv` does.
+
+    >>> import numpy as np
+    >>> conv_pool(np.ones((1, 1, 5, 5)), (np.ones((1, 1, 2, 2)), np.ones(1)))
+    array([[[[5., 5.],
+             [5., 5.]]]])
+    """
+    W, b = U
+    check_fit("conv_pool", X, W, b, groups, algorithm)
+    g = sliding("conv_pool", X.shape[2:], W.shape[2:], stride, padding, dilation)
+    kernel = chosen("conv_pool", algorithm, X.shape, W.shape, g)
+    Z, kept = convolve_pool(kernel.forward, X, W, b, g, groups, pool)
+
+    def back(dZ, dX, dU):
+        dW, db = dU
+        wanted = needed(dW), needed(dX)
+        gW, gb, gX = convolve_pool_back(kernel.backward, kept, X, W, Z, dZ, g, groups, pool, wanted)
+        if needed(dW):
+            dW += gW
+        db += gb
+        if needed(dX):
+            dX += gX
+
+    return Z, back
+
+
+def conv_pool_simple(X, U, pool=2, **options):
+    """What `conv_pool` is: relu(maxpool(conv(X, U), pool))."""
+    return relu(maxpool(conv(X, U, **options), pool))
+
+
+def chosen(name, algorithm, image, filters, g):
+    """The kernel of an algorithm; raises ValueError if it does not do this."""
+    if algorithm == "auto":
+        algorithm = automatic(image, filters, g)
+    if algorithm == "fourier" and g.stride != (1, 1):
+        raise ValueError(f"{name}: the algorithm fourier does stride 1 only, not {g.stride}")
+    if algorithm == "im2col":
+        return im2col
+    return direct if algorithm == "direct" else fourier
+
+
+def automatic(image, filters, g):
+    """The algorithm that "auto" stands for."""
+    n, c = image[:2]
+    if n < 8:
+        return "im2col"
+    if g.stride != (1, 1) or filters[2:] == (1, 1) or filters[1] < 8:
+        return "direct"
+    return "fourier"
+
+
+def check_fit(name, X, W, b, groups, algorithm):
     """Raise ValueError unless channels and groups fit together, and the algorithm is known."""
     if algorithm not in ALGORITHMS:
-        raise ValueError(f"conv: algorithm is one of {', '.join(ALGORITHMS)}, not {algorithm!r}")
+        raise ValueError(f"{name}: algorithm is one of {', '.join(ALGORITHMS)}, not {algorithm!r}")
     if X.ndim != 4 or W.ndim != 4:
-        raise ValueError(f"conv: X is (n, c, h, w) and W (k, c, r, s), not {X.shape} and {W.shape}")
+        raise ValueError(
+            f"{name}: X is (n, c, h, w) and W (k, c, r, s), not {X.shape} and {W.shape}"
+        )
     if groups < 1 or X.shape[1] % groups or W.shape[0] % groups:
         raise ValueError(
-            f"conv: {groups} groups do not divide {X.shape[1]} channels into {W.shape[0]} filters"
+            f"{name}: {groups} groups do not divide {X.shape[1]} channels into {W.shape[0]} filters"
         )
     if X.shape[1] != W.shape[1] * groups:
         raise ValueError(
-            f"conv: X has {X.shape[1]} channels {X.shape} but "
+            f"{name}: X has {X.shape[1]} channels {X.shape} but "
             f"W takes {W.shape[1] * groups} {W.shape}"
         )
     if b is not None and b.shape != W.shape[:1]:
-        raise ValueError(f"conv: W makes {W.shape[0]} maps {W.shape} but b is {b.shape}")
+        raise ValueError(f"{name}: W makes {W.shape[0]} maps {W.shape} but b is {b.shape}")

@@ -1,0 +1,156 @@
+"""Convolution as one product at each place of the window, for images that stand batch-last.
+
+At a place, what the window sees is a matrix (s r c, n): columns of the window, its rows, channels.
+If the rows of the image that a row of outputs sees are copied to [column][row][channel][image],
+the windows of neighbouring places overlap in memory as they do in the image, and all of them are
+there, without another copy:
+
+    column       0      1      2      3      4
+    memory   | r c n| r c n| r c n| r c n| r c n|
+    place 0  |<------ s = 3 ------>|
+    place 1         |<------ s = 3 ------>|
+
+so that r times the values of the image are moved, not r s times as in `im2col`, and what is moved
+stays in the cache for the products. For few channels, for stride or dilation.
+
+X (n, c, h, w), W (k, c / groups, r, s), outputs (h', w', k, n).
+"""
+
+import numpy as np
+
+from ..backend import array_module
+from .memory import empty
+from .order import images, pixels
+from .parallel import each
+from .windows import Sliding, phases, slices
+
+CHUNK_BYTES = 1 << 20  # of outputs at a few places: they stay in the cache
+BANDS = (
+    4  # of rows, whose gradients are summed in turn; fixed, so that sums do not depend on threads
+)
+
+
+def forward(X, W, g: Sliding, groups, finish, pool=1):
+    """Z = W * X, by calls finish(part, phases) for blocks of pool x pool outputs of one row.
+
+    part: index into (h' // pool, w' // pool, k, n); phases: the pool pool outputs of each block,
+    row by row, arrays like that part, gone when finish returns.
+    """
+    n, k, xp, dtype = len(X), len(W) // groups, array_module(X), np.result_type(X, W)
+    P, F = pixels(X), by_columns(W, g, groups)
+
+    def row(y):
+        for j in range(groups):
+            seen = [columns(P, y * pool + i, j, groups, g) for i in range(pool)]
+            for x in places(F, n, g, pool):
+                Y = empty((pool, (x.stop - x.start) * pool, k, n), dtype, xp)
+                for B, Z in zip(seen, Y, strict=True):
+                    xp.matmul(F[j], windows(B, x, g, pool), out=Z)
+                finish((slice(y, y + 1), x, slice(j * k, j * k + k)), phases(Y, pool))
+
+    each(row, range(g.out[0] // pool))
+
+
+def backward(kept, X, W, g: Sliding, groups, fetch, wanted, pool=1):
+    """(dW (k, c / groups, r, s), dX (n, c, h, w)); None for what is not wanted, a pair of bools.
+
+    kept: None, all is made again; fetch(part, phases) fills in gradients, as `finish` gets outputs.
+    """
+    n, k, xp, dtype = len(X), len(W) // groups, array_module(X), np.result_type(X, W)
+    P, F = pixels(X), by_columns(W, g, groups)
+    bands = slices(g.out[0] // pool, -(-(g.out[0] // pool) // BANDS))
+    dF, dP = [xp.zeros(F.shape, dtype) for _ in bands], [None] * len(bands)
+
+    def band(i):
+        rows = range(bands[i].start, bands[i].stop)
+        if wanted[1]:
+            height = (len(rows) * pool - 1) * g.stride[0] + g.reach[0]
+            dP[i] = xp.zeros((height, *P.shape[1:]), dtype)
+        for y in rows:
+            for j in range(groups):
+                seen = [columns(P, y * pool + i, j, groups, g) for i in range(pool)]
+                dB = [xp.zeros(B.shape, dtype) for B in seen if wanted[1]]
+                for x in places(F, n, g, pool):
+                    dY = empty((pool, (x.stop - x.start) * pool, k, n), dtype, xp)
+                    fetch((slice(y, y + 1), x, slice(j * k, j * k + k)), phases(dY, pool))
+                    for dZ, B in zip(dY, seen, strict=True):
+                        if wanted[0]:
+                            dF[i][j] += (windows(B, x, g, pool) @ dZ.swapaxes(1, 2)).sum(0).T
+                    for dZ, d in zip(dY, dB, strict=False):
+                        add_windows(d, x.start * pool, F[j].T @ dZ, g)
+                for v, d in enumerate(dB):
+                    add_columns(dP[i], (y - rows[0]) * pool + v, j, d, g)
+
+    each(band, range(len(bands)))
+    dW = by_columns_back(sum(dF), W, g) if wanted[0] else None
+    return dW, images(merged(dP, bands, P.shape, g, pool)) if wanted[1] else None
+
+
+def places(F, n, g: Sliding, pool):
+    """Slices of a few blocks of outputs of a row."""
+    bytes_per_block = pool * pool * F.shape[1] * n * F.itemsize
+    return slices(g.out[1] // pool, CHUNK_BYTES // bytes_per_block or 1)
+
+
+def columns(P, y, j, groups, g: Sliding):
+    """What row y of outputs sees of group j of channels: (w + padding, r, c / groups, n)."""
+    h, w, c, n = P.shape
+    (top, _), (left, right) = g.padding
+    B = empty((left + w + right, g.size[0], c // groups, n), P.dtype, array_module(P))
+    B[:left], B[left + w :] = 0, 0
+    for i in range(g.size[0]):
+        row = y * g.stride[0] + i * g.dilation[0] - top
+        B[left : left + w, i] = P[row, :, channels(j, B)] if 0 <= row < h else 0
+    return B
+
+
+def add_columns(dP, y, j, dB, g: Sliding):
+    """The adjoint of `columns`, into rows that begin with the first one that output row 0 sees."""
+    left, w = g.padding[1][0], dP.shape[1]
+    for i in range(g.size[0]):
+        dP[y * g.stride[0] + i * g.dilation[0], :, channels(j, dB)] += dB[left : left + w, i]
+
+
+def channels(j, B):
+    return slice(j * B.shape[2], (j + 1) * B.shape[2])
+
+
+def windows(B, x, g: Sliding, pool):
+    """The windows of the outputs in blocks x of a row, views that overlap: (places, s r c, n)."""
+    column, *_, entry = B.strides
+    n, first = B.shape[-1], x.start * pool * g.stride[1]
+    as_strided = array_module(B).lib.stride_tricks.as_strided
+    shape = ((x.stop - x.start) * pool, g.reach[1] * B[0].size // n, n)
+    return as_strided(B[first:], shape, (g.stride[1] * column, n * entry, entry))
+
+
+def add_windows(dB, first, dV, g: Sliding):
+    """The adjoint of `windows` from place first."""
+    for x, d in enumerate(dV, first):
+        seen = slice(x * g.stride[1], x * g.stride[1] + g.reach[1])
+        dB[seen] += d.reshape(g.reach[1], *dB.shape[1:])
+
+
+def merged(dP, bands, shape, g: Sliding, pool):
+    """The sum of the bands' parts, which overlap, as pixels (h, w, c, n)."""
+    dX = array_module(dP[0]).zeros(shape, dP[0].dtype)
+    for band, rows in zip(bands, dP, strict=True):
+        first = band.start * pool * g.stride[0] - g.padding[0][0]
+        low, high = max(first, 0), min(first + len(rows), len(dX))
+        if low < high:
+            dX[low:high] += rows[low - first : high - first]
+    return dX
+
+
+def by_columns(W, g: Sliding, groups):
+    """Filters as `windows` are: (groups, k / groups, s r c), zeros where a dilation skips columns."""
+    k, c, r, _ = W.shape
+    F = array_module(W).zeros((k, g.reach[1], r, c), W.dtype)
+    F[:, :: g.dilation[1]] = W.transpose(0, 3, 2, 1)
+    return F.reshape(groups, k // groups, -1)
+
+
+def by_columns_back(dF, W, g: Sliding):
+    """The adjoint of `by_columns`: (k, c / groups, r, s)."""
+    k, c, r, _ = W.shape
+    return dF.reshape(k, g.reach[1], r, c)[:, :: g.dilation[1]].transpose(0, 3, 2, 1)
