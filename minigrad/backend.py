@@ -13,11 +13,16 @@ import numpy as np
 
 
 def array_module(array: Any) -> ModuleType:
-    """The module that made the array: cupy for its arrays, numpy for all others."""
-    if isinstance(array, np.ndarray):
+    """The module that made the array: cupy for its arrays, numpy for all others.
+
+    A subclass of NumPy's may name another in `__array_namespace__`.
+    """
+    kind = type(array)
+    if kind is np.ndarray:
         return np
-    name = type(array).__module__.partition(".")[0]
-    return sys.modules["cupy"] if name == "cupy" else np
+    if kind.__module__.partition(".")[0] == "cupy":
+        return sys.modules["cupy"]
+    return array.__array_namespace__() if isinstance(array, np.ndarray) else np
 
 
 def one_like(scalar: Any) -> Any:

@@ -51,7 +51,7 @@ def initial(rng, classes, channels=1, side=16, widths=(32, 32, 128)):
     d = maps[-1] * (side // 4) ** 2
     W = {
         f"conv{i}": he((k, c, 5, 5), rng)
-        for i, (c, k) in enumerate(zip((channels, *maps), maps), 1)  # noqa: B905
+        for i, (c, k) in enumerate(zip((channels, *maps), maps), 1)
     }
     W["hidden"] = he((d, f), rng)
     W["output"] = np.float32(0.1) * he((f, classes), rng, gain=1.0)

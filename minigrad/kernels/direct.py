@@ -45,7 +45,7 @@ def forward(X, W, g: Sliding, groups, finish, pool=1):
             for x in places(F, n, g, pool):
                 Y = empty((pool, (x.stop - x.start) * pool, k, n), dtype, xp)
                 for B, Z in zip(seen, Y, strict=True):
-                    xp.matmul(F[j], windows(B, x, g, pool), out=Z)
+                    xp.matmul(F[j], overlapping(B, x, g, pool), out=Z)
                 finish((slice(y, y + 1), x, slice(j * k, j * k + k)), phases(Y, pool))
 
     each(row, range(g.out[0] // pool))
@@ -59,7 +59,7 @@ def backward(kept, X, W, g: Sliding, groups, fetch, wanted, pool=1):
     n, k, xp, dtype = len(X), len(W) // groups, array_module(X), np.result_type(X, W)
     P, F = pixels(X), by_columns(W, g, groups)
     bands = slices(g.out[0] // pool, -(-(g.out[0] // pool) // BANDS))
-    dF, dP = [xp.zeros(F.shape, dtype) for _ in bands], [None] * len(bands)
+    dF, dP = xp.zeros((len(bands), *F.shape), dtype), [None] * len(bands)
 
     def band(i):
         rows = range(bands[i].start, bands[i].stop)
@@ -75,21 +75,21 @@ def backward(kept, X, W, g: Sliding, groups, fetch, wanted, pool=1):
                     fetch((slice(y, y + 1), x, slice(j * k, j * k + k)), phases(dY, pool))
                     for dZ, B in zip(dY, seen, strict=True):
                         if wanted[0]:
-                            dF[i][j] += (windows(B, x, g, pool) @ dZ.swapaxes(1, 2)).sum(0).T
+                            dF[i][j] += (overlapping(B, x, g, pool) @ dZ.swapaxes(1, 2)).sum(0).T
                     for dZ, d in zip(dY, dB, strict=False):
-                        add_windows(d, x.start * pool, F[j].T @ dZ, g)
+                        add_overlapping(d, x.start * pool, F[j].T @ dZ, g)
                 for v, d in enumerate(dB):
                     add_columns(dP[i], (y - rows[0]) * pool + v, j, d, g)
 
     each(band, range(len(bands)))
-    dW = by_columns_back(sum(dF), W, g) if wanted[0] else None
+    dW = by_columns_back(dF.sum(0), W, g) if wanted[0] else None
     return dW, images(merged(dP, bands, P.shape, g, pool)) if wanted[1] else None
 
 
 def places(F, n, g: Sliding, pool):
     """Slices of a few blocks of outputs of a row."""
     bytes_per_block = pool * pool * F.shape[1] * n * F.itemsize
-    return slices(g.out[1] // pool, CHUNK_BYTES // bytes_per_block or 1)
+    return slices(g.out[1] // pool, CHUNK_BYTES // (bytes_per_block or 1) or 1)
 
 
 def columns(P, y, j, groups, g: Sliding):
@@ -115,7 +115,7 @@ def channels(j, B):
     return slice(j * B.shape[2], (j + 1) * B.shape[2])
 
 
-def windows(B, x, g: Sliding, pool):
+def overlapping(B, x, g: Sliding, pool):
     """The windows of the outputs in blocks x of a row, views that overlap: (places, s r c, n)."""
     column, *_, entry = B.strides
     n, first = B.shape[-1], x.start * pool * g.stride[1]
@@ -124,8 +124,8 @@ def windows(B, x, g: Sliding, pool):
     return as_strided(B[first:], shape, (g.stride[1] * column, n * entry, entry))
 
 
-def add_windows(dB, first, dV, g: Sliding):
-    """The adjoint of `windows` from place first."""
+def add_overlapping(dB, first, dV, g: Sliding):
+    """The adjoint of `overlapping` from place first."""
     for x, d in enumerate(dV, first):
         seen = slice(x * g.stride[1], x * g.stride[1] + g.reach[1])
         dB[seen] += d.reshape(g.reach[1], *dB.shape[1:])
@@ -143,7 +143,7 @@ def merged(dP, bands, shape, g: Sliding, pool):
 
 
 def by_columns(W, g: Sliding, groups):
-    """Filters as `windows` are: (groups, k / groups, s r c), zeros where a dilation skips columns."""
+    """Filters as windows are: (groups, k / groups, s r c), 0 where a dilation skips columns."""
     k, c, r, _ = W.shape
     F = array_module(W).zeros((k, g.reach[1], r, c), W.dtype)
     F[:, :: g.dilation[1]] = W.transpose(0, 3, 2, 1)

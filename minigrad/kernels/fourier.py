@@ -173,15 +173,15 @@ def grouped(A, groups):
 def channels(c, n, T):
     """Slices of a few of c channels, of n images each."""
     bytes_per_channel = n * len(T.along) * T.real.shape[1] * T.real.dtype.itemsize
-    return slices(c, CHUNK_BYTES // bytes_per_channel or 1)
+    return slices(c, CHUNK_BYTES // (bytes_per_channel or 1) or 1)
 
 
 @functools.lru_cache(maxsize=128)
 def constants(image, g: Sliding, dtype, xp):
     """(Tx, Ty, Tw) for images of a size and windows: two Transforms, and (planes, r s)."""
     n = [
-        max(side + max(padding), out)
-        for side, padding, out in zip(image, g.padding, g.out, strict=True)
+        sorted([side + before, side + after, out])[-1]
+        for side, (before, after), out in zip(image, g.padding, g.out, strict=True)
     ]
     Tx = separable(n, image, lambda re, im: (re + im, re, im))
     Ty = separable(n, g.out, lambda re, im: (re + im, im, -re))
@@ -200,7 +200,7 @@ def circle(n, places):
     Two matrices with a row for each k, and a third for all k.
     """
     E = np.exp(-2j * np.pi * (np.outer(np.arange(n), places) % n) / n)
-    return E[:: max(n // 2, 1)].real[: 2 - n % 2], E[1 : (n + 1) // 2], E
+    return E[:: n // 2 or 1].real[: 2 - n % 2], E[1 : (n + 1) // 2], E
 
 
 def separable(n, sides, planes):

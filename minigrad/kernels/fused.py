@@ -17,9 +17,9 @@ from .order import images
 
 
 def convolve(forward, X, W, b, g, groups):
-    """(Z = W * X + b, batch-last, and what the gradients need).  forward: of `direct`, `fourier`."""
+    """(Z = W * X + b, batch-last, and what the gradients need).  forward: of an algorithm."""
     xp = array_module(X)
-    Z = empty((*g.out, len(W), len(X)), np.result_type(X, W), xp)
+    Z = empty((*g.out, len(W), len(X)), common(X, W, b), xp)
 
     def finish(part, phases):
         (Y,) = phases
@@ -49,14 +49,15 @@ def convolve_pool(forward, X, W, b, g, groups, pool):
     """
     xp, n = array_module(X), len(X)
     shape = (g.out[0] // pool, g.out[1] // pool, len(W), n)
-    Z = empty(shape, np.result_type(X, W), xp)
+    Z = empty(shape, common(X, W, b), xp)
     won = [empty(shape, bool, xp) for _ in range(pool * pool - 1)]
     zeros = xp.zeros(n, Z.dtype)  # with the number 0, maximum takes twice as long
 
     def finish(part, phases):
         M = maxima(phases, [bits[part] for bits in won])
-        M += b[part[2], None]
-        xp.maximum(M, zeros, out=Z[part])
+        if b is not None:
+            xp.add(M, b[part[2], None], out=M)
+        xp.maximum(M, zeros[: M.shape[-1]], out=Z[part])
 
     kept = forward(X, W, g, groups, finish, pool)
     return images(Z), (kept, won)
@@ -78,6 +79,10 @@ def convolve_pool_back(backward, kept, X, W, Z, dZ, g, groups, pool, wanted):
     for _, (maps, part) in sorted(sums.items()):  # in one order, whoever came first
         db[maps] += part
     return dW, db, dX
+
+
+def common(X, W, b):
+    return np.result_type(X, W) if b is None else np.result_type(X, W, b)
 
 
 def maxima(A, won):

@@ -13,7 +13,7 @@ import numpy as np
 from ..backend import array_module
 from .windows import Sliding, blocks, padded, phases, slices, taps, unpadded
 
-PIECE_BYTES = 1 << 21  # of columns: with fewer, calls cost; with more, they leave the cache
+CHUNK_BYTES = 1 << 21  # of columns: with fewer, calls cost; with more, they leave the cache
 
 
 def forward(X, W, g: Sliding, groups, finish, pool=1):
@@ -66,4 +66,4 @@ def columns(X, g: Sliding, groups=1):
 def pieces(n, c, g: Sliding, itemsize):
     """Slices of a few images each, whose columns stay in the cache."""
     bytes_per_image = c * g.size[0] * g.size[1] * g.out[0] * g.out[1] * itemsize
-    return slices(n, PIECE_BYTES // bytes_per_image or 1)
+    return slices(n, CHUNK_BYTES // (bytes_per_image or 1) or 1)

@@ -47,6 +47,22 @@ class Counted(np.ndarray):
             Counted.count += math.isqrt(math.prod(sizes))
         return _counted(result)
 
+    def __array_namespace__(self, api_version=None):
+        return COUNTING
+
+
+class Counting:
+    """NumPy, whose new arrays count as well: what a kernel fills in is multiplied later on."""
+
+    def __getattr__(self, name):
+        made = getattr(np, name)
+        if name not in ("empty", "zeros", "ones", "full"):
+            return made
+        return lambda *args, **options: _counted(made(*args, **options))
+
+
+COUNTING = Counting()
+
 
 def _plain(a):
     return a.view(np.ndarray) if isinstance(a, Counted) else a

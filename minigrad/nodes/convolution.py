@@ -59,10 +59,10 @@ def conv(X, U, stride=1, padding=0, dilation=1, groups=1, algorithm="auto"):
 def conv_pool(X, U, pool=2, stride=1, padding=0, dilation=1, groups=1, algorithm="auto"):
     """Z = max(0, maximum of (W * X + b) over blocks of pool x pool), in one pass over memory.
 
-    X, U and the options as in `conv`, with b; pool: side of the blocks, which do not overlap, 2; 1
-    for none; Z: (n, k, h' // pool, w' // pool), batch-last. algorithm: "direct", "fourier", "auto".
-    Equal to `conv_pool_simple`; what it saves is in `minigrad.kernels.fused`.
-    Raises ValueError as `conv` does.
+    X, U and the options as in `conv`; pool: side of the blocks, which do not overlap, 2 by default,
+    1 for none; Z: (n, k, h' // pool, w' // pool), batch-last. Equal to `conv_pool_simple`; what it
+    saves, and why, is in `minigrad.kernels.fused`.
+    Raises ValueError as `conv` does, and if no block fits.
 
     >>> import numpy as np
     >>> conv_pool(np.ones((1, 1, 5, 5)), (np.ones((1, 1, 2, 2)), np.ones(1)))
@@ -72,6 +72,7 @@ def conv_pool(X, U, pool=2, stride=1, padding=0, dilation=1, groups=1, algorithm
     W, b = U
     check_fit("conv_pool", X, W, b, groups, algorithm)
     g = sliding("conv_pool", X.shape[2:], W.shape[2:], stride, padding, dilation)
+    check_blocks(pool, g)
     kernel = chosen("conv_pool", algorithm, X.shape, W.shape, g)
     Z, kept = convolve_pool(kernel.forward, X, W, b, g, groups, pool)
 
@@ -81,7 +82,8 @@ def conv_pool(X, U, pool=2, stride=1, padding=0, dilation=1, groups=1, algorithm
         gW, gb, gX = convolve_pool_back(kernel.backward, kept, X, W, Z, dZ, g, groups, pool, wanted)
         if needed(dW):
             dW += gW
-        db += gb
+        if b is not None:
+            db += gb
         if needed(dX):
             dX += gX
 
@@ -106,12 +108,20 @@ def chosen(name, algorithm, image, filters, g):
 
 def automatic(image, filters, g):
     """The algorithm that "auto" stands for."""
-    n, c = image[:2]
-    if n < 8:
+    if image[0] < 8:
         return "im2col"
     if g.stride != (1, 1) or filters[2:] == (1, 1) or filters[1] < 8:
         return "direct"
     return "fourier"
+
+
+def check_blocks(pool, g):
+    """Raise ValueError unless blocks of outputs fit into them."""
+    if not isinstance(pool, int) or not 1 <= pool <= sorted(g.out)[0]:
+        raise ValueError(
+            f"conv_pool: pool is a whole number from 1 to the smaller side of the outputs {g.out}, "
+            f"not {pool!r}"
+        )
 
 
 def check_fit(name, X, W, b, groups, algorithm):

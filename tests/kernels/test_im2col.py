@@ -12,7 +12,16 @@ from hypothesis import given
 from numeric import arrays, close, normal
 
 from minigrad.kernels import im2col
+from minigrad.kernels.fused import convolve, convolve_back
 from minigrad.kernels.windows import sliding
+
+
+def forward(X, W, g, groups=1):
+    return convolve(im2col.forward, X, W, None, g, groups)[0]
+
+
+def gradients(X, W, dZ, g, groups=1):
+    return convolve_back(im2col.backward, None, X, W, dZ, g, groups, (True, True))
 
 
 @st.composite
@@ -31,7 +40,7 @@ def cases(draw):
 
 @given(X=arrays((2, 3, 5, 6)), W=arrays((4, 3, 2, 3)))
 def test_forward_sums_scipy_s_correlations_over_the_channels(X, W):
-    Z = im2col.forward(X, W, sliding("conv", (5, 6), (2, 3)))
+    Z = forward(X, W, sliding("conv", (5, 6), (2, 3)))
     for n, k in np.ndindex(2, 4):
         maps = [scipy.signal.correlate(x, w, "valid") for x, w in zip(X[n], W[k])]
         close(Z[n, k], np.sum(maps, 0), Z.dtype)
@@ -40,7 +49,7 @@ def test_forward_sums_scipy_s_correlations_over_the_channels(X, W):
 @given(case=cases())
 def test_forward_gives_one_map_for_each_image_and_filter(case):
     X, W, g, groups = case
-    Z = im2col.forward(X, W, g, groups)
+    Z = forward(X, W, g, groups)
     assert Z.shape == (len(X), len(W), *g.out)
     assert Z.dtype == np.result_type(X, W)
 
@@ -48,23 +57,23 @@ def test_forward_gives_one_map_for_each_image_and_filter(case):
 @given(case=cases())
 def test_the_gradients_are_the_adjoints_of_forward(case):
     X, W, g, groups = case
-    dZ = normal(len(X), len(W), *g.out)
-    dW = im2col.weights_gradient(X, dZ, g, groups)
-    dX = im2col.input_gradient(W, dZ, g, X.shape[2:], groups)
+    dtype = np.result_type(X, W)
+    dZ = normal(len(X), len(W), *g.out).astype(dtype)
+    dW, dX = gradients(X, W, dZ, g, groups)
     assert (dW.shape, dX.shape) == (W.shape, X.shape)
     V, Y = normal(*W.shape, seed=3), normal(*X.shape, seed=4)
-    close(np.vdot(dW, V), np.vdot(dZ, im2col.forward(X, V, g, groups)), np.float64)
-    close(np.vdot(dX, Y), np.vdot(dZ, im2col.forward(Y, W, g, groups)), np.float64)
+    close(np.vdot(dW, V), np.vdot(dZ, forward(X, V, g, groups)), dtype)
+    close(np.vdot(dX, Y), np.vdot(dZ, forward(Y, W, g, groups)), dtype)
 
 
 @given(case=cases())
 def test_groups_are_convolutions_side_by_side(case):
     X, W, g, groups = case
     parts = [
-        im2col.forward(x, w, g)
+        forward(x, w, g)
         for x, w in zip(np.split(X, groups, 1), np.split(W, groups, 0), strict=True)
     ]
-    close(im2col.forward(X, W, g, groups), np.concatenate(parts, 1), np.result_type(X, W))
+    close(forward(X, W, g, groups), np.concatenate(parts, 1), np.result_type(X, W))
 
 
 @pytest.mark.parametrize("piece_bytes", [1, 3000, 1 << 30])
@@ -74,14 +83,10 @@ def test_nothing_depends_on_how_many_images_are_taken_at_a_time(monkeypatch, pie
     dZ = normal(5, 3, *g.out)
 
     def everything():
-        return (
-            im2col.forward(X, W, g),
-            im2col.weights_gradient(X, dZ, g),
-            im2col.input_gradient(W, dZ, g, (4, 5)),
-        )
+        return forward(X, W, g), *gradients(X, W, dZ, g)
 
     at_once = everything()
-    monkeypatch.setattr(im2col, "PIECE_BYTES", piece_bytes)
+    monkeypatch.setattr(im2col, "CHUNK_BYTES", piece_bytes)
     for a, b in zip(everything(), at_once):
         close(a, b, np.float64)
 
@@ -90,5 +95,5 @@ def test_a_piece_holds_at_least_one_image_and_the_last_one_what_is_left(monkeypa
     g = sliding("conv", (4, 4), 2)
     per_image = 3 * 4 * 9 * 8  # channels, cells of the window, places, bytes
     for images, expected in [(2, [2, 2, 1]), (0.5, [1] * 5), (99, [5])]:
-        monkeypatch.setattr(im2col, "PIECE_BYTES", int(images * per_image))
+        monkeypatch.setattr(im2col, "CHUNK_BYTES", int(images * per_image))
         assert [s.stop - s.start for s in im2col.pieces(5, 3, g, 8)] == expected

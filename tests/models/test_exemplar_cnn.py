@@ -7,7 +7,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from minigrad import value_and_grad
 from minigrad.data import digits, surrogates
 from minigrad.learn import Momentum, count
-from minigrad.nodes import maxpool
+from minigrad.nodes import conv, maxpool, relu
 from minigrad.tree import leaves, map_leaves
 
 STEP = 1e-6
@@ -82,12 +82,37 @@ def test_there_is_a_logit_for_each_class_and_features_of_each_layer(channels, si
     assert {a.dtype for a in (logits, *F)} == {np.dtype(np.float32)}
 
 
-def test_a_layer_keeps_the_size_and_cuts_below_0(images):
-    U = initial()
-    Z = exemplar_cnn.layer(images, U["conv1"])
-    assert Z.shape == (6, 32, 16, 16)
-    assert Z.min() == 0
-    assert Z.max() > 0
+@pytest.mark.parametrize("widths", [(4, 6, 8), (4, 6, 5, 8), (4, 6, 5, 3, 8)])
+def test_the_first_two_convolutions_are_pooled_and_all_cut_below_0(widths):
+    X, U = normal(6, 3, 8, 8), exact(initial(channels=3, side=8, widths=widths))
+    Z = exemplar_cnn.maps(X, U)
+    sides = [4, 2, 2, 2]
+    assert [z.shape for z in Z] == [
+        (6, k, s, s) for k, s in zip(widths[:-1], sides, strict=False)
+    ]
+    assert all(z.min() == 0 < z.max() for z in Z)
+    assert exemplar_cnn.network(X, U).shape == (6, 5)
+
+
+@pytest.mark.parametrize("widths", [(4, 6, 8), (4, 6, 5, 8)])
+def test_plain_nodes_give_the_same_numbers_as_fused_ones(widths):
+    X, T = normal(9, 3, 8, 8), np.arange(9) % 5
+    U = exact(initial(channels=3, side=8, widths=widths))
+
+    def both(fused):
+        f = value_and_grad(lambda U, X: exemplar_cnn.loss(U, X, T, rng=rng(), fused=fused))
+        return leaves(f(U, X))
+
+    def rng():
+        return np.random.default_rng(0)
+
+    for a, b in zip(both(True), both(False), strict=True):
+        assert_allclose(a, b, atol=1e-13)
+
+
+def test_one_convolution_is_refused():
+    with pytest.raises(ValueError, match=r"exemplar_cnn: widths are two convolutions .* \(4, 8\)"):
+        initial(widths=(4, 8))
 
 
 def test_quadrants_are_the_greatest_value_of_each_quarter():
@@ -99,8 +124,8 @@ def test_quadrants_are_the_greatest_value_of_each_quarter():
 def test_features_are_what_the_networks_layers_compute(images):
     U = exact(initial())
     F = exemplar_cnn.features(images.astype(float), U)
-    Z1 = exemplar_cnn.layer(images.astype(float), U["conv1"])
-    Z2 = exemplar_cnn.layer(maxpool(Z1, 2), U["conv2"])
+    Z1 = relu(conv(images.astype(float), U["conv1"], padding=2))
+    Z2 = relu(conv(maxpool(Z1, 2), U["conv2"], padding=2))
     assert_array_equal(F[0], exemplar_cnn.quadrants(Z1))
     assert_array_equal(F[1], exemplar_cnn.quadrants(Z2))
     W, b = U["output"]

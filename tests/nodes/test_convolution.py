@@ -9,6 +9,10 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 import minigrad as mg
 from minigrad import grad, var
+from minigrad.kernels import direct, fourier, im2col
+from minigrad.kernels.windows import sliding
+from minigrad.nodes.convolution import chosen
+from minigrad.tree import leaves
 
 OPTIONS = [
     {},
@@ -25,6 +29,10 @@ OPTIONS = [
     {"groups": 2},
     {"groups": 2, "stride": 2, "padding": ((1, 0), (0, 1)), "dilation": (1, 2)},
     {"algorithm": "im2col"},
+    {"algorithm": "direct", "padding": 1, "stride": (1, 2)},
+    {"algorithm": "direct", "groups": 2, "dilation": (1, 2)},
+    {"algorithm": "fourier", "padding": ((1, 0), (0, 2))},
+    {"algorithm": "fourier", "groups": 2, "padding": 2, "dilation": (2, 1)},
 ]
 GOLDEN_CONVOLUTIONS = [
     *("conv5_s1_p0", "conv5_s1_p2", "conv5_s2_p0", "conv5_s2_p2", "conv5_s3_p1", "conv5_g2"),
@@ -46,7 +54,7 @@ def sides(padding, image, reach, stride):
     return [(t // 2, t - t // 2) for t in total]
 
 
-def slow_conv(X, U, stride=1, padding=0, dilation=1, groups=1):
+def slow_conv(X, U, stride=1, padding=0, dilation=1, groups=1, algorithm=None):
     """The sum over every output, every filter and every cell of the window, one at a time."""
     W, b = U
     (n, c, *image), (k, _, *size) = X.shape, W.shape
@@ -117,6 +125,9 @@ def test_conv_gives_what_nested_loops_give(data):
         "dilation": data.draw(st.integers(1, 2) | st.just((1, 2)) | st.just((2, 1))),
         "groups": groups,
     }
+    options["algorithm"] = data.draw(st.sampled_from(["auto", "im2col", "direct", "fourier"]))
+    if options["algorithm"] == "fourier":
+        options["stride"] = 1
     h, w = data.draw(st.integers(5, 7)), data.draw(st.integers(5, 7))
     X = data.draw(arrays((data.draw(st.integers(1, 2)), 2 * groups, h, w)))
     W = data.draw(arrays((2 * groups, 2, r, s)))
@@ -125,8 +136,15 @@ def test_conv_gives_what_nested_loops_give(data):
     assert follows(mg.conv, slow_conv, X, (W, b), **options)
 
 
-@pytest.mark.parametrize("name", GOLDEN_CONVOLUTIONS)
-@pytest.mark.parametrize("algorithm", ["auto", "im2col"])
+@pytest.mark.parametrize(
+    ("name", "algorithm"),
+    [
+        (name, algorithm)
+        for name in GOLDEN_CONVOLUTIONS
+        for algorithm in ("auto", "im2col", "direct", "fourier")
+        if algorithm != "fourier" or not re.search("_s[2-9]", name)  # that does stride 1 only
+    ],
+)
 def test_conv_has_the_golden_values(golden, name, algorithm):
     entry = golden(name)
     o = entry.options
@@ -197,7 +215,11 @@ def test_an_empty_batch_gives_empty_maps_and_gradients_of_0():
         ((1, 1, 4, 4), (1, 1, 2, 2), (1,), {"padding": "valid"}, "padding is a whole number >= 0"),
         (
             *((1, 1, 4, 4), (1, 1, 2, 2), (1,), {"algorithm": "fft"}),
-            "algorithm is one of auto, im2col",
+            "algorithm is one of auto, im2col, direct, fourier, not 'fft'",
+        ),
+        (
+            *((1, 1, 4, 4), (1, 1, 2, 2), (1,), {"algorithm": "fourier", "stride": 2}),
+            "the algorithm fourier does stride 1 only, not (2, 2)",
         ),
     ],
     ids=str,
@@ -205,3 +227,47 @@ def test_an_empty_batch_gives_empty_maps_and_gradients_of_0():
 def test_conv_refuses_what_does_not_fit(X, W, b, options, sentence):
     with pytest.raises(ValueError, match=re.escape(f"conv: {sentence}")):
         mg.conv(np.ones(X), (np.ones(W), np.ones(b)), **options)
+
+
+@pytest.mark.parametrize("options", OPTIONS, ids=str)
+@pytest.mark.parametrize("pool", [1, 2])
+def test_conv_pool_is_its_composite_of_plain_nodes(options, pool):
+    """The same values to the last bit; gradients in another order of sums."""
+    X, b = normal(9, 4, 7, 8), normal(4, seed=4)
+    W = normal(4, 4 // options.get("groups", 1), 2, 3, seed=3)
+    Z, simple = [f(X, (W, b), pool, **options) for f in (mg.conv_pool, mg.conv_pool_simple)]
+    assert_array_equal(Z, simple)
+    gradients = [
+        grad(lambda X, U, f=f: mg.sum(f(X, U, pool, **options) * np.cos(Z)), (0, 1))(X, (W, b))
+        for f in (mg.conv_pool, mg.conv_pool_simple)
+    ]
+    for a, c in zip(*map(leaves, gradients), strict=True):
+        assert_allclose(a, c, atol=1e-12)
+
+
+def test_the_gradients_of_conv_pool_agree_with_differences():
+    for options in ({"pool": 2, "padding": 1}, {"pool": 1}, {"pool": 3, "algorithm": "fourier"}):
+        X, W, b = normal(9, 2, 5, 6), normal(3, 2, 2, 2, seed=3), normal(3, seed=4)
+        assert agrees(lambda X, U, o=options: mg.conv_pool(X, U, **o), X, (W, b))
+        assert agrees(lambda X, W, o=options: mg.conv_pool(X, (W, None), **o), X, W)
+
+
+@pytest.mark.parametrize("pool", [0, 5, 1.5])
+def test_conv_pool_refuses_blocks_that_do_not_fit(pool):
+    with pytest.raises(ValueError, match=r"conv_pool: pool is .* outputs \(4, 6\), not"):
+        mg.conv_pool(np.ones((1, 1, 4, 6)), (np.ones((1, 1, 1, 1)), None), pool)
+
+
+@pytest.mark.parametrize(
+    ("image", "filters", "options", "kernel"),
+    [
+        ((1, 3, 32, 32), (64, 3, 5, 5), {}, im2col),
+        ((128, 3, 32, 32), (64, 3, 5, 5), {}, direct),
+        ((128, 64, 16, 16), (64, 64, 5, 5), {"padding": 2}, fourier),
+        ((128, 64, 16, 16), (64, 64, 3, 3), {"stride": 2}, direct),
+        ((128, 64, 16, 16), (64, 64, 1, 1), {}, direct),
+    ],
+)
+def test_auto_chooses_by_shape(image, filters, options, kernel):
+    g = sliding("conv", image[2:], filters[2:], **options)
+    assert chosen("conv", "auto", image, filters, g) is kernel
