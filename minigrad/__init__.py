@@ -57,6 +57,7 @@ from .nodes import (
     tanh,
     transpose,
 )
+from .stepper.profiling import profile
 from .tree import needed
 
 # without sum, max, abs and pow, so that import * shadows no builtin
@@ -95,6 +96,7 @@ __all__ = [
     "node",
     "normalize",
     "pad",
+    "profile",
     "program",
     "relu",
     "reshape",

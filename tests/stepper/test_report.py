@@ -1,45 +1,14 @@
 import base64
 import re
-from html.parser import HTMLParser
 
 import jinja2
 import pytest
+from pages import Page
 
 from minigrad.stepper import figures
 from minigrad.stepper.report import write_report
 
 NASTY = """<script>alert("x")</script> & 'ä' </style>"""
-VOID = {"meta", "img", "br", "hr", "link", "input"}
-
-
-class Page(HTMLParser):
-    """The elements of a page with their attributes and own text; every one must be closed."""
-
-    def __init__(self, text):
-        super().__init__()
-        self.open, self.found = [], []
-        self.feed(text)
-        self.close()
-        assert not self.open
-
-    def handle_starttag(self, tag, attributes):
-        element = [tag, dict(attributes), ""]
-        self.found.append(element)
-        if tag not in VOID:
-            self.open.append(element)
-
-    def handle_endtag(self, tag):
-        assert self.open.pop()[0] == tag
-
-    def handle_data(self, data):
-        if self.open:
-            self.open[-1][2] += data
-
-    def texts(self, tag):
-        return [text for name, _, text in self.found if name == tag]
-
-    def attributes(self, tag):
-        return [attributes for name, attributes, _ in self.found if name == tag]
 
 
 def report(tmp_path, sections, title="A title", lead="A lead."):
