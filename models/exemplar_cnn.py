@@ -13,7 +13,7 @@ Source: Dosovitskiy et al., TPAMI 2016 (NIPS 2014), in small: two convolutions, 
 
 import numpy as np
 
-from minigrad import affine, block, conv, decay, dropout, entropy, flatten, maxpool, relu
+from minigrad import affine, block, conv, decay, dropout, entropy, flatten, maxpool, pyramid, relu
 from minigrad.learn import he
 
 
@@ -83,5 +83,8 @@ def features(X, U):
 
 
 def quadrants(Z):
-    """The greatest value of each map in each quadrant: (n, 4 k).  Z: (n, k, s, s), s even."""
-    return flatten(maxpool(Z, Z.shape[2] // 2))
+    """The greatest value of each map in each quadrant: (n, 4 k).  Z: (n, k, h, w).
+
+    On odd maps the quadrants above and to the left have one row or column more.
+    """
+    return flatten(pyramid(Z, (2,)))

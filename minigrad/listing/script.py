@@ -24,6 +24,7 @@ import numpy as np
 
 from .. import tree
 from ..engine import Node
+from ..kernels import memory, parallel
 from .assembly import dense, lines, prune, reading
 from .inlining import inline
 from .names import RESERVED, Names, Taken
@@ -31,9 +32,19 @@ from .sources import STANDARD
 from .syntax import UNWANTED, Unfit, literal, names_in
 from .transplants import named_tuple, transplant
 
-_NEEDED = '''def needed(gradient):
+# what the library does for speed or with stand-ins, as it is in a file of plain NumPy
+_PLAIN: dict[Any, str] = {
+    tree.needed: '''def {}(gradient):
     """True: every gradient is an array here."""
-    return True'''
+    return True''',
+    parallel.each: '''def {}(f, parts):
+    """f(part) for every part."""
+    for part in parts:
+        f(part)''',
+    memory.empty: '''def {}(shape, dtype, xp=np):
+    """An array of whatever values."""
+    return xp.empty(shape, dtype)''',
+}
 
 
 class Script:
@@ -130,9 +141,10 @@ class Script:
             return ast.Name(own, ast.Load())
         if own and getattr(np, own, None) is value:
             return ast.parse(f"np.{own}", mode="eval").body
-        if value is tree.needed:
-            self._carried[self.call(value, own)] = _NEEDED
-            return ast.Name(self.called(value), ast.Load())
+        if isinstance(value, FunctionType) and value in _PLAIN:
+            name = self.call(value, own)
+            self._carried[name] = _PLAIN[value].format(name)
+            return ast.Name(name, ast.Load())
         if callable(value) and own and module.split(".")[0] in STANDARD:
             return self._import(f"from {module} import {own}", own)
         if _has_source(value):

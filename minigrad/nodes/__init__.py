@@ -23,5 +23,5 @@ from .convolution import conv
 from .layers import affine, dropout, leaky_relu, log_softmax, relu, sigmoid, softmax, tanh
 from .losses import decay, entropy, squared_error
 from .normalisation import normalize
-from .pooling import avgpool, maxpool
+from .pooling import avgpool, maxpool, pyramid
 from .shape import concatenate, flatten, index, pad, reshape, stack, take, transpose

@@ -76,6 +76,7 @@ CASES = {
     "pad": lambda A, B, C: mg.pad(A, ((1, 2),), value=1.5),
     "conv": lambda A, B, C: conv(mg.reshape(A, (1, 1, 3, 4)), (mg.reshape(B, (2, 1, 2, 3)), None)),
     "maxpool": lambda A, B, C: maxpool(mg.reshape(A, (1, 1, 3, 4)), 2, 1, padding=1),
+    "pyramid": lambda A, B, C: mg.pyramid(mg.reshape(A, (1, 1, 3, 4)), (1, 2)),
     "avgpool": lambda A, B, C: mg.avgpool(mg.reshape(A, (1, 1, 3, 4)), 2, padding=1),
 }
 

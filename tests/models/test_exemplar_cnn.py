@@ -90,9 +90,11 @@ def test_a_layer_keeps_the_size_and_cuts_below_0(images):
     assert Z.max() > 0
 
 
-def test_quadrants_are_the_greatest_value_of_each_quarter():
-    Z = normal(2, 3, 6, 6)
-    quarters = [Z[:, :, r : r + 3, c : c + 3].max((2, 3)) for r in (0, 3) for c in (0, 3)]
+@pytest.mark.parametrize(("h", "w", "rows", "columns"), [(6, 6, 3, 3), (7, 5, 4, 3)])
+def test_quadrants_are_the_greatest_value_of_each_quarter(h, w, rows, columns):
+    Z = normal(2, 3, h, w)
+    halves = [(slice(rows), slice(rows, h)), (slice(columns), slice(columns, w))]
+    quarters = [Z[:, :, r, c].max((2, 3)) for r in halves[0] for c in halves[1]]
     assert_array_equal(exemplar_cnn.quadrants(Z), np.stack(quarters, -1).reshape(2, 12))
 
 

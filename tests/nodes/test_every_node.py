@@ -57,6 +57,7 @@ TAKES = {  # what a node is checked with, if not with (A,)
     "mul": (A, normal(4)),
     "pad": (A, ((1, 2), (0, 1))),
     "pow": (P, A),
+    "pyramid": (IMAGES,),
     "reshape": (A, (2, 10)),
     "sqrt": (P,),
     "squared_error": (A, B),
