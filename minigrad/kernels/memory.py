@@ -33,7 +33,7 @@ class Loan:
         memories = _idle.pop(size, [])
         memories.append(self.memory)
         _idle[size] = memories
-        while sum(size * len(held) for size, held in [*_idle.items()]) > LIMIT:
+        while math.fsum(size * len(held) for size, held in [*_idle.items()]) > LIMIT:
             _idle.pop(next(iter(_idle)))
 
 

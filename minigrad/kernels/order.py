@@ -21,6 +21,7 @@ values, and a kernel that works in the other one converts once, at its door.
 ((4, 5, 3, 2), True)
 """
 
+import math
 from typing import Any
 
 import numpy as np
@@ -33,8 +34,8 @@ def is_batch_last(X: Any) -> bool:
     """True if the batch axis of X (n, ...) is the one whose entries are neighbours in memory."""
     if X.flags.c_contiguous or X.ndim < 2:
         return False
-    n, others = X.strides[0], X.strides[1:]
-    return abs(n) <= min(abs(step) for step in others)
+    n, *others = map(math.fabs, X.strides)
+    return all(n <= step for step in others)
 
 
 def batch_last(X: Any) -> Any:

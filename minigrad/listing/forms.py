@@ -24,7 +24,7 @@ from ..engine import Node, detach
 from .deposits import gradients
 from .expansion import follow
 from .frames import Frame
-from .script import Script
+from .script import PLAIN, Script
 from .sources import definition, is_ours, kept, returned, surroundings
 from .syntax import Unfit, literal, name_of, names_in, parsed, store, stored
 
@@ -100,7 +100,7 @@ def _is_state(a, seen):
 
     A function is one if it uses one: to call it again might move it on.
     """
-    if is_ours(a) and a not in seen:
+    if is_ours(a) and a not in seen and a not in PLAIN:
         seen.add(a)
         names = names_in(definition(a)) if definition(a) else set()
         return any(_is_state(surroundings(a).get(x), seen) for x in names)

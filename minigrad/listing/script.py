@@ -33,7 +33,7 @@ from .syntax import UNWANTED, Unfit, literal, names_in
 from .transplants import named_tuple, transplant
 
 # what the library does for speed or with stand-ins, as it is in a file of plain NumPy
-_PLAIN: dict[Any, str] = {
+PLAIN: dict[Any, str] = {
     tree.needed: '''def {}(gradient):
     """True: every gradient is an array here."""
     return True''',
@@ -141,9 +141,9 @@ class Script:
             return ast.Name(own, ast.Load())
         if own and getattr(np, own, None) is value:
             return ast.parse(f"np.{own}", mode="eval").body
-        if isinstance(value, FunctionType) and value in _PLAIN:
+        if isinstance(value, FunctionType) and value in PLAIN:
             name = self.call(value, own)
-            self._carried[name] = _PLAIN[value].format(name)
+            self._carried[name] = PLAIN[value].format(name)
             return ast.Name(name, ast.Load())
         if callable(value) and own and module.split(".")[0] in STANDARD:
             return self._import(f"from {module} import {own}", own)

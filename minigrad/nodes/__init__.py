@@ -20,8 +20,9 @@ from .arithmetic import (
     sum,
 )
 from .convolution import conv
-from .layers import affine, dropout, leaky_relu, log_softmax, relu, sigmoid, softmax, tanh
+from .layers import affine, dropout, leaky_relu, log_softmax, relu, sigmoid, slide, softmax, tanh
 from .losses import decay, entropy, squared_error
-from .normalisation import normalize
+from .normalisation import batchnorm, lrn, normalize
 from .pooling import avgpool, maxpool, pyramid
+from .reversing import deconv, maxpool_switches, upsample
 from .shape import concatenate, flatten, index, pad, reshape, stack, take, transpose

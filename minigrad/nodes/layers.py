@@ -9,9 +9,11 @@ array([[3., 3., 3., 3.],
 
 import numpy as np
 
-from ..engine import node
+from ..engine import block, node
 from ..kernels.order import like
 from ..tree import needed
+from .convolution import conv
+from .shape import reshape, transpose
 
 
 @node
@@ -34,6 +36,26 @@ def affine(X, U):
             dX += dA @ W.T
 
     return A, back
+
+
+@block
+def slide(X, U, size):
+    """A = what `affine` gives at every place of larger maps: a convolution with W as filters.
+
+    X: (n, c, h, w); U = (W, b) with W: (c r s, k) of an affine map behind `flatten` of (n, c, r, s)
+    and b: (k,) or None; size: (r, s) or one number for both; A: (n, k, h - r + 1, w - s + 1).
+    Raises ValueError if W has not c r s rows, or the maps are smaller than size.
+    Source: Dosovitskiy et al., TPAMI 2016, section 4.1.
+
+    >>> slide(np.ones((1, 3, 4, 4)), (np.ones((12, 2)), np.zeros(2)), 2).shape
+    (1, 2, 3, 3)
+    """
+    W, b = U
+    r, s = (size, size) if np.ndim(size) == 0 else size
+    c, (d, k) = X.shape[1], W.shape
+    if d != c * r * s:
+        raise ValueError(f"slide: {c} channels {X.shape} of {r} x {s} are not the {d} rows of W")
+    return conv(X, (reshape(transpose(W), (k, c, r, s)), b))
 
 
 @node

@@ -34,6 +34,7 @@ ORDERS = {
 A, B, P = normal(4, 3, 6, 5), normal(4, 3, 6, 5, seed=1), positive(4, 3, 6, 5)
 ON_IMAGES = {  # what a node is called with, if with neither (A,) nor what it takes in the check
     "add": ((A, B),),
+    "batchnorm": (A, (positive(3), normal(3))),
     "concatenate": ((A, B), 1),
     "div": (A, P),
     "dropout": (A, 0.3),
@@ -56,7 +57,17 @@ ON_IMAGES = {  # what a node is called with, if with neither (A,) nor what it ta
 }
 FOR_ROWS = {"affine", "dot", "entropy"}  # takes (n, d) alone
 # products, gathers and a new axis lie in memory as NumPy gives them, transpose as its axes say
-AS_NUMPY_GIVES = {"affine", "conv", "dot", "index", "pyramid", "stack", "take", "transpose"}
+AS_NUMPY_GIVES = {
+    "affine",
+    "conv",
+    "dot",
+    "index",
+    "pyramid",
+    "slide",
+    "stack",
+    "take",
+    "transpose",
+}
 
 
 def calls():
