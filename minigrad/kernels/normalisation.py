@@ -10,7 +10,7 @@ import numpy as np
 from .order import is_batch_last
 from .parallel import each
 
-PIECE_BYTES = 1 << 19  # with fewer, calls cost; with four times as many, they leave the cache
+PIECE_BYTES = 1 << 20  # with fewer, calls cost; with four times as many, they leave the cache
 
 
 def by_view(X, views):
