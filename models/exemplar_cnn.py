@@ -24,7 +24,7 @@ from minigrad import (
     dropout,
     entropy,
     flatten,
-    maxpool,
+    pyramid,
     relu,
 )
 from minigrad.learn import he
@@ -102,5 +102,8 @@ def features(X, U):
 
 
 def quadrants(Z):
-    """The greatest value of each map in each quadrant: (n, 4 k).  Z: (n, k, s, s), s even."""
-    return flatten(maxpool(Z, Z.shape[2] // 2))
+    """The greatest value of each map in each quadrant: (n, 4 k).  Z: (n, k, h, w).
+
+    On odd maps the quadrants above and to the left have one row or column more.
+    """
+    return flatten(pyramid(Z, (2,)))

@@ -136,9 +136,9 @@ def merged(dP, bands, shape, g: Sliding, pool):
     dX = array_module(dP[0]).zeros(shape, dP[0].dtype)
     for band, rows in zip(bands, dP, strict=True):
         first = band.start * pool * g.stride[0] - g.padding[0][0]
-        low, high = max(first, 0), min(first + len(rows), len(dX))
-        if low < high:
-            dX[low:high] += rows[low - first : high - first]
+        above = -first if first < 0 else 0  # rows of the padding
+        inside = rows[above : len(dX) - first]
+        dX[first + above : first + above + len(inside)] += inside
     return dX
 
 

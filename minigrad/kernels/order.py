@@ -13,7 +13,6 @@ pixel runs over long rows. Batch first, the same entries lie n c h w apart. Whic
 shows in its strides alone; nodes keep the order they are given, gradients have that of their
 values, and a kernel that works in the other one converts once, at its door.
 
->>> import numpy as np
 >>> X = np.zeros((2, 3, 4, 5))
 >>> L = batch_last(X)
 >>> L.shape, L.strides, is_batch_last(X), is_batch_last(L)
@@ -24,6 +23,8 @@ values, and a kernel that works in the other one converts once, at its door.
 
 from typing import Any
 
+import numpy as np
+
 from ..backend import array_module
 from .memory import empty
 
@@ -32,8 +33,8 @@ def is_batch_last(X: Any) -> bool:
     """True if the batch axis of X (n, ...) is the one whose entries are neighbours in memory."""
     if X.flags.c_contiguous or X.ndim < 2:
         return False
-    n, others = X.strides[0], X.strides[1:]
-    return abs(n) <= min(abs(step) for step in others)
+    n, *others = [step * step for step in X.strides]  # a step may go backwards
+    return all(n <= step for step in others)
 
 
 def batch_last(X: Any) -> Any:
@@ -66,3 +67,25 @@ def empty_like(X: Any, shape: tuple[int, ...], dtype: Any) -> Any:
     if is_batch_last(X):
         return empty(shape[::-1], dtype, xp).T
     return empty(shape, dtype, xp)
+
+
+def like(A: Any, X: Any) -> Any:
+    """The array A in the memory order of X, of its shape: A itself where the orders agree."""
+    if is_batch_last(A) == is_batch_last(X):
+        return A
+    C = empty_like(X, A.shape, A.dtype)
+    C[...] = A
+    return C
+
+
+def reshape(A: Any, shape: tuple[int, ...]) -> Any:
+    """A read in C order into another shape, still batch-last if A is and the batch stays.
+
+    >>> X = np.arange(24).reshape(2, 3, 2, 2)
+    >>> Z = reshape(batch_last(X), (2, 12))
+    >>> np.array_equal(Z, X.reshape(2, 12)), is_batch_last(Z)
+    (True, True)
+    """
+    if not (is_batch_last(A) and np.ndim(shape) and len(shape) > 1 and shape[0] == len(A)):
+        return A.reshape(shape)
+    return np.moveaxis(np.moveaxis(A, 0, -1).reshape(*shape[1:], len(A)), -1, 0)

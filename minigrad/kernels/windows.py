@@ -123,6 +123,29 @@ def taps(P, g: Sliding) -> Iterator:
             yield P[:, :, rows, columns]
 
 
+def seen(g: Sliding, image, axis, start=0, stop=None) -> Iterator[tuple[slice, slice]]:
+    """For each row of the window: the outputs that see image rows through it, and these rows.
+
+    Nothing outside the image is seen, so that no border is needed. axis: 0, or 1 for columns;
+    start, stop: the first output and the one behind the last, counted from start in what is given.
+
+    >>> g = sliding("pool", (5, 5), (2, 2), 2, padding=1)
+    >>> [(list(range(3)[o]), list(range(5)[i])) for o, i in seen(g, (5, 5), 0)]
+    [([1, 2], [1, 3]), ([0, 1, 2], [0, 2, 4])]
+    """
+    stop = g.out[axis] if stop is None else stop
+    step = g.stride[axis]
+    for i in range(0, g.reach[axis], g.dilation[axis]):
+        offset = i - g.padding[axis][0]
+        first = -(offset // step) if offset < 0 else 0  # output whose row is the first inside
+        last = (image[axis] - 1 - offset) // step
+        first = first if first > start else start
+        last = last if last < stop else stop - 1
+        if first <= last:
+            rows = slice(first * step + offset, last * step + offset + 1, step)
+            yield slice(first - start, last + 1 - start), rows
+
+
 def blocks(g: Sliding, pool):
     """The index of all outputs, or of their blocks of pool x pool: two slices."""
     return slice(0, g.out[0] // pool), slice(0, g.out[1] // pool)

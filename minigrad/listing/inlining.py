@@ -15,6 +15,7 @@ from .frames import Frame
 from .syntax import Unfit, is_plain, is_unwanted, literal, name_of, store, stored
 
 SHORT = 2  # statements of a helper that may stand in place of its call
+APART = (ast.Yield, ast.YieldFrom, ast.FunctionDef)  # a helper that holds one is called as it is
 
 
 def inline(frame: Any, call: ast.Call, function: Any) -> tuple[bool, Any]:
@@ -25,10 +26,7 @@ def inline(frame: Any, call: ast.Call, function: Any) -> tuple[bool, Any]:
     taken = set(frame.script.taken)
     try:
         child = Frame(frame.script, function, helper=True)
-        nested = ast.Module(child.tree.body, [])
-        if any(
-            isinstance(e, (ast.Yield, ast.YieldFrom, ast.FunctionDef)) for e in ast.walk(nested)
-        ):
+        if any(isinstance(e, APART) for s in child.tree.body for e in ast.walk(s)):
             return False, None
         keywords = {str(k.arg): k.value for k in call.keywords}
         given = inspect.signature(function).bind(*call.args, **keywords)

@@ -32,17 +32,18 @@ from .sources import STANDARD
 from .syntax import UNWANTED, Unfit, literal, names_in
 from .transplants import named_tuple, transplant
 
-PLAIN = {  # what stands in the file for what is more elsewhere
-    tree.needed: '''def needed(gradient):
+# what the library does for speed or with stand-ins, as it is in a file of plain NumPy
+PLAIN: dict[Any, str] = {
+    tree.needed: '''def {}(gradient):
     """True: every gradient is an array here."""
     return True''',
-    parallel.each: '''def each(f, parts):
-    """f(part) for every part, one after the other."""
+    parallel.each: '''def {}(f, parts):
+    """f(part) for every part."""
     for part in parts:
         f(part)''',
-    memory.empty: '''def empty(shape, dtype, xp=np):
+    memory.empty: '''def {}(shape, dtype, xp=np):
     """An array of whatever values."""
-    return np.empty(shape, dtype)''',
+    return xp.empty(shape, dtype)''',
 }
 
 
@@ -142,9 +143,10 @@ class Script:
             return ast.Name(own, ast.Load())
         if own and getattr(np, own, None) is value:
             return ast.parse(f"np.{own}", mode="eval").body
-        if callable(value) and value in PLAIN:
-            self._carried[self.call(value, own)] = PLAIN[value]
-            return ast.Name(self.called(value), ast.Load())
+        if isinstance(value, FunctionType) and value in PLAIN:
+            name = self.call(value, own)
+            self._carried[name] = PLAIN[value].format(name)
+            return ast.Name(name, ast.Load())
         if callable(value) and own and module.split(".")[0] in STANDARD:
             return self._import(f"from {module} import {own}", own)
         if _has_source(value):

@@ -19,9 +19,10 @@ from .arithmetic import (
     sub,
     sum,
 )
-from .convolution import conv, conv_pool, conv_pool_simple
+from .convolution import conv, conv_pool, conv_pool_simple, slide
 from .layers import affine, dropout, leaky_relu, log_softmax, relu, sigmoid, softmax, tanh
 from .losses import decay, entropy, squared_error
-from .normalisation import normalize
-from .pooling import avgpool, maxpool
+from .normalisation import batchnorm, lrn, normalize
+from .pooling import avgpool, maxpool, pyramid
+from .reversing import deconv, maxpool_switches, upsample
 from .shape import concatenate, flatten, index, pad, reshape, stack, take, transpose

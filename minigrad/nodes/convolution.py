@@ -6,13 +6,16 @@
 (2, 4, 8, 8)
 """
 
-from ..engine import node
+import numpy as np
+
+from ..engine import block, node
 from ..kernels import direct, fourier, im2col
 from ..kernels.fused import convolve, convolve_back, convolve_pool, convolve_pool_back
 from ..kernels.windows import sliding
 from ..tree import needed
 from .layers import relu
 from .pooling import maxpool
+from .shape import reshape, transpose
 
 ALGORITHMS = ("auto", "im2col", "direct", "fourier")
 
@@ -90,9 +93,34 @@ def conv_pool(X, U, pool=2, stride=1, padding=0, dilation=1, groups=1, algorithm
     return Z, back
 
 
+@block
 def conv_pool_simple(X, U, pool=2, **options):
-    """What `conv_pool` is: relu(maxpool(conv(X, U), pool))."""
+    """Z = relu(maxpool(conv(X, U), pool)): what `conv_pool` is, in plain nodes.
+
+    >>> conv_pool_simple(np.ones((1, 1, 5, 5)), (np.ones((1, 1, 2, 2)), np.ones(1))).shape
+    (1, 1, 2, 2)
+    """
     return relu(maxpool(conv(X, U, **options), pool))
+
+
+@block
+def slide(X, U, size):
+    """A = what `affine` gives at every place of larger maps: a convolution with W as filters.
+
+    X: (n, c, h, w); U = (W, b) with W: (c r s, k) of an affine map behind `flatten` of (n, c, r, s)
+    and b: (k,) or None; size: (r, s) or one number for both; A: (n, k, h - r + 1, w - s + 1).
+    Raises ValueError if W has not c r s rows, or the maps are smaller than size.
+    Source: Dosovitskiy et al., TPAMI 2016, section 4.1.
+
+    >>> slide(np.ones((1, 3, 4, 4)), (np.ones((12, 2)), np.zeros(2)), 2).shape
+    (1, 2, 3, 3)
+    """
+    W, b = U
+    r, s = (size, size) if np.ndim(size) == 0 else size
+    c, (d, k) = X.shape[1], W.shape
+    if d != c * r * s:
+        raise ValueError(f"slide: {c} channels {X.shape} of {r} x {s} are not the {d} rows of W")
+    return conv(X, (reshape(transpose(W), (k, c, r, s)), b))
 
 
 def chosen(name, algorithm, image, filters, g):

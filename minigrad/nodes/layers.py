@@ -10,6 +10,7 @@ array([[3., 3., 3., 3.],
 import numpy as np
 
 from ..engine import node
+from ..kernels.order import like
 from ..tree import needed
 
 
@@ -150,7 +151,7 @@ def dropout(X, rate=0.5, *, rng=None, training=True):
     if training and rng is None:
         raise ValueError("dropout: training draws a mask: give rng=, a numpy.random.Generator")
     if training:
-        M = rng.random(X.shape, np.float32) >= rate
+        M = like(rng.random(X.shape, np.float32) >= rate, X)
         kept = 1 - rate
     else:
         M, kept = True, 1

@@ -1,4 +1,4 @@
-"""Normalisation of features.
+"""Normalisation of features, and of channels.
 
 >>> import numpy as np
 >>> normalize(np.array([[3.0, 4.0]]))
@@ -7,7 +7,10 @@ array([[0.6, 0.8]])
 
 import numpy as np
 
-from ..engine import node
+from ..engine import block, node
+from ..kernels import normalisation as channels
+from ..kernels.order import empty_like
+from . import arithmetic, shape
 
 
 @node
@@ -28,3 +31,131 @@ def normalize(X, axis=1):
         dX += (dZ - Z * (dZ * Z).sum(axis, keepdims=True)) / N
 
     return Z, back
+
+
+@node
+def batchnorm(X, U, *, state=None, training=True, momentum=0.1, eps=1e-5, views=1):
+    """Z = gamma Y + beta with Y = (X - mean) / sqrt(var + eps), mean and var those of each channel.
+
+    X, Z: (n, c, h, w), or (n, c); U = (gamma, beta), both (c,), or None for Z = Y; training: mean
+    and (biased) var are those of the batch, else those in state; state: a dict that training fills
+    and updates in place, mean += momentum (mean of the batch - mean), var alike with the unbiased
+    variance of the batch, from mean = 0 and var = 1; momentum: 0.1, the weight of what is new;
+    eps: 1e-5, so that a constant channel gives Y = 0; views: how many views of one batch X holds
+    behind each other, 1; each is normalised by its own statistics and updates the state in turn.
+    The gradient in training: with m values to a channel,
+    dX = gamma / sqrt(var + eps) (dZ - sum(dZ) / m - Y sum(dZ Y) / m).
+    Raises ValueError if shapes do not fit, training sees a single value, or use has no state.
+    Source: Ioffe and Szegedy, ICML 2015, algorithms 1 and 2.
+
+    >>> batchnorm(np.array([[1.0, 5.0], [3.0, 5.0]]), None, eps=0.0001).round(4) + 0.0
+    array([[-1.,  0.],
+           [ 1.,  0.]])
+    """
+    check_batch(X, U, state, training, views)
+    gamma, beta = (np.ones_like(X, shape=X.shape[1:2]), 0) if U is None else U
+    V = channels.by_view(X, views)
+    m = V[0, :, 0].size
+    if training:
+        mean, var = channels.moments(V)
+        if state is not None:
+            remember(state, mean, var * (m / (m - 1)), momentum)
+    else:
+        mean, var = (np.stack([state[name]] * views) for name in ("mean", "var"))
+    R = 1 / np.sqrt(var + eps)
+    Z = empty_like(X, X.shape, np.result_type(X, gamma))
+    channels.scaled(channels.by_view(Z, views), V, gamma * R, beta - mean * gamma * R)
+
+    def back(dZ, dX, dU):
+        dV, G = channels.by_view(dX, views), channels.by_view(dZ, views)
+        sums, dots = channels.products(V, mean, G)
+        if U is not None:
+            dgamma, dbeta = dU
+            dgamma += (dots * R).sum(0)
+            dbeta += sums.sum(0)
+        s = gamma * R
+        b = -s * R * R * dots / m if training else 0 * s
+        t = -s * sums / m - b * mean if training else 0 * s
+        channels.deposit(dV, G, s, V, b, t)
+
+    return Z, back
+
+
+@block
+def batchnorm_simple(X, U, eps=1e-5):
+    """What `batchnorm` does in training, Z = gamma (X - mean) / sqrt(var + eps) + beta."""
+    axes, c = ((0, 2, 3), (-1, 1, 1)) if X.ndim == 4 else (0, (-1,))
+    D = X - arithmetic.mean(X, axes, keepdims=True)
+    var = arithmetic.mean(D * D, axes, keepdims=True)
+    Y = D / arithmetic.sqrt(var + eps)
+    if U is None:
+        return Y
+    gamma, beta = U
+    return shape.reshape(gamma, c) * Y + shape.reshape(beta, c)
+
+
+def remember(state, mean, var, momentum):
+    """Move the running statistics in state towards those of each view in turn."""
+    if not state:
+        state["mean"], state["var"] = np.zeros_like(mean[0]), np.ones_like(var[0])
+    for new_mean, new_var in zip(mean, var):
+        state["mean"] += momentum * (new_mean - state["mean"])
+        state["var"] += momentum * (new_var - state["var"])
+
+
+def check_batch(X, U, state, training, views):
+    """Raise ValueError unless a batch can be normalised."""
+    if X.ndim not in (2, 4):
+        raise ValueError(f"batchnorm: X is (n, c, h, w) or (n, c), not {X.shape}")
+    n, c = X.shape[:2]
+    if U is not None and not U[0].shape == U[1].shape == (c,):
+        raise ValueError(
+            f"batchnorm: X {X.shape} has {c} channels but gamma is {U[0].shape}, beta {U[1].shape}"
+        )
+    if views < 1 or n % views:
+        raise ValueError(f"batchnorm: {n} samples are not {views} views of a batch")
+    if training and X.size <= c * views:
+        raise ValueError(
+            f"batchnorm: training takes the variance of a channel, from more than one value, not "
+            f"from those of X {X.shape} in {views} view{'s' * (views > 1)}"
+        )
+    if not training and not state:
+        raise ValueError("batchnorm: in use the statistics are those in state: give state=")
+
+
+@node
+def lrn(X, size=5, alpha=1e-4, beta=0.75, k=2.0, form="alexnet"):
+    """Z = X / D^beta with D = k + alpha times the sum of X^2 over the channels near by.
+
+    X, Z: (n, c, h, w); near are the channels i - size // 2 to i + size // 2 at the same place, 5;
+    alpha: 1e-4; beta: 0.75; k: 2, as AlexNet has them. form: "alexnet" as above; "caffe" takes
+    alpha / size for alpha (Caffe and its followers, mostly with k = 1).
+    The gradient: dX = dZ / D^beta - 2 alpha beta X sum over channels near by of dZ Z / D.
+    Raises ValueError if X is no batch of images, for another form or a size below 1.
+    Source: Krizhevsky, Sutskever and Hinton, NIPS 2012, section 3.3.
+
+    >>> lrn(np.ones((1, 3, 1, 1)), size=3, alpha=1.0, beta=1.0).ravel()
+    array([0.25, 0.2 , 0.25])
+    """
+    if X.ndim != 4:
+        raise ValueError(f"lrn: X is (n, c, h, w), not {X.shape}")
+    if form not in ("alexnet", "caffe") or size < 1:
+        raise ValueError(f'lrn: form is "alexnet" or "caffe", size >= 1, not {form!r} and {size}')
+    alpha = alpha / size if form == "caffe" else alpha
+    D = k + alpha * near(X * X, size)
+    F = D**-beta
+    Z = X * F
+
+    def back(dZ, dX):
+        dX += dZ * F - 2 * alpha * beta * X * near(dZ * Z / D, size)
+
+    return Z, back
+
+
+def near(S, size):
+    """Every channel plus those before and behind it, size // 2 of them: (n, c, h, w)."""
+    N = S.copy(order="K")
+    for i in range(1, size // 2 + 1):
+        N[:, i:] += S[:, :-i]
+        N[:, :-i] += S[:, i:]
+    return N

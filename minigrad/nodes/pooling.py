@@ -1,5 +1,7 @@
 """Pooling: one number for each window of an image.
 
+Over whole maps, global pooling is `max(X, (2, 3))` or `mean(X, (2, 3))`.
+
 >>> import numpy as np
 >>> X = np.arange(16.0).reshape(1, 1, 4, 4)
 >>> maxpool(X, 2)
@@ -7,11 +9,14 @@ array([[[[ 5.,  7.],
          [13., 15.]]]])
 """
 
-import numpy as np
+import itertools
 
-from ..engine import node
-from ..kernels.windows import border, padded, sliding, taps, unpadded
+from ..engine import block, node
+from ..kernels import pooling
+from ..kernels.windows import border, sliding
 from ..tree import needed
+from . import arithmetic
+from .shape import stack
 
 
 @node
@@ -23,24 +28,16 @@ def maxpool(X, size, stride=None, padding=0, ceil=False):
     Of equal maxima the first, row by row, takes the gradient.
     Raises ValueError if no window fits. Source: lecture, convolution.
 
+    >>> import numpy as np
     >>> maxpool(np.array([[[[1.0, 3.0], [3.0, 2.0]]]]), 2)
     array([[[[3.]]]])
     """
     g = checked_windows("maxpool", X, size, stride, padding, ceil)
-    P = padded(X, g, -np.inf)
-    Z = next(taps(P, g)).copy()
-    for tap in taps(P, g):
-        np.maximum(Z, tap, out=Z)
+    Z = pooling.maximum(X, g)
 
     def back(dZ, dX):
         if needed(dX):
-            dP = np.zeros_like(P)
-            free = np.ones_like(Z, bool)
-            for dtap, tap in zip(taps(dP, g), taps(P, g)):
-                first = (tap == Z) & free
-                free &= ~first
-                dtap += dZ * first
-            dX += unpadded(dP, g, *X.shape[2:])
+            pooling.maximum_gradient(dX, X, Z, dZ, g)
 
     return Z, back
 
@@ -52,26 +49,60 @@ def avgpool(X, size, stride=None, padding=0, ceil=False):
     X: (n, c, h, w), Z: (n, c, h', w'). Options as in `maxpool`.
     Raises ValueError if no window fits. Source: lecture, convolution.
 
+    >>> import numpy as np
     >>> avgpool(np.array([[[[1.0, 3.0], [3.0, 2.0]]]]), 2)
     array([[[[2.25]]]])
     """
     g = checked_windows("avgpool", X, size, stride, padding, ceil)
-    ones = np.ones((1, 1, *X.shape[2:]), X.dtype)
-    M = np.zeros((1, 1, *g.out), X.dtype)
-    S = np.zeros((*X.shape[:2], *g.out), X.dtype)
-    for inside, tap in zip(taps(padded(ones, g), g), taps(padded(X, g), g)):
-        M += inside
-        S += tap
-    Z = S / M
+    Z = pooling.mean(X, g)
 
     def back(dZ, dX):
         if needed(dX):
-            dP = padded(np.zeros_like(X), g)
-            for dtap in taps(dP, g):
-                dtap += dZ / M
-            dX += unpadded(dP, g, *X.shape[2:])
+            pooling.mean_gradient(dX, dZ, g)
 
     return Z, back
+
+
+@block
+def pyramid(X, grids=(1, 2, 4), form="halves"):
+    """Z = the greatest entry in each cell of grids laid over the map: (n, c, sum of grids^2).
+
+    X: (n, c, h, w); cells of a grid row by row, grids in their order; grids: how many cells each
+    has along a side: 1 + 4 + 16 by default, (2,) for quadrants.
+    form: "halves", the default: every half is halved again, the first one larger on odd maps (9 is
+    5 + 4, and 3 + 2 + 2 + 2); grids are powers of 2. "adaptive": cell i of g along a side of h goes
+    from floor(i h / g) to ceil((i + 1) h / g), so that cells may overlap, and no map is too small.
+    Equal maxima of a cell share the gradient equally.
+    Raises ValueError for another form, or a map too small for the grid.
+    Source: Lazebnik, Schmid and Ponce, CVPR 2006; Dosovitskiy et al., TPAMI 2016, section 4.1.
+
+    >>> import numpy as np
+    >>> pyramid(np.arange(9.0).reshape(1, 1, 3, 3), (1, 2))
+    array([[[8., 4., 5., 7., 8.]]])
+    """
+    if X.ndim != 4:
+        raise ValueError(f"pyramid: X is (n, c, h, w), not {X.shape}")
+    sides = [(cuts(X.shape[2], grid, form), cuts(X.shape[3], grid, form)) for grid in grids]
+    cells = [(rows, columns) for down, across in sides for rows in down for columns in across]
+    return stack([arithmetic.max(X[:, :, rows, columns], (2, 3)) for rows, columns in cells], 2)
+
+
+def cuts(length, grid, form):
+    """The slices into which a grid cuts a side of that length."""
+    if form not in ("halves", "adaptive"):
+        raise ValueError(f'pyramid: form is "halves" or "adaptive", not {form!r}')
+    if form == "adaptive":
+        return [slice(i * length // grid, -(-(i + 1) * length // grid)) for i in range(grid)]
+    ends = [0, length]
+    while len(ends) <= grid:
+        halves = [(a, (a + b + 1) // 2) for a, b in itertools.pairwise(ends)]
+        ends = [*(end for pair in halves for end in pair), length]
+    if len(ends) != grid + 1 or length < grid:
+        raise ValueError(
+            f"pyramid: halves make 1, 2, 4, 8 ... cells, no more than the map has rows or columns, "
+            f"not {grid} of {length}"
+        )
+    return [slice(a, b) for a, b in itertools.pairwise(ends)]
 
 
 def checked_windows(name, X, size, stride, padding, ceil):

@@ -9,6 +9,7 @@ import numpy as np
 
 from ..backend import array_module
 from ..engine import node
+from ..kernels import order
 
 
 @node
@@ -21,10 +22,10 @@ def reshape(A, shape):
     array([[0, 1, 2],
            [3, 4, 5]])
     """
-    Z = A.reshape(shape)
+    Z = order.reshape(A, shape)
 
     def back(dZ, dA):
-        dA += dZ.reshape(dA.shape)
+        dA += order.reshape(dZ, A.shape)
 
     return Z, back
 
@@ -37,10 +38,10 @@ def flatten(X):
     (2, 12)
     """
     d = X.size // len(X) if len(X) else int(np.prod(X.shape[1:]))
-    Z = X.reshape(len(X), d)
+    Z = order.reshape(X, (len(X), d))
 
     def back(dZ, dX):
-        dX += dZ.reshape(dX.shape)
+        dX += order.reshape(dZ, X.shape)
 
     return Z, back
 
@@ -146,9 +147,12 @@ def pad(A, width, value=0.0):
            [0., 1., 1.]])
     """
     width = ((0, 0),) * (A.ndim - len(width)) + tuple(width)
-    Z = np.pad(A, width, constant_values=value)
+    inside = tuple([slice(before, before + n) for (before, _), n in zip(width, A.shape)])
+    shape = tuple([before + n + after for (before, after), n in zip(width, A.shape)])
+    Z = np.full_like(A, value, shape=shape)
+    Z[inside] = A
 
     def back(dZ, dA):
-        dA += dZ[tuple(slice(before, before + n) for (before, _), n in zip(width, A.shape))]
+        dA += dZ[inside]
 
     return Z, back

@@ -74,8 +74,36 @@ CASES = {
     "index": lambda A, B, C: A[1:, ::2] * A[np.array([0, 0])][:, [1, 1]] + A[-1, ..., None, 0],
     "index in a loop": lambda A, B, C: mg.stack([mg.sum(a) for a in A]),
     "pad": lambda A, B, C: mg.pad(A, ((1, 2),), value=1.5),
+    "conv_pool": lambda A, B, C: mg.conv_pool(
+        mg.reshape(A, (1, 1, 3, 4)), (mg.reshape(B, (2, 1, 2, 3)), C[:2])
+    ),
+    "conv_pool_simple": lambda A, B, C: mg.conv_pool_simple(
+        mg.reshape(A, (1, 1, 3, 4)), (mg.reshape(B, (2, 1, 2, 3)), C[:2])
+    ),
     "conv": lambda A, B, C: conv(mg.reshape(A, (1, 1, 3, 4)), (mg.reshape(B, (2, 1, 2, 3)), None)),
     "maxpool": lambda A, B, C: maxpool(mg.reshape(A, (1, 1, 3, 4)), 2, 1, padding=1),
+    "pyramid": lambda A, B, C: mg.pyramid(mg.reshape(A, (1, 1, 3, 4)), (1, 2)),
+    "batchnorm": lambda A, B, C: mg.batchnorm(A, (C, A[0])) * B,
+    "batchnorm of views": lambda A, B, C: mg.batchnorm(mg.transpose(A), None, views=2) ** 3,
+    "batchnorm of images": lambda A, B, C: mg.batchnorm(mg.reshape(A, (1, 3, 2, 2)), None) ** 3,
+    "batchnorm with a state": lambda A, B, C: mg.batchnorm(A, (C, B[0]), state={}) * B,
+    "batchnorm in use": lambda A, B, C: mg.batchnorm(
+        A,
+        (C, B[0]),
+        state={"mean": np.ones(4, A.dtype), "var": np.ones(4, A.dtype)},
+        training=False,
+    ),
+    "lrn": lambda A, B, C: mg.lrn(mg.reshape(A, (1, 3, 2, 2)), 3, 0.5, form="caffe"),
+    "deconv": lambda A, B, C: mg.deconv(
+        mg.reshape(A, (2, 2, 1, 3)), (mg.reshape(B, (2, 3, 2, 1)), C[:3]), 2, 1
+    ),
+    "upsample": lambda A, B, C: mg.upsample(mg.reshape(A, (1, 1, 3, 4)), 2, (5, 8)),
+    "upsample by switches": lambda A, B, C: mg.upsample(
+        mg.reshape(A, (1, 1, 3, 4)), switches=np.arange(12).reshape(1, 1, 3, 4) ** 2 % 48
+    ),
+    "slide": lambda A, B, C: mg.slide(
+        mg.reshape(A, (1, 2, 2, 3)), (mg.transpose(B), C[:3]), (2, 1)
+    ),
     "avgpool": lambda A, B, C: mg.avgpool(mg.reshape(A, (1, 1, 3, 4)), 2, padding=1),
 }
 
@@ -97,11 +125,11 @@ def test_every_node_gives_the_same_bits(name, dtype, order):
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_every_node_is_written_out_and_only_what_a_generator_drew_is_given(name):
+def test_every_node_is_written_out_and_only_what_was_drawn_or_stood_in_a_state_is_given(name):
     A, B, C = var([a.astype(float) for a in (A0, B0, C0)])
     text = program(mg.sum(CASES[name](A, B, C))).standalone()
     given = [line.split()[0] for line in text.splitlines() if "as it was drawn" in line]
-    assert given == (["M"] if name == "dropout" else [])
+    assert given == {"dropout": ["M"], "batchnorm in use": ["mean", "R"]}.get(name, [])
 
 
 @pytest.mark.parametrize("options", [{}, {"padding": "same"}, {"stride": 2, "padding": (1, 0)}])

@@ -61,7 +61,21 @@ def test_a_convolutional_network_with_pooling_and_dropout(tmp_path):
     assert text.count("import") == 1
     assert 'M = inputs["M"]  # (4, 48), as it was drawn\n' in text
     assert text.count("as it was drawn") == 1
-    assert "= forward(X, K, g, 1)\n" in text
+    assert "= convolve(forward, X, K, k, g, 1)\n" in text
+
+
+@pytest.mark.parametrize("algorithm", ["im2col", "direct", "fourier"])
+@pytest.mark.parametrize("layer", [conv, mg.conv_pool])
+def test_a_convolution_holds_the_kernels_of_its_algorithm_alone_with_the_bits_of_one_thread(
+    algorithm, layer
+):
+    own = {"im2col": "taps", "direct": "overlapping", "fourier": "adjoint"}
+    X, W, b = var([normal(*s).astype(np.float32) for s in ((9, 2, 8, 8), (3, 2, 3, 3), (3,))])
+    with mg.threads(2):
+        L = mg.sum(layer(X, (W, b), padding=1, algorithm=algorithm) ** 2)
+        text = holds(program(L), L, X=X, W=W, b=b)
+    assert {name for name in own.values() if f"def {name}(" in text} == {own[algorithm]}
+    assert "inputs" not in text.partition("# forward")[2]  # written out, not recorded
 
 
 def test_a_diamond(tmp_path):

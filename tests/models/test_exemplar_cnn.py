@@ -87,9 +87,7 @@ def test_the_first_two_convolutions_are_pooled_and_all_cut_below_0(widths):
     X, U = normal(6, 3, 8, 8), exact(initial(channels=3, side=8, widths=widths))
     Z = exemplar_cnn.maps(X, U)
     sides = [4, 2, 2, 2]
-    assert [z.shape for z in Z] == [
-        (6, k, s, s) for k, s in zip(widths[:-1], sides, strict=False)
-    ]
+    assert [z.shape for z in Z] == [(6, k, s, s) for k, s in zip(widths[:-1], sides, strict=False)]
     assert all(z.min() == 0 < z.max() for z in Z)
     assert exemplar_cnn.network(X, U).shape == (6, 5)
 
@@ -115,9 +113,11 @@ def test_one_convolution_is_refused():
         initial(widths=(4, 8))
 
 
-def test_quadrants_are_the_greatest_value_of_each_quarter():
-    Z = normal(2, 3, 6, 6)
-    quarters = [Z[:, :, r : r + 3, c : c + 3].max((2, 3)) for r in (0, 3) for c in (0, 3)]
+@pytest.mark.parametrize(("h", "w", "rows", "columns"), [(6, 6, 3, 3), (7, 5, 4, 3)])
+def test_quadrants_are_the_greatest_value_of_each_quarter(h, w, rows, columns):
+    Z = normal(2, 3, h, w)
+    halves = [(slice(rows), slice(rows, h)), (slice(columns), slice(columns, w))]
+    quarters = [Z[:, :, r, c].max((2, 3)) for r in halves[0] for c in halves[1]]
     assert_array_equal(exemplar_cnn.quadrants(Z), np.stack(quarters, -1).reshape(2, 12))
 
 

@@ -238,3 +238,22 @@ def test_whole_numbers_are_not_rounded_by_leaky_relu_or_dropout():
     assert mg.leaky_relu(np.array([1, -2])).tolist() == [1, -0.02]
     kept = mg.dropout(np.full(9, 3), 0.25, rng=np.random.default_rng(0))
     assert set(kept.tolist()) == {0, 4}
+
+
+def test_a_slid_affine_map_gives_what_it_gives_at_each_place():
+    X, U = normal(2, 3, 5, 6), (normal(3 * 2 * 4, 7), normal(7, seed=1))
+    A = mg.slide(X, U, (2, 4))
+    assert A.shape == (2, 7, 4, 3)
+    for y, x in np.ndindex(4, 3):
+        place = mg.affine(mg.flatten(X[:, :, y : y + 2, x : x + 4]), U)
+        np.testing.assert_allclose(A[:, :, y, x], place, rtol=1e-12, atol=1e-12)
+
+
+def test_the_gradient_of_a_slid_affine_map_agrees_with_differences():
+    assert agrees(mg.slide, normal(2, 2, 3, 3), (normal(8, 3), normal(3)), 2)
+    assert agrees(mg.slide, normal(2, 2, 3, 3), (normal(8, 3), None), (2, 2))
+
+
+def test_an_affine_map_of_other_maps_is_not_slid():
+    with pytest.raises(ValueError, match=r"slide: 3 channels .* of 2 x 2 are not the 8 rows of W"):
+        mg.slide(np.ones((1, 3, 4, 4)), (np.ones((8, 2)), None), 2)

@@ -122,6 +122,47 @@ def test_a_global_average_is_a_pooling_with_a_window_as_large_as_the_image(golde
     assert_allclose(X.grad, entry.grads["X"], **GOLDEN)
 
 
+@pytest.mark.parametrize(
+    ("entry", "grids", "form"),
+    [("quadrant_pool_ceil", (2,), "halves"), ("pyramid_pool_adaptive", (1, 2, 4), "adaptive")],
+)
+def test_a_pyramid_has_the_golden_values(golden, entry, grids, form):
+    entry = golden(entry)
+    X = var(entry.inputs["X"])
+    Z = mg.pyramid(X, grids, form)
+    mg.sum(entry.inputs["G"] * Z).backward()
+    assert_allclose(Z.value, entry.outputs["Z"], **GOLDEN)
+    assert_allclose(X.grad, entry.grads["X"], **GOLDEN)
+
+
+@given(h=st.integers(4, 20), w=st.integers(4, 20))
+def test_the_cells_of_a_pyramid_halve_the_map_without_a_rest(h, w):
+    X = np.arange(float(h * w)).reshape(1, 1, h, w)
+    levels = np.split(mg.pyramid(X)[0, 0], [1, 5])
+    for grid, Z in zip((1, 2, 4), levels):  # the last entry of a cell is its greatest
+        rows, columns = Z // w, Z % w
+        sizes = [np.diff(np.unique(ends), prepend=-1) for ends in (rows, columns)]
+        assert [len(size) for size in sizes] == [grid, grid]
+        assert [size.sum() for size in sizes] == [h, w]
+        assert all(np.ptp(size) <= 1 and size[0] == size.max() for size in sizes)
+    assert_array_equal(levels[1], mg.maxpool(X, (-(-h // 2), -(-w // 2)), ceil=True).ravel())
+
+
+@pytest.mark.parametrize(
+    ("shape", "grids", "form", "sentence"),
+    [
+        ((4, 4), (1,), "halves", "X is (n, c, h, w), not (4, 4)"),
+        ((1, 1, 4, 4), (3,), "halves", "halves make 1, 2, 4, 8 ... cells"),
+        ((1, 1, 4, 3), (4,), "halves", "no more than the map has rows or columns, not 4 of 3"),
+        ((1, 1, 4, 4), (2,), "ceil", 'form is "halves" or "adaptive", not \'ceil\''),
+    ],
+    ids=str,
+)
+def test_a_pyramid_refuses_grids_that_do_not_fit(shape, grids, form, sentence):
+    with pytest.raises(ValueError, match=re.escape(sentence)):
+        mg.pyramid(np.ones(shape), grids, form)
+
+
 def test_of_equal_maxima_the_first_row_by_row_takes_the_gradient():
     X = np.array([[[[1.0, 3.0], [3.0, 3.0]]], [[[2.0, 2.0], [2.0, 2.0]]]])
     dX = grad(lambda X: mg.sum(mg.maxpool(X, 2)))(X)

@@ -1,0 +1,109 @@
+"""ResNet-18 for small images: blocks of two convolutions that add to what they are given.
+
+Four stages of two blocks; each stage but the first halves the maps. The stem is a 3 x 3
+convolution without pooling, as it is usual for images of 32 x 32; larger ones may be given too.
+Source: He, Zhang, Ren and Sun, CVPR 2016, sections 3.2 and 4.2.
+
+>>> U, state = initial(np.random.default_rng(0), widths=(4, 8, 8, 8)), {}
+>>> X = np.zeros((2, 3, 32, 32), np.float32)
+>>> network(X, U, state=state, training=True).shape, network(X, U, state=state).shape
+((2, 10), (2, 10))
+"""
+
+import numpy as np
+
+from minigrad import add, affine, batchnorm, block, conv, decay, entropy, mean, relu
+from minigrad.learn import he
+from minigrad.tree import leaves
+
+BLOCKS = 2  # of each stage
+
+
+def initial(rng, classes=10, channels=3, widths=(64, 128, 256, 512)):
+    """First parameters: He's weights, scales 1, shifts 0; a convolution has no bias of its own.
+
+    rng: a numpy Generator; channels: of the images; widths: maps of each stage.
+    Biases and shifts are 0, the output layer is linear, so its weights have gain 1.
+    """
+
+    def first(c, k, side):
+        scale_and_shift = np.ones(k, np.float32), np.zeros(k, np.float32)
+        return he((k, c, side, side), rng), scale_and_shift
+
+    c = widths[0]
+    U = {"stem": first(channels, c, 3)}
+    for stage, k in enumerate(widths):
+        for i in range(BLOCKS):
+            parts = {"first": first(c, k, 3), "second": first(k, k, 3)}
+            if c != k or stride(stage, i) > 1:
+                parts["shortcut"] = first(c, k, 1)
+            U[name(stage, i)] = parts
+            c = k
+    U["output"] = he((c, classes), rng, gain=1.0), np.zeros(classes, np.float32)
+    return U
+
+
+def name(stage, i):
+    """Of a block, among the parameters."""
+    return f"stage {stage + 1} block {i + 1}"
+
+
+def stride(stage, i):
+    """2 where a block halves the maps: the first one of every stage but the first."""
+    return 2 if stage > 0 and i == 0 else 1
+
+
+@block
+def unit(X, U, stride=1, *, state=None, training=False):
+    """Z = batchnorm(W * X), maps as large as X over the stride.  U = (W, (gamma, beta))."""
+    W, scale_and_shift = U
+    A = conv(X, (W, None), stride, W.shape[2] // 2)
+    return batchnorm(A, scale_and_shift, state=state, training=training)
+
+
+@block
+def residual(X, U, stride=1, *, state=None, training=False):
+    """Z = relu(F(X) + X), F two units; where F makes other maps, X goes through a 1 x 1 unit."""
+    options = {"training": training}
+    Z = relu(unit(X, U["first"], stride, state=part(state, "first"), **options))
+    Z = unit(Z, U["second"], state=part(state, "second"), **options)
+    if "shortcut" in U:
+        X = unit(X, U["shortcut"], stride, state=part(state, "shortcut"), **options)
+    return relu(add((Z, X)))
+
+
+@block
+def features(X, U, *, state=None, training=False):
+    """What stands before the output layer, each map's mean: (n, k).  As `network`."""
+    Z = relu(unit(X, U["stem"], state=part(state, "stem"), training=training))
+    for stage in range((len(U) - 2) // BLOCKS):
+        for i in range(BLOCKS):
+            own = name(stage, i)
+            Z = residual(Z, U[own], stride(stage, i), state=part(state, own), training=training)
+    return mean(Z, (2, 3))
+
+
+@block
+def network(X, U, *, state=None, training=False):
+    """Logits (n, classes).
+
+    X: (n, c, h, w); U: parameters as from `initial`; state: a dict, empty at first, that training
+    fills with the running statistics of every batchnorm and that use requires; training: by the
+    statistics of the batch.
+    """
+    return affine(features(X, U, state=state, training=training), U["output"])
+
+
+@block
+def loss(U, X, T, rate=5e-4, *, state=None):
+    """Average cross-entropy in training plus decay of the weights, not of scales and shifts.
+
+    U: parameters, X: (n, c, h, w), T: (n,) labels, rate: of the decay, 5e-4.
+    """
+    weights = tuple([W for W in leaves(U) if W.ndim > 1])
+    return entropy(network(X, U, state=state, training=True), T) + decay(weights, rate)
+
+
+def part(state, name):
+    """The state of a part, made empty at first; None of None."""
+    return None if state is None else state.setdefault(name, {})
