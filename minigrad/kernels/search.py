@@ -13,7 +13,7 @@ from .memory import empty
 from .parallel import each
 
 ROWS = 64  # of Q at a time: fewer make the matrix product slow, more take memory
-GROUPS = 8  # for each of the k: fewer leave more candidates, more take longer to order
+GROUPS = 4  # for each of the k: fewer leave more candidates, more take longer to order
 
 
 def largest_products(Q: Any, F: Any, k: int) -> tuple[Any, Any]:
