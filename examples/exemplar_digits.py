@@ -26,7 +26,7 @@ import numpy as np
 from minigrad.models import exemplar_cnn
 
 from minigrad.cli import run
-from minigrad.data import digits, surrogates
+from minigrad.data import Ranges, digits, surrogates
 from minigrad.evaluate import label_draws, nearest, scaled, svm_scores
 from minigrad.learn import Momentum, as_csv, count, linear, train, write_whole
 from minigrad.stepper import figures
@@ -35,6 +35,7 @@ from minigrad.tree import map_leaves
 
 LABELS = (1, 5, 10, 50)
 DRAWS = 5
+RANGES = Ranges(value=(1, 1, 0.1))  # x^p m + a: p and m from a half to two, a up to a tenth
 BATCH, RATE, MOMENTUM = 100, 0.05, 0.9
 
 
@@ -71,7 +72,7 @@ def main(seed, seeds, versions, epochs, folder, resume):
 
     rng = np.random.default_rng(seed)
     originals = X[rng.choice(half, seeds, replace=False)]
-    V, S = surrogates(originals, versions, rng)
+    V, S = surrogates(originals, versions, rng, RANGES)
     mean = V[rng.choice(len(V), min(2000, len(V)), replace=False)].mean(0)
     U = exemplar_cnn.initial(rng, classes=seeds)
     random = map_leaves(np.copy, U)

@@ -2,4 +2,17 @@
 
 from .loaders import digits
 from .seeds import surrogates
-from .transformations import Ranges, contrast, draw, transform, warp
+from .transformations import (
+    Colours,
+    Parameters,
+    Places,
+    Ranges,
+    contrast,
+    draw,
+    draw_within,
+    inside,
+    patches,
+    principal_colours,
+    transform,
+    warp,
+)

@@ -8,13 +8,14 @@
 
 import numpy as np
 
-from .transformations import Ranges, draw, transform
+from .transformations import Ranges, draw, principal_colours, transform
 
 
 def surrogates(seeds, versions, rng, ranges=Ranges()):  # noqa: B008 (immutable)
     """Versions of every seed and the seed's number as label: X (n versions, c, h, w), T.
 
-    seeds: (n, c, h, w) in [0, 1]; versions: of each seed; rng: a numpy Generator.
+    seeds: (n, c, h, w) in [0, 1]; versions: of each seed; rng: a numpy Generator. Without three
+    channels there are no colours: of the ranges, those of shift, scale, rotation and value apply.
     Raises ValueError without seeds or versions, or for seeds that are not finite.
     Source: Exemplar-CNN (Dosovitskiy et al., TPAMI 2016), section 2.
     """
@@ -26,10 +27,7 @@ def surrogates(seeds, versions, rng, ranges=Ranges()):  # noqa: B008 (immutable)
     if not np.isfinite(seeds).all():
         raise ValueError(f"surrogates: seeds {seeds.shape} hold values that are not finite")
     T = np.repeat(np.arange(len(seeds)), versions)
-    parameters = draw(len(T), rng, ranges)
-    X = np.empty((len(T), *seeds.shape[1:]), seeds.dtype)
-    for i in range(0, len(T), 1000):  # some 1000 images at a time: 5 temporaries each
-        piece = slice(i, i + 1000)
-        part = type(parameters)(*(p[piece] for p in parameters))
-        X[piece] = transform(seeds[T[piece]], part)
-    return X, T
+    if seeds.shape[1] == 3:
+        return transform(seeds, draw(len(T), rng, ranges), principal_colours(seeds), T), T
+    grey = ranges._replace(saturation=None, components=None, hue=None)
+    return transform(seeds, draw(len(T), rng, grey), index=T), T

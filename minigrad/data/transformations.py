@@ -1,42 +1,93 @@
-"""Transformations of many images at once: one affine map each, then contrast.
+"""Exemplar-CNN's transformations of many images at once, each by parameters of its own.
+
+    translation, scale, rotation    one affine map: where each pixel is looked up, once
+    contrast 1                      a factor for each principal component of the colours
+    contrast 2                      v^power factor + offset, of saturation and of value
+    colour                          something added to the hue
+
+Images are transformed about their own centre, 0 outside (`transform`), or are patches cut out of
+larger ones (`patches`). What is drawn is a named tuple of arrays: keep it and transform again, take
+some rows of it, or replace what shall not be done by None.
 
 >>> rng = np.random.default_rng(0)
->>> X = rng.random((5, 1, 16, 16), np.float32)
->>> transform(X, draw(5, rng)).shape
-(5, 1, 16, 16)
+>>> photographs = rng.random((2, 3, 96, 96), np.float32)
+>>> places = Places(index=np.array([0, 0, 1]), centre=np.full((3, 2), 47.5))
+>>> parameters = draw_within(places, (96, 96), rng)
+>>> colours = principal_colours(photographs)
+>>> patches(photographs, places, parameters, colours=colours).shape
+(3, 3, 32, 32)
+>>> same_colours = parameters._replace(components=None, saturation=None, value=None, hue=None)
+>>> patches(photographs, places, same_colours).shape
+(3, 3, 32, 32)
+
+Source: Exemplar-CNN (Dosovitskiy et al., TPAMI 2016), section 2.
 """
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
+from ..kernels.colours import hsv, raised, rgb
+from ..kernels.memory import empty
+from ..kernels.order import images
+from ..kernels.parallel import each
+from ..kernels.resampling import bilinear
+
+CHUNK = 1 << 17  # pixels transformed at a time: fewer cost calls, more leave the cache
+
 
 class Ranges(NamedTuple):
-    """How far transformations may go; the defaults are the Exemplar paper's (section 2).
+    """How far transformations may go, None: not at all; the defaults are the Exemplar paper's.
 
-    shift: share of the side, each way; scale: factors, log-uniform; rotation: degrees, each way;
-    contrast: x^p m + a with p and m in 2^[-contrast, contrast] and a in [-offset, offset].
+    shift: share of the window, each way; scale: factors, log-uniform; rotation: degrees, each way;
+    value, saturation: (power, factor, offset), 2^[-power, power], 2^[-factor, factor], [-offset,
+    offset]; components: 2^[-components, components]; hue: share of the circle, each way.
     """
 
-    shift: float = 0.2
-    scale: tuple[float, float] = (0.7, 1.4)
-    rotation: float = 20.0
-    contrast: float = 1.0
-    offset: float = 0.1
+    shift: float | None = 0.2
+    scale: tuple[float, float] | None = (0.7, 1.4)
+    rotation: float | None = 20.0
+    value: tuple[float, float, float] | None = (2.0, 0.5, 0.1)
+    saturation: tuple[float, float, float] | None = (2.0, 0.5, 0.1)
+    components: float | None = 1.0
+    hue: float | None = 0.1
 
 
 class Parameters(NamedTuple):
-    """What is done to each of n images; shift: (n, 2) as (down, right), the others (n,).
+    """What is done to each of n images; None: not done.
 
-    angle: radians, content turns counter-clockwise.
+    shift: (n, 2) as (down, right); scale: (n,); angle: (n,), radians, content turns
+    counter-clockwise; value, saturation: (n, 3) as (power, factor, offset); components: (n, 3),
+    factors of the principal colours, the strongest first; hue: (n,), share of the circle.
     """
 
-    shift: np.ndarray
-    scale: np.ndarray
-    angle: np.ndarray
-    power: np.ndarray
-    factor: np.ndarray
-    offset: np.ndarray
+    shift: Any = None
+    scale: Any = None
+    angle: Any = None
+    value: Any = None
+    saturation: Any = None
+    components: Any = None
+    hue: Any = None
+
+
+class Places(NamedTuple):
+    """Where n patches lie in their sources.
+
+    index: (n,), the source's number; centre: (n, 2) as (down, right), pixel centres are whole
+    numbers; window: (n,), sides in source pixels, or None: as many as the patch has. A larger
+    window leaves pixels of the source out: give such sources smoothed, or smaller ones.
+    """
+
+    index: Any
+    centre: Any
+    window: Any = None
+
+
+class Colours(NamedTuple):
+    """mean: (3,); directions: (3, 3), a principal component in each column, the strongest first."""
+
+    mean: Any
+    directions: Any
 
 
 def draw(n, rng, ranges=Ranges()):  # noqa: B008 (immutable)
@@ -49,25 +100,222 @@ def draw(n, rng, ranges=Ranges()):  # noqa: B008 (immutable)
     def uniform(low, high, *shape):
         return rng.uniform(low, high, (n, *shape)).astype(np.float32)
 
+    def either_way(reach, *shape):
+        return uniform(-reach, reach, *shape)
+
+    def of(range, drawn):
+        return None if range is None else drawn(range)
+
+    def contrast(range):
+        power, factor, offset = (either_way(reach) for reach in range)
+        return np.stack([2**power, 2**factor, offset], 1)
+
     return Parameters(
-        shift=uniform(-ranges.shift, ranges.shift, 2),
-        scale=np.exp(uniform(*np.log(ranges.scale))),
-        angle=np.radians(uniform(-ranges.rotation, ranges.rotation)),
-        power=2 ** uniform(-ranges.contrast, ranges.contrast),
-        factor=2 ** uniform(-ranges.contrast, ranges.contrast),
-        offset=uniform(-ranges.offset, ranges.offset),
+        shift=of(ranges.shift, lambda reach: either_way(reach, 2)),
+        scale=of(ranges.scale, lambda ends: np.exp(uniform(*np.log(ends)))),
+        angle=of(ranges.rotation, lambda reach: np.radians(either_way(reach))),
+        value=of(ranges.value, contrast),
+        saturation=of(ranges.saturation, contrast),
+        components=of(ranges.components, lambda reach: 2 ** either_way(reach, 3)),
+        hue=of(ranges.hue, either_way),
     )
 
 
-def transform(X, parameters):
-    """The images warped, then their contrast changed.  X: (n, c, h, w); parameters: of n images.
+def draw_within(places, image, rng, ranges=Ranges(), size=32, tries=50):  # noqa: B008
+    """Parameters whose windows lie inside their sources, where some are found.
 
-    Raises ValueError if the numbers differ.
+    image: (h, w) of the sources; size: of the patches, as for `patches`. What sticks out is drawn
+    anew, up to so many tries; `inside` tells which windows still do. (The paper does not say what
+    lies outside; its authors' program leaves such patches out, and classes get fewer of them.)
     """
-    p = parameters
-    if len(X) != len(p.scale):
-        raise ValueError(f"transform: {len(X)} images, but parameters of {len(p.scale)}")
-    return contrast(warp(X, p.shift, p.scale, p.angle), p.power, p.factor, p.offset)
+    p = draw(len(places.index), rng, ranges)
+    for _ in range(tries - 1):
+        (again,) = np.nonzero(~inside(places, p, image, size))
+        if not len(again):
+            break
+        for old, new in zip(p, draw(len(again), rng, ranges)):
+            if new is not None:
+                old[again] = new
+    return p
+
+
+def inside(places, parameters, image, size=32):
+    """True where a window lies inside its source of (h, w) = image: (n,)."""
+    sides = _pair(size)
+    _, cosine, sine, shift = _map(places, parameters, sides, np.dtype(float))
+    down, right = (np.array(sides) - 1) / 2
+    turns = abs(np.stack([[cosine, sine], [sine, cosine]])).transpose(2, 0, 1)
+    reach = turns @ [down, right]  # of the corners
+    centre = np.asarray(places.centre) + shift
+    return (reach <= np.minimum(centre, np.array(image) - 1 - centre)).all(1)
+
+
+def principal_colours(images):
+    """The principal components of all pixels' colours.  images: (n, 3, h, w) as for `patches`.
+
+    >>> greys = np.linspace(0, 1, 16).reshape(1, 1, 4, 4) * np.array([1, 1, 0]).reshape(3, 1, 1)
+    >>> abs(principal_colours(greys).directions[:, 0]).round(6)
+    array([0.707107, 0.707107, 0.      ])
+    """
+    _valued("principal_colours", images)
+    if images.shape[1] != 3:
+        raise ValueError(f"principal_colours: images are (n, 3, h, w), not {images.shape}")
+    total, squares = np.zeros((3, 1)), np.zeros((3, 3))
+    for image in images:
+        R = image.reshape(3, -1).astype(float)
+        total += R.sum(1, keepdims=True)
+        squares += R @ R.T
+    pixels = images.size // 3
+    mean = total / pixels
+    _, directions = np.linalg.eigh(squares / pixels - mean @ mean.T)  # the strongest comes last
+    return Colours(mean[:, 0] / _white(images), directions[:, ::-1])
+
+
+def transform(X, parameters, colours=None, index=None, order="first"):
+    """The images warped, then their contrast and colours changed.  X: (n, c, h, w) in [0, 1].
+
+    With three channels all parameters apply, and values are clipped to [0, 1]; colours:
+    principal_colours of all images, needed for the components. With others only value does, for all
+    channels alike: see `contrast`. index: (m,), which images to transform, the same ones as often
+    as wanted; by default each once. order: "first" or "last", where the batch stands in memory; a
+    first convolution wants it last. Z: (m, c, h, w).
+    Raises ValueError if the numbers of images and parameters differ, or colours are missing.
+    """
+    sides = h, w = X.shape[2:]
+    index = np.arange(len(X)) if index is None else index
+    middle = Places(index, np.full((len(index), 2), [(h - 1) / 2, (w - 1) / 2]))
+    P = np.pad(X, ((0, 0), (0, 0), (1, 1), (1, 1)))
+
+    def on_the_border(y, side):  # of zeros: one pixel further, all is the same
+        np.clip(y, -1, side, out=y)
+        y += 1
+
+    return _transformed(
+        "transform", P, on_the_border, sides, middle, parameters, sides, colours, order
+    )
+
+
+def patches(sources, places, parameters, size=32, colours=None, order="first"):
+    """Patches of larger images, moved, scaled and turned about their places, then recoloured.
+
+    sources: (m, c, h, w), finite, in [0, 1], or of bytes, which become so; places: of n windows;
+    parameters: of n; size: of the patches, a number or (h, w); colours, order: as for `transform`,
+    which also says what applies to which channels. Z: (n, c, *size), bilinear; what lies outside a
+    source is its mirror image.
+    Raises ValueError if a place has no source, numbers differ, or colours are missing.
+    """
+
+    def mirrored(y, side):
+        np.abs(y, out=y)
+        np.minimum(y, 2 * (side - 1) - y, out=y)
+        np.clip(y, 0, side - 1, out=y)
+
+    sides, X = _pair(size), np.ascontiguousarray(sources)
+    image = X.shape[2:]
+    return _transformed("patches", X, mirrored, image, places, parameters, sides, colours, order)
+
+
+def _transformed(name, P, fold, image, places, parameters, sides, colours, order):
+    """What `transform` and `patches` share.
+
+    P: images, with a border or none; fold: moves coordinates in an image (h, w) into P, in place.
+    """
+    n, c, (h, w) = len(places.index), P.shape[1], sides
+    _agree(name, P, places, parameters, colours, order)
+    kind = P.dtype if P.dtype.kind == "f" else np.dtype(np.float32)
+    Z = images(empty((h, w, c, n), kind)) if order == "last" else empty((n, c, h, w), kind)
+    many = max(1, CHUNK // (h * w))
+
+    def some(first):
+        rows = slice(first, first + many)
+        here, p = (
+            type(t)(*(None if v is None else v[rows] for v in t)) for t in (places, parameters)
+        )
+        y, x = _coordinates(here, p, sides, kind)
+        for s, side in ((y, image[0]), (x, image[1])):
+            fold(s, side)
+        R = empty((c, *y.shape), kind)
+        bilinear(P, here.index, y, x, R)
+        if _white(P) != 1:
+            R *= kind.type(1 / _white(P))
+        if order == "first":
+            recolour(R, p, Z[rows].reshape(-1, c, h * w).swapaxes(0, 1))
+        else:
+            # longer than a power of two: else a pixel of all images meets in the same cache lines
+            A = empty((c, len(y), h * w + 16), kind)[..., : h * w]
+            recolour(R, p, A)
+            Z[rows] = A.swapaxes(0, 1).reshape(-1, c, h, w)
+
+    def recolour(R, p, A):
+        if c == 3:
+            _recolour(R, p, colours, A)
+        elif p.value is None:
+            A[...] = R
+        else:
+            A[...] = contrast(R[..., None].swapaxes(0, 1), *p.value.T)[..., 0].swapaxes(0, 1)
+
+    each(some, range(0, n, many))
+    return Z
+
+
+def _recolour(R, p, colours, A):
+    """Contrast 1, contrast 2 and colour: A from R, which is changed.  (3, n, q), in [0, 1]."""
+    if p.components is not None:
+        mean, V = colours
+        M = (V * p.components[:, None]) @ V.T
+        rest = mean - M @ mean
+        B = empty(R.shape, R.dtype)
+        np.matmul(M.astype(R.dtype), R.swapaxes(0, 1), out=B.swapaxes(0, 1))
+        B += rest.T.astype(R.dtype)[..., None]  # mean + M (R - mean)
+        R = np.clip(B, 0, 1, out=B)
+    if p.value is None and p.saturation is None and p.hue is None:
+        A[...] = R
+        return
+    H, S, V = hsv(R)
+    for plane, change in ((V, p.value), (S, p.saturation)):
+        if change is not None:
+            raised(plane, *change.astype(R.dtype).T)
+    if p.hue is not None:
+        H += (6 * p.hue).astype(R.dtype)[:, None]
+    rgb(H, S, V, A)
+
+
+def _coordinates(places, parameters, sides, kind):
+    """Where in its source each pixel of each patch is looked up: (y, x), each (n, h w).
+
+    (y, x)(q) = (R(-angle) q + shift sides) / zoom + centre, q from the centre of the patch.
+    """
+    zoom, cosine, sine, shift = _map(places, parameters, sides, kind)
+    down, right = np.meshgrid(
+        *(np.arange(side, dtype=kind) - kind.type(side - 1) / 2 for side in sides), indexing="ij"
+    )
+    centre = np.asarray(places.centre, kind)
+    coordinates = []
+    for axis, (a, b) in enumerate(((cosine, sine), (-sine, cosine))):
+        s, t = (empty((len(zoom), down.size), kind) for _ in range(2))
+        np.multiply(a[:, None], down.ravel(), out=s)
+        s += np.multiply(b[:, None], right.ravel(), out=t)
+        s += centre[:, axis, None]
+        s += shift[:, axis, None]
+        coordinates.append(s)
+    return coordinates
+
+
+def _map(places, parameters, sides, kind):
+    """zoom, cos(angle) / zoom, sin(angle) / zoom: (n,), and shift in pixels of the source: (n, 2).
+
+    zoom: pixels of the patch per pixel of the source, scale sides / window.
+    """
+    n = len(places.index)
+    shift, scale, angle = (
+        np.full(shape, rest, kind) if v is None else np.asarray(v)
+        for v, shape, rest in zip(parameters[:3], ((n, 2), n, n), (0, 1, 0))
+    )
+    zoom = scale.astype(kind)
+    if places.window is not None:
+        zoom = zoom * np.asarray(sides[0] / places.window, kind)
+    cosine, sine = (f(angle).astype(kind) / zoom for f in (np.cos, np.sin))
+    return zoom, cosine, sine, shift.astype(kind) * np.array(sides, kind) / zoom[:, None]
 
 
 def warp(X, shift, scale, angle):
@@ -84,27 +332,7 @@ def warp(X, shift, scale, angle):
            [1., 0., 0.],
            [0., 0., 0.]])
     """
-    n, c, h, w = X.shape
-    kind = X.dtype.type
-    y, x = np.meshgrid(
-        *(np.arange(side, dtype=kind) - kind(side - 1) / 2 for side in (h, w)), indexing="ij"
-    )
-    y, x = y.ravel(), x.ravel()
-    scale = np.asarray(scale, kind)[:, None]
-    sine, cosine = [f(angle).astype(kind)[:, None] / scale for f in (np.sin, np.cos)]
-    down, right = np.asarray(shift, kind).T[..., None]
-    sy = cosine * y + sine * x + kind(h - 1) / 2 + down * h / scale
-    sx = cosine * x - sine * y + kind(w - 1) / 2 + right * w / scale
-
-    # a border of zeros: what lies outside is there, one pixel further all is the same
-    P = np.pad(X, ((0, 0), (0, 0), (1, 1), (1, 1))).reshape(n, c, -1)
-    sy, sx = np.clip(sy, -1, h) + 1, np.clip(sx, -1, w) + 1
-    top, left = np.minimum(sy.astype(np.intp), h), np.minimum(sx.astype(np.intp), w)
-    fy, fx = ((s - i).astype(kind)[:, None] for s, i in ((sy, top), (sx, left)))
-    corner = (top * (w + 2) + left)[:, None]
-    a, b, d, e = (np.take_along_axis(P, corner + step, 2) for step in (0, 1, w + 2, w + 3))
-    upper, lower = a + fx * (b - a), d + fx * (e - d)
-    return (upper + fy * (lower - upper)).reshape(X.shape)
+    return transform(X, Parameters(shift, scale, angle))
 
 
 def contrast(X, power, factor, offset):
@@ -114,3 +342,43 @@ def contrast(X, power, factor, offset):
     """
     power, factor, offset = (v[:, None, None, None] for v in (power, factor, offset))
     return X**power * factor + offset
+
+
+def _pair(size):
+    return (size, size) if np.ndim(size) == 0 else tuple(size)
+
+
+def _white(X):
+    """What stands for 1 in images of X's dtype."""
+    return 255 if X.dtype == np.uint8 else 1
+
+
+def _agree(name, P, places, parameters, colours, order):
+    """ValueError, as a sentence, if what `transform` and `patches` get does not fit together."""
+    _valued(name, P)
+    n = len(places.index)
+    for field, values in zip(Parameters._fields, parameters):
+        if values is not None and len(values) != n:
+            raise ValueError(f"{name}: {n} images, but parameters of {len(values)} ({field})")
+    for field, values in zip(Places._fields, places):
+        if values is not None and len(values) != n:
+            raise ValueError(f"{name}: {n} places, but {len(values)} of {field}")
+    if n and not 0 <= np.min(places.index) <= np.max(places.index) < len(P):
+        raise ValueError(
+            f"{name}: index is 0 to {len(P) - 1} for {len(P)} images, not "
+            f"{np.min(places.index)} to {np.max(places.index)}"
+        )
+    if P.shape[1] == 3 and parameters.components is not None and colours is None:
+        raise ValueError(
+            f"{name}: the components of parameters are factors of principal colours: "
+            "give colours=principal_colours(images), or parameters._replace(components=None)"
+        )
+    if order not in ("first", "last"):
+        raise ValueError(f'{name}: order is "first" or "last", not {order!r}')
+
+
+def _valued(name, X):
+    if X.ndim != 4 or not (X.dtype.kind == "f" or X.dtype == np.uint8):
+        raise ValueError(
+            f"{name}: images are (n, c, h, w), of floats or bytes, not {X.shape} {X.dtype}"
+        )

@@ -1,5 +1,5 @@
 """Evaluation: how good are features? Scaling, linear classifiers, neighbours."""
 
-from .neighbours import nearest
+from .neighbours import most_similar, nearest
 from .scaling import scaled
 from .svm import label_draws, svm_scores

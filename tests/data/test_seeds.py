@@ -5,7 +5,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from minigrad.data import Ranges, digits, draw, surrogates, transform
 
 POWER = {"rtol": 1e-6, "atol": 1e-7}  # NumPy's power of a float32 is right to an ulp
-IDENTITY = Ranges(shift=0, scale=(1, 1), rotation=0, contrast=0, offset=0)
+IDENTITY = Ranges(0, (1, 1), 0, (0, 0, 0), (0, 0, 0), 0, 0)
 
 
 @pytest.fixture(scope="module")

@@ -1,3 +1,5 @@
+import colorsys
+
 import hypothesis.strategies as st
 import numpy as np
 import pytest
@@ -5,14 +7,28 @@ from hypothesis import given
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy.ndimage import map_coordinates
 
-from minigrad.data import Ranges, contrast, draw, transform, warp
+from minigrad.data import (
+    Parameters,
+    Places,
+    Ranges,
+    contrast,
+    draw,
+    draw_within,
+    inside,
+    patches,
+    principal_colours,
+    transform,
+    warp,
+)
+from minigrad.kernels.order import is_batch_last
+from minigrad.kernels.parallel import threads
 
 # Coordinates up to 40 are rounded to 40 eps in float32, some 5e-6 of a pixel, and neighbouring
 # pixels differ by up to 1: values may be off by a few times that.
 ROUNDING = {np.float32: 5e-5, np.float64: 1e-12}
 # NumPy's power of a float32 is right to an ulp, also at exponent 1, and depends on its place
 POWER = {"rtol": 1e-6, "atol": 1e-7}
-IDENTITY = Ranges(shift=0, scale=(1, 1), rotation=0, contrast=0, offset=0)
+IDENTITY = Ranges(0, (1, 1), 0, (0, 0, 0), (0, 0, 0), 0, 0)
 NONE = np.zeros((1, 2), np.float32), np.ones(1, np.float32), np.zeros(1, np.float32)
 
 
@@ -194,7 +210,7 @@ def test_a_batch_is_its_images_one_by_one():
 
 def test_transform_warps_and_then_changes_the_contrast():
     X, p = images(4), draw(4, np.random.default_rng(0))
-    Z = contrast(warp(X, p.shift, p.scale, p.angle), p.power, p.factor, p.offset)
+    Z = contrast(warp(X, p.shift, p.scale, p.angle), *p.value.T)
     assert_array_equal(transform(X, p), Z)
     assert Z.dtype == np.float32
 
@@ -207,23 +223,36 @@ def test_another_number_of_parameters_than_of_images_is_refused(n):
 
 N = 4000
 EDGE = 0.02  # of 4000 uniform draws the outermost lies nearer to its end than this share
-WIDE = Ranges(0.3, (0.5, 3.0), 45, 2.0, 0.4)
+WIDE = Ranges(0.3, (0.5, 3.0), 45, (2.0, 1.0, 0.4), (1.0, 2.0, 0.3), 0.5, 0.3)
+
+
+def columns(p):
+    """Everything that is drawn, uniform each: name, values, on the scale on which it is."""
+    yield from (("shift", v) for v in p.shift.T)
+    yield "scale", np.log(p.scale)
+    yield "rotation", np.degrees(p.angle)
+    for name, values in (("value", p.value), ("saturation", p.saturation)):
+        yield from ((name, v) for v in (*np.log2(values[:, :2]).T, values[:, 2]))
+    yield from (("components", v) for v in np.log2(p.components).T)
+    yield "hue", p.hue
 
 
 @pytest.mark.parametrize("ranges", [Ranges(), WIDE], ids=["the paper's", "wide"])
 def test_parameters_are_uniform_within_their_ranges_and_reach_their_ends(ranges):
-    p = draw(N, np.random.default_rng(0), ranges)
-    assert p.shift.shape == (N, 2)
-    turn = np.radians(ranges.rotation)
-    for values, (low, high) in [
-        (p.shift[:, 0], (-ranges.shift, ranges.shift)),
-        (p.shift[:, 1], (-ranges.shift, ranges.shift)),
-        (np.log(p.scale), np.log(ranges.scale)),
-        (p.angle, (-turn, turn)),
-        (np.log2(p.power), (-ranges.contrast, ranges.contrast)),
-        (np.log2(p.factor), (-ranges.contrast, ranges.contrast)),
-        (p.offset, (-ranges.offset, ranges.offset)),
-    ]:
+    reaches = {
+        "shift": iter([ranges.shift] * 2),
+        "rotation": iter([ranges.rotation]),
+        "value": iter(ranges.value),
+        "saturation": iter(ranges.saturation),
+        "components": iter([ranges.components] * 3),
+        "hue": iter([ranges.hue]),
+    }
+    for name, values in columns(draw(N, np.random.default_rng(0), ranges)):
+        if name == "scale":
+            low, high = np.log(ranges.scale)
+        else:
+            high = next(reaches[name])
+            low = -high
         assert values.shape == (N,)
         assert values.dtype == np.float32
         share = (values - low) / (high - low)
@@ -234,9 +263,9 @@ def test_parameters_are_uniform_within_their_ranges_and_reach_their_ends(ranges)
 
 
 def test_parameters_are_drawn_independently():
-    p = draw(N, np.random.default_rng(0))
-    columns = np.column_stack([*p.shift.T, *p[1:]])
-    r = np.corrcoef(columns.T) - np.eye(7)
+    drawn = np.stack([values for _, values in columns(draw(N, np.random.default_rng(0)))])
+    assert len(drawn) == 14
+    r = np.corrcoef(drawn) - np.eye(14)
     assert abs(r).max() < 5 / np.sqrt(N)
 
 
@@ -249,4 +278,301 @@ def test_the_same_seed_draws_the_same_and_the_generator_goes_on():
 
 
 def test_the_defaults_are_the_papers():
-    assert Ranges() == (0.2, (0.7, 1.4), 20, 1, 0.1)
+    assert Ranges().shift == 0.2
+    assert Ranges().scale == (0.7, 1.4)
+    assert Ranges().rotation == 20
+    assert 2 ** Ranges().components == 2  # factors from 0.5 to 2
+    for power, factor, offset in (Ranges().value, Ranges().saturation):
+        assert 2**power == 4  # from 0.25
+        assert round(2**factor, 1) == 1.4  # from 0.7
+        assert offset == 0.1
+    assert Ranges().hue == 0.1
+
+
+@pytest.mark.parametrize("field", Ranges._fields)
+def test_what_has_no_range_is_not_drawn_and_not_done(field):
+    p = draw(3, np.random.default_rng(0), Ranges()._replace(**{field: None}))
+    (missing,) = [name for name, values in p._asdict().items() if values is None]
+    assert missing == {"rotation": "angle"}.get(field, field)
+    X = images(3, 3)
+    done = draw(3, np.random.default_rng(0), IDENTITY)._replace(**{missing: None})
+    assert_allclose(transform(X, done, principal_colours(X)), X, atol=1e-6)
+
+
+# transform in colours, which are those of patches
+
+ALONE = {  # each part of the parameters, of two images
+    "shift": np.array([[0.1, -0.2], [0.0, 0.05]]),
+    "scale": np.array([0.8, 1.3]),
+    "angle": np.array([0.3, -0.2]),
+    "value": np.array([[2.0, 1.2, -0.1], [0.3, 0.8, 0.1]]),
+    "saturation": np.array([[0.5, 0.8, 0.05], [3.0, 1.3, 0.1]]),
+    "components": np.array([[2.0, 0.5, 1.0], [0.7, 1.5, 2.0]]),
+    "hue": np.array([0.1, -0.45]),
+}
+
+
+def by_colorsys(pixel, value=(1, 1, 0), saturation=(1, 1, 0), hue=0.0):
+    h, s, v = colorsys.rgb_to_hsv(*(float(z) for z in pixel))
+    s, v = (
+        min(1.0, max(0.0, z**power * factor + offset))
+        for z, (power, factor, offset) in ((s, saturation), (v, value))
+    )
+    return colorsys.hsv_to_rgb((h + hue) % 1, s, v)
+
+
+@given(seed=st.integers(0, 999), dtype=st.sampled_from([np.float32, np.float64]))
+def test_contrast_2_and_colour_are_what_colorsys_gives(seed, dtype):
+    rng = np.random.default_rng(seed)
+    X = (rng.integers(0, 6, (3, 3, 4, 5)) / 5).astype(dtype)  # with greys, black and equal maxima
+    p = draw(3, rng)._replace(shift=None, scale=None, angle=None, components=None)
+    Z = transform(X, p)
+    assert Z.dtype == dtype
+    for i, y, x in np.ndindex(3, 4, 5):
+        expected = by_colorsys(X[i, :, y, x], p.value[i], p.saturation[i], p.hue[i])
+        assert_allclose(Z[i, :, y, x], expected, atol=3e-6)
+
+
+def test_contrast_2_and_colour_are_the_golden_ones(golden):
+    entry = golden("hsv_contrast")
+    g = {name: float(v) for name, v in entry.inputs.items() if name != "X"}
+    p = Parameters(
+        value=np.array([[g["v_pow"], g["v_mul"], g["v_add"]]]),
+        saturation=np.array([[g["s_pow"], g["s_mul"], g["s_add"]]]),
+        hue=np.array([g["h_add"]]),
+    )
+    Z = transform(entry.inputs["X"].transpose(2, 0, 1)[None], p)
+    assert_allclose(Z[0].transpose(1, 2, 0), entry.outputs["Z"], rtol=1e-9, atol=1e-9)
+
+
+def test_contrast_1_is_the_golden_one(golden):
+    entry = golden("pca_contrast")
+    X = entry.inputs["X"].transpose(0, 3, 1, 2)
+    colours = principal_colours(X)
+    assert_allclose(colours.mean, entry.outputs["mean"], rtol=1e-12)
+    Z = transform(X, Parameters(components=entry.inputs["factors"]), colours)
+    assert_allclose(Z.transpose(0, 2, 3, 1), entry.outputs["Zclip"], rtol=1e-9, atol=1e-12)
+
+
+def test_principal_colours_are_those_of_a_decomposition_of_all_pixels():
+    X = images(4, 3) * np.array([1.0, 0.5, 0.1]).reshape(3, 1, 1)
+    mean, V = principal_colours(X)
+    R = X.transpose(1, 0, 2, 3).reshape(3, -1).astype(float)
+    assert_allclose(mean, R.mean(1), rtol=1e-6)
+    assert_allclose(abs(V), abs(np.linalg.svd(R - mean[:, None])[0]), atol=1e-6)
+    bytes_ = np.round(X * 255).astype(np.uint8)
+    assert_allclose(principal_colours(bytes_).mean, mean, atol=1e-3)
+
+
+def test_one_factor_for_all_components_is_plain_contrast_about_the_mean_clipped():
+    X = images(2, 3)
+    colours = principal_colours(X)
+    Z = transform(X, Parameters(components=np.full((2, 3), 1.5)), colours)
+    mean = colours.mean.reshape(3, 1, 1)
+    assert_allclose(Z, np.clip(mean + 1.5 * (X - mean), 0, 1), atol=1e-6)
+
+
+def test_the_order_is_affine_map_components_then_contrast_2_and_colour():
+    X = images(2, 3)
+    p, colours = Parameters(**ALONE), principal_colours(X)
+    Z = transform(X, Parameters(*p[:3]))
+    Z = transform(Z, Parameters(components=p.components), colours)
+    Z = transform(Z, Parameters(value=p.value, saturation=p.saturation, hue=p.hue))
+    assert_allclose(transform(X, p, colours), Z, atol=1e-6)
+
+
+def test_a_grey_image_of_three_channels_has_the_clipped_contrast_of_a_grey_one():
+    X = images(2)
+    saturation = np.array([[2.0, 1.3, 0.0]] * 2)  # no offset, which would make a colour of grey
+    p = Parameters(**ALONE)._replace(components=None, saturation=saturation)
+    grey = transform(X, p)
+    coloured = transform(X.repeat(3, 1), p)
+    for channel in range(3):
+        assert_allclose(coloured[:, channel], np.clip(grey[:, 0], 0, 1), atol=1e-6)
+
+
+# patches
+
+
+def photographs(m=3, c=3, h=40, w=48, dtype=np.float32):
+    return images(m, c, h, w, dtype)
+
+
+@given(seed=st.integers(0, 999), dtype=st.sampled_from([np.float32, np.float64]))
+def test_patches_are_what_scipy_gives_with_the_source_mirrored(seed, dtype):
+    rng = np.random.default_rng(seed)
+    X = photographs(c=2, dtype=dtype)
+    n, sides = 4, (8, 12)
+    places = Places(rng.integers(0, 3, n), rng.uniform(0, 40, (n, 2)), rng.uniform(6, 16, n))
+    p = Parameters(rng.uniform(-0.3, 0.3, (n, 2)), rng.uniform(0.6, 2, n), rng.uniform(-4, 4, n))
+    Z = patches(X, places, p, sides)
+    assert Z.dtype == dtype
+    for i in range(n):
+        window = np.array(sides) * places.window[i] / sides[0] / p.scale[i]
+        q = [np.arange(side) - (side - 1) / 2 for side in sides]
+        down, right = (
+            v * s / side for v, s, side in zip(np.meshgrid(*q, indexing="ij"), window, sides)
+        )
+        y, x = places.centre[i] + p.shift[i] * window
+        sine, cosine = np.sin(p.angle[i]), np.cos(p.angle[i])
+        at = [y + sine * right + cosine * down, x + cosine * right - sine * down]
+        for j in range(2):
+            expected = map_coordinates(X[places.index[i], j], at, order=1, mode="mirror")
+            assert_allclose(Z[i, j], expected, atol=ROUNDING[dtype])
+
+
+def test_a_patch_is_the_golden_one(golden):
+    entry = golden("affine_patch")
+    g = {name: float(v) for name, v in entry.inputs.items() if name != "X"}
+    places = Places([0], [[g["cy"], g["cx"]]], np.array([g["window"]]))
+    p = Parameters(
+        shift=np.array([[g["ty"], g["tx"]]]),
+        scale=np.array([g["scale"]]),
+        angle=np.radians([g["angle_deg"]]),
+    )
+    X = entry.inputs["X"].transpose(2, 0, 1)[None]
+    assert inside(places, p, (20, 24), 8).all()
+    Z = patches(X, places, p, 8)
+    assert_allclose(Z[0].transpose(1, 2, 0), entry.outputs["Z"], rtol=1e-9, atol=1e-12)
+
+
+def test_without_parameters_a_patch_is_cut_out_exactly_up_to_the_border():
+    X = photographs()
+    middle = (32 - 1) / 2
+    places = Places([2, 0, 1], [[middle, middle], [middle + 8, middle + 16], [middle + 5, middle]])
+    Z = patches(X, places, Parameters())
+    assert_array_equal(Z[0], X[2, :, :32, :32])
+    assert_array_equal(Z[1], X[0, :, 8:, 16:])  # with the last row and column
+    assert_array_equal(Z[2], X[1, :, 5:37, :32])
+
+
+def test_sources_of_bytes_are_those_of_numbers_from_0_to_1():
+    X = np.round(photographs() * 255).astype(np.uint8)
+    places = Places([0, 2], [[20, 20], [18, 25.5]])
+    p, colours = Parameters(**ALONE), principal_colours(X)
+    Z = patches(X, places, p, colours=colours)
+    assert Z.dtype == np.float32
+    assert_allclose(Z, patches(np.float32(X / 255), places, p, colours=colours), atol=2e-5)
+
+
+def many(n=300):
+    rng = np.random.default_rng(0)
+    X = photographs()
+    places = Places(rng.integers(0, 3, n), rng.uniform(10, 30, (n, 2)))
+    return X, places, draw(n, rng), principal_colours(X)
+
+
+def test_batch_last_is_another_place_in_memory_and_nothing_else():
+    X, places, p, colours = many()
+    first = patches(X, places, p, colours=colours)
+    last = patches(X, places, p, colours=colours, order="last")
+    assert first.flags.c_contiguous
+    assert is_batch_last(last)
+    assert_array_equal(first, last)
+    assert is_batch_last(transform(X[:, :1], Parameters(hue=p.hue[:3]), order="last"))
+
+
+def test_results_do_not_depend_on_threads_and_all_chunks_are_done():
+    X, places, p, colours = many()
+    with threads(1):
+        one_thread = patches(X, places, p, colours=colours)
+    with threads(3):
+        three = patches(X, places, p, colours=colours)
+    assert_array_equal(one_thread, three)
+    for i in (0, 127, 128, 299):
+        here, q = (type(t)(*(v if v is None else v[i : i + 1] for v in t)) for t in (places, p))
+        assert_allclose(patches(X, here, q, colours=colours)[0], three[i], atol=2e-6)
+
+
+@pytest.mark.parametrize(
+    "X", [photographs(), photographs()[:, :, ::-1, ::2], np.asfortranarray(photographs())]
+)
+def test_sources_of_any_memory_order_give_the_same_and_are_not_changed(X):
+    before = X.copy()
+    places, p, colours = (
+        Places([0, 2], [[20, 12], [18, 13.5]]),
+        Parameters(**ALONE),
+        principal_colours(X),
+    )
+    copies = [np.copy(v) for v in p]
+    Z = patches(X, places, p, 8, colours)
+    assert_array_equal(Z, patches(np.ascontiguousarray(X), places, p, 8, colours))
+    assert_array_equal(X, before)
+    for a, b in zip(p, copies):
+        assert_array_equal(a, b)
+
+
+def test_windows_are_inside_exactly_where_no_pixel_is_looked_up_outside():
+    rng = np.random.default_rng(0)
+    n, sides = 400, (8, 6)
+    places = Places(np.zeros(n, int), rng.uniform(2, 20, (n, 2)), rng.uniform(5, 9, n))
+    p = draw(n, rng, Ranges(0.3, (0.5, 2), 180))
+    # far inside a large image whose values are its coordinates, one sees where pixels are looked up
+    wide = np.arange(-100.0, 124.0)
+    W = np.stack([wide[:, None] + np.zeros(224), np.zeros((224, 1)) + wide])[None]
+    far = places._replace(centre=places.centre + 100)
+    y, x = patches(W, far, Parameters(*p[:3]), sides).transpose(1, 0, 2, 3)
+    within = ((y >= 0) & (y <= 23) & (x >= 0) & (x <= 19)).all((1, 2))
+    assert 50 < within.sum() < 350
+    assert_array_equal(inside(places, p, (24, 20), sides), within)
+
+
+def test_what_sticks_out_is_drawn_again_and_what_cannot_stay_inside_is_left():
+    rng = np.random.default_rng(0)
+    centre = np.array([[20.0, 24.0]] * 200 + [[0.0, 0.0]])  # the last is always outside
+    places = Places(np.zeros(201, int), centre)
+    ranges = Ranges(shift=0.3)
+    assert 20 < (~inside(places, draw(201, rng, ranges), (40, 48))).sum() < 200
+    p = draw_within(places, (40, 48), rng, ranges)
+    assert_array_equal(np.flatnonzero(~inside(places, p, (40, 48))), [200])
+    assert abs(p.shift).max() <= 0.3
+
+
+def test_what_is_inside_at_once_is_not_drawn_again():
+    places = Places(np.zeros(5, int), np.full((5, 2), 200.0))
+    p = draw_within(places, (400, 400), np.random.default_rng(0))
+    for a, b in zip(p, draw(5, np.random.default_rng(0))):
+        assert_array_equal(a, b)
+
+
+TWO = Places([0, 1], np.full((2, 2), 20.0))
+
+
+@pytest.mark.parametrize(
+    ("sources", "places", "p", "options", "sentence"),
+    [
+        (photographs(), TWO, {"hue": np.zeros(3)}, {}, r"2 images, but parameters of 3 \(hue\)"),
+        (
+            photographs(),
+            TWO._replace(index=[0, 3]),
+            {},
+            {},
+            "index is 0 to 2 for 3 images, not 0 to 3",
+        ),
+        (
+            photographs(),
+            TWO._replace(index=[-1, 0]),
+            {},
+            {},
+            "index is 0 to 2 for 3 images, not -1",
+        ),
+        (photographs(), TWO._replace(window=[8.0]), {}, {}, "2 places, but 1 of window"),
+        (photographs(), TWO, {"components": np.ones((2, 3))}, {}, "give colours=principal_colours"),
+        (photographs(), TWO, {}, {"order": "middle"}, 'order is "first" or "last", not \'middle\''),
+        (photographs()[0], TWO, {}, {}, r"\(n, c, h, w\), of floats or bytes, not \(3, 40, 48\)"),
+        (np.ones((2, 3, 40, 48), int), TWO, {}, {}, "of floats or bytes, not .* int64"),
+    ],
+)
+def test_what_does_not_fit_together_is_refused(sources, places, p, options, sentence):
+    with pytest.raises(ValueError, match=f"patches: .*{sentence}"):
+        patches(sources, places, Parameters(**p), **options)
+
+
+def test_principal_colours_of_grey_images_are_refused():
+    with pytest.raises(ValueError, match=r"principal_colours: images are \(n, 3, h, w\), not"):
+        principal_colours(images(2))
+
+
+def test_no_patches_are_no_patches():
+    none = Places(np.zeros(0, int), np.zeros((0, 2)))
+    assert patches(photographs(), none, Parameters()).shape == (0, 3, 32, 32)

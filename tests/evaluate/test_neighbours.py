@@ -3,9 +3,17 @@ import numpy as np
 import pytest
 from hypothesis import given
 from numeric import normal
-from numpy.testing import assert_array_equal
+from numpy.testing import assert_allclose, assert_array_equal
 
-from minigrad.evaluate import nearest
+from minigrad.evaluate import most_similar, nearest
+from minigrad.kernels.parallel import threads
+
+
+def spoiled(n, value):
+    """Features (n, 3) with a value in sample 1."""
+    F = normal(n, 3)
+    F[1, 2] = value
+    return F
 
 
 def brute_force(F, query, k):
@@ -70,3 +78,138 @@ def test_the_features_are_not_changed():
     F = normal(5, 2)
     nearest(F, np.array([0]), 2)
     assert_array_equal(F, normal(5, 2))
+
+
+# most_similar: whatever is chosen, a full stable sort gives the same
+
+
+def full_sort(Q, F, k):
+    """Indices and products by sorting all of them; exact for small whole numbers."""
+    S = Q.astype(np.longdouble) @ F.astype(np.longdouble).T
+    index = np.argsort(-S, axis=1, kind="stable")[:, :k]
+    return index, np.take_along_axis(S, index, 1)
+
+
+@given(
+    seed=st.integers(0, 999),
+    n=st.integers(1, 300),
+    q=st.integers(1, 70),
+    d=st.integers(1, 6),
+    share=st.floats(0, 1),
+    dtype=st.sampled_from([np.float32, np.float64]),
+)
+def test_most_similar_by_product_is_a_full_stable_sort_with_many_ties(seed, n, q, d, share, dtype):
+    rng = np.random.default_rng(seed)
+    Q, F = (rng.integers(-2, 3, (m, d)).astype(dtype) for m in (q, n))  # products are exact
+    k = max(1, round(share * n))
+    index, similarity = most_similar(Q, F, k, "product")
+    expected = full_sort(Q, F, k)
+    assert_array_equal(index, expected[0])
+    assert_array_equal(similarity, expected[1])
+    assert similarity.dtype == dtype
+
+
+@given(
+    seed=st.integers(0, 99),
+    k=st.sampled_from([1, 7, 20]),
+    dtype=st.sampled_from([np.float32, np.float64]),
+)
+def test_most_similar_in_groups_is_a_full_sort(seed, k, dtype):
+    rng = np.random.default_rng(seed)
+    n = 2000 + seed  # up to 250 products in a group
+    Q, F = (rng.integers(-9, 10, (m, 5)).astype(dtype) for m in (3, n))
+    index, similarity = most_similar(Q, F, k, "product")
+    expected = full_sort(Q, F, k)
+    assert_array_equal(index, expected[0])
+    assert_array_equal(similarity, expected[1])
+
+
+def test_the_largest_may_all_stand_in_one_group():
+    F = np.arange(2000.0)[:, None] % 125  # 2000 = 16 groups' members, 125 groups of equals
+    index, similarity = most_similar(np.ones((1, 1)), F, 15, "product")
+    assert_array_equal(index[0], 124 + 125 * np.arange(15))
+    assert_array_equal(similarity, np.full((1, 15), 124.0))
+
+
+@given(
+    seed=st.integers(0, 999), d=st.integers(1, 300), dtype=st.sampled_from([np.float32, np.float64])
+)
+def test_of_equal_samples_the_lower_index_comes_first_wherever_they_stand(seed, d, dtype):
+    rng = np.random.default_rng(seed)
+    originals = rng.standard_normal((3, d)).astype(dtype)
+    which = rng.integers(0, 3, int(rng.integers(3, 400)))
+    for measure in ("cosine", "product"):
+        index, similarity = most_similar(originals, originals[which], len(which), measure)
+        for i, s in zip(index, similarity):
+            for j in range(3):
+                assert (np.diff(i[which[i] == j]) > 0).all()
+                assert len(set(s[which[i] == j])) <= 1
+
+
+@given(seed=st.integers(0, 999), dtype=st.sampled_from([np.float32, np.float64]))
+def test_results_depend_neither_on_threads_nor_on_how_queries_are_divided(seed, dtype):
+    rng = np.random.default_rng(seed)
+    Q, F = (rng.standard_normal((m, 33)).astype(dtype) for m in (150, 321))
+    with threads(1):
+        whole = most_similar(Q, F, 9)
+    with threads(3):
+        shared = most_similar(Q, F, 9)
+    cut = int(rng.integers(1, 149))
+    parts = [most_similar(part, F, 9) for part in (Q[:cut], Q[cut:])]
+    for a, b, *c in zip(whole, shared, *parts):
+        assert_array_equal(a, b)
+        assert_array_equal(a, np.concatenate(c))
+
+
+def test_the_cosine_is_that_of_nearest_which_leaves_the_query_out():
+    F = normal(40, 5) * np.linspace(0.1, 9, 40)[:, None]
+    index, similarity = most_similar(F[:7], F, 11)
+    assert_array_equal(index[:, 0], np.arange(7))
+    assert_allclose(similarity[:, 0], 1)
+    assert_array_equal(index[:, 1:], nearest(F, np.arange(7), 10))
+
+
+def test_the_cosine_with_a_zero_vector_is_0():
+    index, similarity = most_similar(np.array([[1.0, 0.0]]), np.array([[-1.0, 0.0], [0.0, 0.0]]), 2)
+    assert_array_equal(index, [[1, 0]])
+    assert_array_equal(similarity, [[0, -1]])
+
+
+def test_golden_neighbours(golden):
+    entry = golden("knn_vote")
+    index, _ = most_similar(entry.inputs["test"], entry.inputs["train"], 10)
+    assert_array_equal(index, entry.outputs["neighbours"])
+
+
+def test_mixed_dtypes_are_promoted_and_whole_numbers_become_floats():
+    Q, F = normal(2, 3).astype(np.float32), normal(4, 3)
+    assert most_similar(Q, F, 2)[1].dtype == np.float64
+    assert most_similar(np.eye(3, dtype=int), np.eye(3, dtype=int), 1, "product")[1].dtype == float
+
+
+@pytest.mark.parametrize(
+    ("Q", "F", "k", "measure", "sentence"),
+    [
+        (normal(2, 3), normal(5, 3), 0, "cosine", "k is 1 to 5 for 5 samples, not 0"),
+        (normal(2, 3), normal(5, 3), 6, "cosine", "k is 1 to 5 for 5 samples, not 6"),
+        (normal(2, 4), normal(5, 3), 1, "cosine", r"\(n, d\), not \(2, 4\) and \(5, 3\)"),
+        (normal(3), normal(5, 3), 1, "cosine", r"\(n, d\), not \(3,\) and \(5, 3\)"),
+        (normal(2, 3), normal(5, 3), 1, "l2", """measure is "cosine" or "product", not 'l2'"""),
+        (
+            spoiled(2, np.nan),
+            normal(5, 3),
+            1,
+            "cosine",
+            "query 1 of 2 holds a value that is not fin",
+        ),
+        (normal(2, 3), spoiled(5, np.inf), 1, "product", "sample 1 of 5 holds a value that is not"),
+    ],
+)
+def test_what_cannot_be_searched_is_refused(Q, F, k, measure, sentence):
+    with pytest.raises(ValueError, match=f"most_similar: .*{sentence}"):
+        most_similar(Q, F, k, measure)
+
+
+def test_no_queries_have_no_neighbours():
+    index, similarity = most_similar(np.zeros((0, 3)), normal(5, 3), 2)
+    assert index.shape == similarity.shape == (0, 2)

@@ -1,0 +1,99 @@
+"""Surrogate images: patches 32 x 32 x 3 of sources 96 x 96, all six transformations, a second.
+
+    python -m benchmarks.surrogates [--threads N] [--rounds N]
+
+400 sources of random float32 values, seeds anywhere in them, batches of 1024 patches batch-last, as
+a first convolution wants them; each timing draws the parameters too, anew where a window would
+leave its source. There is no peer. Also printed: batch-first, sources of bytes, and what each
+transformation costs (all six without it). Peak memory is that of one batch in a process of its own.
+"""
+
+import argparse
+import json
+import time
+from functools import partial
+
+import numpy as np
+
+from minigrad import threads
+from minigrad.data import Places, Ranges, draw_within, patches, principal_colours
+
+from .peak import in_new_process, peak
+
+SOURCES, SIDE, BATCH = 400, 96, 1024
+REST = 0.1  # seconds before each timing
+ROUNDS, BATCHES = 9, 4
+
+
+def problem():
+    """Sources, their principal colours, and the places of a batch."""
+    rng = np.random.default_rng(0)
+    sources = rng.random((SOURCES, 3, SIDE, SIDE), np.float32)
+    places = Places(rng.integers(SOURCES, size=BATCH), rng.uniform(20, SIDE - 21, (BATCH, 2)))
+    return sources, principal_colours(sources), places
+
+
+def batch(sources, colours, places, rng, ranges=Ranges(), order="last"):  # noqa: B008 (immutable)
+    p = draw_within(places, (SIDE, SIDE), rng, ranges)
+    return patches(sources, places, p, colours=colours, order=order)
+
+
+def rate(call, rounds):
+    """Images a second: the median over rounds of BATCHES calls, and its quartiles."""
+    call()
+    seconds = []
+    for _ in range(rounds):
+        time.sleep(REST)
+        start = time.perf_counter()
+        for _ in range(BATCHES):
+            call()
+        seconds.append(time.perf_counter() - start)
+    return [BATCHES * BATCH / s for s in np.quantile(seconds, (0.5, 0.75, 0.25)).tolist()]
+
+
+def measure(count, rounds=ROUNDS):
+    """Images a second with quartiles, and MB of a batch.  count: of threads."""
+    data, rng = problem(), np.random.default_rng(1)
+    with threads(count):
+        per_s, low, high = rate(lambda: batch(*data, rng), rounds)
+    mb = in_new_process("benchmarks.surrogates", "--memory", "--threads", count)
+    return {"per_s": per_s, "low": low, "high": high, "memory_mb": mb}
+
+
+def variants(count, rounds):
+    """Images a second of other ways: (name, rate)."""
+    (sources, colours, places), rng = problem(), np.random.default_rng(1)
+    data = sources, colours, places
+    bytes_ = np.round(sources * 255).astype(np.uint8), colours, places
+    with threads(count):
+        yield "batch-first", rate(lambda: batch(*data, rng, order="first"), rounds)[0]
+        yield "sources of bytes", rate(lambda: batch(*bytes_, rng), rounds)[0]
+        for field in Ranges._fields:
+            ranges = Ranges()._replace(**{field: None})
+            yield f"without {field}", rate(partial(batch, *data, rng, ranges), rounds)[0]
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--rounds", type=int, default=ROUNDS)
+    parser.add_argument("--memory", action="store_true", help="only the peak memory")
+    options = parser.parse_args()
+    if options.memory:
+        data, rng = problem(), np.random.default_rng(1)
+        with threads(options.threads):
+            print(json.dumps(peak(lambda: batch(*data, rng))))
+        return
+    found = measure(options.threads, options.rounds)
+    mb = found["memory_mb"]
+    print(f"images a second, threads: {options.threads}")
+    print(
+        f"{'all six':<24}{found['per_s']:>8,.0f}  ({found['low']:,.0f} to {found['high']:,.0f}), "
+        f"{'-' if mb is None else round(mb)} MB, of it {12 * BATCH / 1024:.0f} the batch"
+    )
+    for name, value in variants(options.threads, options.rounds):
+        print(f"{name:<24}{value:>8,.0f}")
+
+
+if __name__ == "__main__":
+    main()
