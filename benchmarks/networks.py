@@ -7,6 +7,7 @@ They are made of plain nodes; where `minigrad.models` has a network, its name st
 """
 
 from collections.abc import Callable
+from itertools import pairwise
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -42,7 +43,7 @@ def zeros(k):
 
 def dense(sizes, rng):
     """Parameters of affine layers of these sizes, the last one small."""
-    U = [(he((d, k), rng), zeros(k)) for d, k in zip(sizes, sizes[1:])]
+    U = [(he((d, k), rng), zeros(k)) for d, k in pairwise(sizes)]
     U[-1][0][...] *= 0.1
     return U
 
@@ -68,9 +69,7 @@ def exemplar(rng, images, classes, widths):
     """64c5-64c5-128f and alike: widths are the maps of each convolution and the hidden units."""
     c, h, w = images
     *maps, hidden = widths
-    convolutions = [
-        (he((k, c, 5, 5), rng), zeros(k)) for c, k in zip((c, *maps), maps, strict=False)
-    ]
+    convolutions = [(he((k, c, 5, 5), rng), zeros(k)) for c, k in pairwise((c, *maps))]
     features = maps[-1] * (h // 4) * (w // 4)
     U = (convolutions, dense((features, hidden, classes), rng))
     return Network(U, exemplar_loss, exemplar_network)
@@ -140,7 +139,7 @@ def resnet18_network(X, U):
     """ResNet-18 with a 3 x 3 stem and no pooling but the last, over the whole map."""
     (W, V), residuals, output = U
     X = relu(normalised(conv(X, (W, None), padding=1), V))
-    for i, R in enumerate(residuals):
+    for R in residuals:
         X = residual(X, R, 2 if len(R) > 4 else 1)
     return affine(mean(X, (2, 3)), output)
 
