@@ -39,6 +39,7 @@ KEYS = ("one_core", "two_cores", "memory")
 RATES = ("one_core_per_s", "two_cores_per_s", "memory_mb")  # of a row without a peer
 PEERLESS = ("surrogates",)
 CORES = {"one_core": 1, "two_cores": 2}
+DISTURBED = 0.05  # of its time a process may wait for its cores
 MARKS = {  # of issue 11: at most, times the peer's; images per second at least
     "exemplar-small": {"one_core": 0.50, "two_cores": 0.55, "memory": 1.0},
     "exemplar-small-inference": {"one_core": 0.55, "two_cores": 0.60},
@@ -225,6 +226,11 @@ def installed(package):
         return "not installed"
 
 
+def disturbance(waited):
+    """What to say of a measurement that had to wait for its cores."""
+    return f"disturbed: for {waited:.0%} of its time other programs had its cores; repeat it"
+
+
 def run(wanted, seconds):
     """Measure rows one by one, each written as soon as it is there; returns what failed."""
     print(f"{machine()}; float32\n", flush=True)
@@ -235,6 +241,9 @@ def run(wanted, seconds):
         rows = save(BUILD / "bench.json", {row: entry(row, found)})
         failed += [row for detail in found.values() if detail.get("failed")]
         print(f"{row}: {rows[row]}", flush=True)
+        for key in CORES:
+            if found.get(key, {}).get("waited", 0.0) > DISTURBED:
+                print(f"{row}, {key}: {disturbance(found[key]['waited'])}", flush=True)
     print("\nmedians (quartiles); ratios to the peer: below 1 is faster, or smaller\n")
     print(table({row: rows[row] for row in wanted}, details))
 

@@ -2,6 +2,7 @@
 
     python -m benchmarks.measuring time exemplar-small --threads 1
     python -m benchmarks.measuring memory exemplar-small --side minigrad
+    python -m benchmarks.measuring agree exemplar-small
     python -m benchmarks.measuring module knn --threads 1
 
 The last line printed is a JSON object.
@@ -116,21 +117,25 @@ def length(gradients):
 
 
 def agree(row):
-    """Raise RuntimeError unless both sides compute the same, PyTorch in each of its forms.
+    """How far both sides are from each other: {"float64 NCHW": {"loss": 1e-16, ...}, ...}.
 
-    Inference: the logits. Training: in float64 the loss and each gradient, to TOLERANCE; in
-    float32, as timed, the loss to TOLERANCE and all gradients as one vector to KINKS.
+    Inference: the logits must agree to TOLERANCE. Training: in float64 the loss and each gradient
+    to TOLERANCE; in float32, as timed, the loss to TOLERANCE and all gradients as one vector to
+    KINKS. Raises RuntimeError if they do not, PyTorch in any of its forms.
     """
+    found = {}
     for dtype in (np.float32,) if row.inference else (np.float64, np.float32):
         mine = ours(row, dtype)
         for form in forms(row):
-            peer = theirs(row, form, mine)
-            for what, error, allowed in errors(mine, peer, row.inference):
+            seen = found[f"{np.dtype(dtype)} {form}"] = {}
+            for what, error, allowed in errors(mine, theirs(row, form, mine), row.inference):
+                seen[what] = error
                 if not error <= allowed:
                     raise RuntimeError(
                         f"{what}: minigrad and PyTorch ({form}) differ by {error:.1e} in "
                         f"{np.dtype(dtype)}, {allowed} is allowed: nothing was timed"
                     )
+    return found
 
 
 def errors(mine, peer, inference=False):
@@ -140,12 +145,11 @@ def errors(mine, peer, inference=False):
         return
     (L, gradients), (K, others) = mine.loss_and_gradients(), peer.loss_and_gradients()
     yield "loss", distance(L, K), TOLERANCE
-    differences = []
-    for i, (g, h) in enumerate(zip(gradients, others, strict=True)):
-        error = distance(g, h)
-        differences.append(g - h)
-        if h.dtype == np.float64:
-            yield f"gradient of parameter {i} {h.shape}", error, TOLERANCE
+    each = [distance(g, h) for g, h in zip(gradients, others, strict=True)]
+    worst = int(np.argmax(each))  # a NaN, if there is one
+    allowed = TOLERANCE if others[worst].dtype == np.float64 else np.inf
+    yield f"gradient of parameter {worst} {others[worst].shape}", each[worst], allowed
+    differences = [g - h for g, h in zip(gradients, others)]
     yield "gradients as one vector", length(differences) / length(others), KINKS
 
 
@@ -208,13 +212,23 @@ def timed(row, count, seconds):
 
     torch.set_num_threads(count)
     with threads(count):
-        agree(row)
+        agreement = agree(row)
         release()
         mine = ours(row)
         sides = {"minigrad": mine, **{form: theirs(row, form, mine) for form in forms(row)}}
         calls = {name: side.infer if row.inference else side.step for name, side in sides.items()}
+        before = processor_seconds()
         times = alternate(calls, seconds)
-    return comparison(times.pop("minigrad"), times)
+        ran, waited = (b - a for a, b in zip(before, processor_seconds()))
+    share = waited / (ran + waited) if ran + waited else 0.0
+    found = comparison(times.pop("minigrad"), times)
+    return {**found, "waited": share, "agreement": agreement}
+
+
+def processor_seconds():
+    """How long the threads of this process ran, and waited for a core; zeros if nobody counts."""
+    counted = [task.read_text().split() for task in Path("/proc/self/task").glob("*/schedstat")]
+    return tuple(sum(int(times[i]) for times in counted) / 1e9 for i in (0, 1))
 
 
 def resident(field):
@@ -247,7 +261,7 @@ def memory(row, side):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("what", choices=("time", "memory", "module", "forms"))
+    parser.add_argument("what", choices=("time", "memory", "agree", "module", "forms"))
     parser.add_argument("name", help="a row, or a module of benchmarks with measure(threads)")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--seconds", type=float, default=20.0)
@@ -263,7 +277,9 @@ def main():
         found = forms(ROWS[options.name])
     else:
         row = changed(ROWS[options.name], options.batch, options.image, options.channels)
-        if options.what == "memory":
+        if options.what == "agree":
+            found = agree(row)
+        elif options.what == "memory":
             found = memory(row, options.side)
         else:
             found = timed(row, options.threads, options.seconds)

@@ -107,6 +107,31 @@ def test_a_row_whose_module_is_missing_is_left_out_with_a_sentence(monkeypatch, 
     assert not any(detail["failed"] for detail in details.values())
 
 
+def test_a_run_writes_rows_as_they_come_and_says_what_was_disturbed(tmp_path, monkeypatch, capsys):
+    pytest.importorskip("matplotlib")
+    found = {**DETAILS, "one_core": {**DETAILS["one_core"], "waited": 0.4}}
+    monkeypatch.setattr(compare, "BUILD", tmp_path)
+    monkeypatch.setattr(compare, "network_row", lambda row, seconds: found)
+    assert compare.run(["lenet"], 0) == []
+    assert json.loads((tmp_path / "bench.json").read_text())["lenet"] == entry("lenet", found)
+    assert json.loads((tmp_path / "bench-details.json").read_text())["lenet"] == found
+    assert (tmp_path / "bench.png").read_bytes().startswith(b"\x89PNG")
+    said = capsys.readouterr().out
+    assert "lenet, one_core: disturbed: for 40% of its time other programs had its cores" in said
+    assert "lenet, two_cores: disturbed" not in said
+    assert "| lenet | 0.44 (0.42-0.47), <= 0.9 holds | not measured |" in said
+
+
+def test_a_run_says_which_rows_failed(tmp_path, monkeypatch):
+    pytest.importorskip("matplotlib")
+    failure = {"why": "loss: minigrad and PyTorch differ", "failed": True}
+    monkeypatch.setattr(compare, "BUILD", tmp_path)
+    monkeypatch.setattr(
+        compare, "network_row", lambda row, seconds: {**DETAILS, "one_core": failure}
+    )
+    assert compare.run(["mlp"], 0) == ["mlp"]
+
+
 @pytest.mark.skipif(not hasattr(os, "sched_getaffinity"), reason="this system pins no process")
 def test_more_cores_than_there_are_is_a_sentence():
     with pytest.raises(RuntimeError, match=r"4096 cores are asked for and \d+ may be used"):

@@ -1,6 +1,7 @@
 """What one measurement does: turns, statistics, and no timing of networks that differ."""
 
 import dataclasses
+import time
 from pathlib import Path
 
 import numpy as np
@@ -56,6 +57,17 @@ def test_a_distance_is_relative_to_the_largest_entry():
         distance(np.zeros(2), np.zeros(3))
 
 
+@pytest.mark.skipif(not Path("/proc/self/schedstat").exists(), reason="counts no waiting")
+def test_time_on_a_core_is_counted():
+    before, _ = measuring.processor_seconds()
+    end = time.thread_time() + 0.05
+    while time.thread_time() < end:
+        pass
+    ran, waited = measuring.processor_seconds()
+    assert ran - before >= 0.03
+    assert waited >= 0
+
+
 class Side:
     """A side whose loss and gradients are given."""
 
@@ -75,7 +87,7 @@ def test_another_loss_gradient_or_number_that_is_none_is_seen():
     assert exceeding(Side(1.0 + 1e-6, [1.0, 2.0], [3.0 + 1e-6]), right) == []
     assert exceeding(Side(1.001, [1.0, 2.0], [3.0]), right) == ["loss"]
     assert exceeding(Side(1.0, [1.001, 2.0], [3.0]), right) == ["gradient of parameter 0 (2,)"]
-    assert "gradient of parameter 1 (1,)" in exceeding(Side(1.0, [1.0, 2.0], [np.nan]), right)
+    assert "gradient of parameter 1 (1,)" in exceeding(Side(1.0, [9.0, 2.0], [np.nan]), right)
 
 
 def test_in_float32_a_unit_decided_otherwise_passes_and_a_wrong_gradient_does_not():
@@ -133,6 +145,7 @@ def test_a_row_is_timed_beside_pytorch():
     assert found["rounds"] == measuring.LEAST
     assert found["ratio"] > 0
     assert found["form"] == "NCHW"
+    assert 0 <= found["waited"] <= 1
 
 
 def test_another_network_on_our_side_is_not_timed(monkeypatch):
