@@ -1,4 +1,5 @@
-# make demo, make test, make bench: each makes its environment if it is missing; ARGS goes to the command
+# make demo, make test, make bench: each makes its environment if it is missing; ARGS goes to the command,
+# ROWS names the rows of the comparison that make bench is to run; without it, all benchmarks run
 PYTHON ?= python3
 VENV ?= .venv
 
@@ -11,8 +12,21 @@ test: $(VENV)/test.installed
 	$(VENV)/bin/python -m pytest -q $(ARGS)
 
 bench: .venv-bench/bench.installed
-	.venv-bench/bin/python -m benchmarks.overhead $(ARGS)
+	.venv-bench/bin/python -m benchmarks.compare $(ROWS) $(ARGS)
+ifeq ($(strip $(ROWS)),)
+	.venv-bench/bin/python -m benchmarks.overhead
 	PYTHONPATH=tests .venv-bench/bin/python -m benchmarks.checks
+endif
+
+.venv-bench/bench.installed: .venv-bench/torch.installed
+
+# first, from where the CPU build stands: on Linux the one on PyPI brings gigabytes of CUDA;
+# where that place is not reached, the next step takes what there is
+.venv-bench/torch.installed: setup.cfg
+	$(PYTHON) -m venv .venv-bench
+	-.venv-bench/bin/python -m pip install -qq --disable-pip-version-check --no-deps --retries 0 \
+		--extra-index-url https://download.pytorch.org/whl/cpu $$(grep -o 'torch==[0-9.]*' setup.cfg)
+	touch $@
 
 # a file named after the extra says that it is installed, as setup.cfg lists it now
 %.installed: setup.cfg pyproject.toml
