@@ -11,7 +11,16 @@ Source: LeCun et al., Proceedings of the IEEE 86(11), 1998, section II.B.
 
 import numpy as np
 
-from minigrad import affine, block, conv, decay, entropy, flatten, maxpool, relu
+from minigrad import (
+    affine,
+    block,
+    conv_pool,
+    conv_pool_simple,
+    decay,
+    entropy,
+    flatten,
+    relu,
+)
 from minigrad.learn import he
 
 
@@ -32,20 +41,25 @@ def initial(rng, classes=10, channels=1):
 
 
 @block
-def network(X, U):
-    """Logits (n, classes).  X: (n, c, 28, 28); U: parameters as from `initial`."""
-    Z = maxpool(relu(conv(X, U["conv1"], padding=2)), 2)
-    Z = maxpool(relu(conv(Z, U["conv2"])), 2)
+def network(X, U, fused=True):
+    """Logits (n, classes).
+
+    X: (n, c, 28, 28); U: parameters as from `initial`; fused: False takes plain nodes for the same
+    numbers.
+    """
+    layer = conv_pool if fused else conv_pool_simple
+    Z = layer(X, U["conv1"], padding=2)
+    Z = layer(Z, U["conv2"])
     Z = relu(affine(flatten(Z), U["hidden1"]))
     Z = relu(affine(Z, U["hidden2"]))
     return affine(Z, U["output"])
 
 
 @block
-def loss(U, X, T, rate=0.0):
+def loss(U, X, T, rate=0.0, fused=True):
     """Average cross-entropy plus decay of the weights.
 
     U: parameters, X: (n, c, 28, 28), T: (n,) labels, rate: of the decay, none by default.
     """
     weights = tuple([W for W, b in U.values()])
-    return entropy(network(X, U), T) + decay(weights, rate)
+    return entropy(network(X, U, fused), T) + decay(weights, rate)
