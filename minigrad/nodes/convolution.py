@@ -135,12 +135,25 @@ def chosen(name, algorithm, image, filters, g):
 
 
 def automatic(image, filters, g):
-    """The algorithm that "auto" stands for."""
-    if image[0] < 8:
+    """The algorithm that "auto" stands for, by shapes (n, c, h, w) and (k, c / groups, r, s).
+
+    Milliseconds of forward and all gradients on one core, from the table that
+    `benchmarks/algorithms.py` prints (`benchmarks/README.md` has all of it):
+
+        images            filters           im2col  direct  fourier
+        1 x 64 x 16 x 16      64c5             3.1    40.9      7.6  few images: small products
+        128 x 64 x 16 x 16    64c5             428     269       51  the usual: fewest products
+        128 x 3 x 32 x 32     64c5             124      58       88  few channels
+        64 x 128 x 16 x 16    128c1             65      27       66  one product for each place
+        64 x 64 x 32 x 32     128c3, stride 2  262      95        -  fourier has stride 1 only
+        16 x 32 x 96 x 96     32c3             356     171      233  long transforms, few cells
+    """
+    n, _, h, w = image
+    _, c, r, s = filters
+    if n < 4:
         return "im2col"
-    if g.stride != (1, 1) or filters[2:] == (1, 1) or filters[1] < 8:
-        return "direct"
-    return "fourier"
+    strided, single, few = g.stride != (1, 1), (r, s) == (1, 1), c < 5
+    return "direct" if strided or single or few or h > 24 * r or w > 24 * s else "fourier"
 
 
 def check_blocks(pool, g):
