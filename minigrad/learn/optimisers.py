@@ -11,7 +11,11 @@ from typing import Any
 
 import numpy as np
 
+from ..kernels.parallel import each
+from ..kernels.windows import slices
 from ..tree import leaves, map_leaves, same
+
+BLOCK = 1 << 18  # entries that are updated at a time: they stay in the cache, for half the time
 
 
 class Descent:
@@ -45,8 +49,17 @@ class Descent:
         self.state["t"] += 1
 
         def one(w, g, *state):
-            if w is not None:
-                self.update(w, g + self.decay * w if self.decay else g, rate, *state)
+            if w is None:
+                return
+            arrays = [w, g, *state]
+            if w.size > BLOCK and all(a.flags.c_contiguous for a in arrays):
+                flat = [a.reshape(-1) for a in arrays]
+                each(lambda s: update(*[a[s] for a in flat]), slices(w.size, BLOCK))
+            else:
+                update(*arrays)
+
+        def update(w, g, *state):
+            self.update(w, g + self.decay * w if self.decay else g, rate, *state)
 
         map_leaves(one, self.parameters, gradients, *[self.state[name] for name in self.nests])
 

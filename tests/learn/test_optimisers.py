@@ -5,7 +5,7 @@ import pytest
 from numeric import GOLDEN, normal
 from numpy.testing import assert_allclose, assert_array_equal
 
-from minigrad.learn import Adam, Descent, Momentum, count
+from minigrad.learn import Adam, Descent, Momentum, count, optimisers
 from minigrad.tree import leaves
 
 Pair = namedtuple("Pair", "W b")
@@ -190,3 +190,14 @@ def test_a_momentum_out_of_range_is_refused(momentum):
 def test_count_counts_the_numbers_of_a_nest():
     assert count({"a": (np.ones((2, 3)), None), "b": [np.ones(()), np.ones((0, 4))]}) == 7
     assert count(None) == 0
+
+
+@pytest.mark.parametrize("name", OPTIMISERS)
+def test_large_arrays_are_updated_in_blocks_with_the_same_bits(name, monkeypatch):
+    gradients = normal(3, 7, 5)
+    whole, parts, strided = normal(7, 5), normal(7, 5), np.asfortranarray(normal(7, 5))
+    path(OPTIMISERS[name](whole), whole, gradients, [0.1] * 3)
+    monkeypatch.setattr(optimisers, "BLOCK", 4)
+    for w in (parts, strided):
+        path(OPTIMISERS[name](w), w, gradients, [0.1] * 3)
+        assert_array_equal(w, whole)
