@@ -14,6 +14,7 @@ for what was not measured. build/bench-details.json keeps the rest, build/bench.
 import argparse
 import importlib.util
 import json
+import math
 import os
 import platform
 import subprocess
@@ -136,8 +137,9 @@ def entry(row, details):
     """The row of bench.json: a number for each key, or None."""
     rate, memory = ("per_s", "memory_mb") if row in PEERLESS else ("ratio", "memory")
     memory = "ratio" if row in NETWORKS else memory
-    values = [details[key].get(field) for key, field in zip(keys(row), (rate, rate, memory))]
-    return {k: None if v is None else round(v, 4) for k, v in zip(keys(row), values)}
+    found = {key: details[key].get(f) for key, f in zip(keys(row), (rate, rate, memory))}
+    known = {key: v is not None and math.isfinite(v) for key, v in found.items()}
+    return {key: round(v, 4) if known[key] else None for key, v in found.items()}
 
 
 def merged(before, found):
@@ -172,7 +174,7 @@ def cell(row, key, value, detail):
         return "not measured"
     text = f"{value:,.0f}" if row in PEERLESS else f"{value:.2f}"
     text += " /s" if key.endswith("per_s") else " MB" if key.endswith("mb") else ""
-    if detail and "low" in detail and row not in PEERLESS:
+    if key in CORES and detail and "low" in detail:
         text += f" ({detail['low']:.2f}-{detail['high']:.2f})"
     verdict = holds(row, key, value)
     if verdict is None:
@@ -182,16 +184,19 @@ def cell(row, key, value, detail):
     return f"{text}, {sign} {mark} {'holds' if verdict else '**does not hold**'}"
 
 
-def absolute(details, row):
-    """Milliseconds and MB of both sides."""
+def absolute(details):
+    """Milliseconds and MB of both sides, as far as they are told."""
     parts = []
     for key, name in (("one_core", "one core"), ("two_cores", "two")):
-        d = details.get(key)
-        if d and "ours_ms" in d:
+        d = details.get(key) or {}
+        if "ours_ms" in d:
             parts.append(f"{name} {d['ours_ms']:.1f} : {d['peer_ms']:.1f} ms ({d['form']})")
-    d = details.get("memory")
-    if d and "ours_mb" in d:
-        parts.append(f"{d['ours_mb']:.0f} : {d['peer_mb']:.0f} MB")
+        elif d.get("peer_seconds"):
+            parts.append(f"{name} {d['seconds']:.2f} : {d['peer_seconds']:.2f} s ({d['peer']})")
+    d = details.get("memory") or {}
+    ours, peer = d.get("ours_mb", d.get("mb")), d.get("peer_mb")
+    if ours and peer:
+        parts.append(f"{ours:.0f} : {peer:.0f} MB")
     return "; ".join(parts)
 
 
@@ -201,7 +206,7 @@ def table(rows, details):
     for row in rows:
         kept = details.get(row) or {}
         cells = [cell(row, key, value, kept.get(key)) for key, value in rows[row].items()]
-        lines.append(f"| {' | '.join((row, *cells, absolute(kept, row)))} |")
+        lines.append(f"| {' | '.join((row, *cells, absolute(kept)))} |")
     return "\n".join(lines)
 
 

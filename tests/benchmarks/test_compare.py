@@ -30,6 +30,21 @@ def test_a_module_with_a_peer_says_ratio_and_memory():
     assert entry("knn", details) == {"one_core": 1.2, "two_cores": 1.2, "memory": 0.6}
 
 
+def test_a_ratio_to_a_peer_that_is_missing_is_nothing():
+    details = {key: {"ratio": np.nan, "memory": None} for key in KEYS}
+    assert entry("knn", details) == dict.fromkeys(KEYS)
+
+
+def test_the_table_shows_what_a_module_says_of_both_sides():
+    found = {"ratio": 1.2, "low": 1.1, "high": 1.3, "seconds": 2.9, "peer_seconds": 2.4}
+    found |= {"peer": "faiss", "memory": 0.6, "mb": 53.0, "peer_mb": 86.0}
+    details = dict.fromkeys(KEYS, found)
+    line = table({"knn": entry("knn", details)}, {"knn": details}).splitlines()[-1]
+    both = "one core 2.90 : 2.40 s (faiss); two 2.90 : 2.40 s (faiss); 53 : 86 MB"
+    assert line.endswith(f"| {both} |")
+    assert "| 0.60, <= 1.0 holds |" in line  # the quartiles are of the time
+
+
 def test_a_module_without_a_peer_says_rates():
     details = {key: {"per_s": 25_000.0, "memory_mb": 12.0} for key in RATES}
     assert list(entry("surrogates", details).values()) == [25_000.0, 25_000.0, 12.0]
