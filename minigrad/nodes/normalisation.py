@@ -5,9 +5,11 @@
 array([[0.6, 0.8]])
 """
 
+import math
+
 import numpy as np
 
-from ..engine import block, node
+from ..engine import block, detach, node
 from ..kernels import normalisation as channels
 from ..kernels.order import empty_like
 from . import arithmetic, shape
@@ -82,11 +84,29 @@ def batchnorm(X, U, *, state=None, training=True, momentum=0.1, eps=1e-5, views=
 
 
 @block
-def batchnorm_simple(X, U, eps=1e-5):
-    """What `batchnorm` does in training, Z = gamma (X - mean) / sqrt(var + eps) + beta."""
-    axes, c = ((0, 2, 3), (-1, 1, 1)) if X.ndim == 4 else (0, (-1,))
-    D = X - arithmetic.mean(X, axes, keepdims=True)
-    var = arithmetic.mean(D * D, axes, keepdims=True)
+def batchnorm_simple(X, U, *, state=None, training=True, momentum=0.1, eps=1e-5, views=1):
+    """`batchnorm` of plain nodes: Z = gamma (X - mean) / sqrt(var + eps) + beta.
+
+    >>> batchnorm_simple(np.array([[1.0, 5.0], [3.0, 5.0]]), None, eps=0.0001).round(4) + 0.0
+    array([[-1.,  0.],
+           [ 1.,  0.]])
+    """
+    if views > 1 and training:
+        n = len(X) // views
+        parts = [X[i : i + n] for i in range(0, len(X), n)]
+        options = {"state": state, "momentum": momentum, "eps": eps}
+        return shape.concatenate(tuple([batchnorm_simple(x, U, **options) for x in parts]))
+    axes, c = ((0, 2, 3), (1, -1, 1, 1)) if X.ndim == 4 else (0, (1, -1))
+    if training:
+        mean = arithmetic.mean(X, axes, keepdims=True)
+        D = X - mean
+        var = arithmetic.mean(D * D, axes, keepdims=True)
+        if state is not None:
+            m = math.prod(X.shape) // X.shape[1]
+            new = (detach(a).reshape(1, -1) for a in (mean, var * (m / (m - 1))))
+            remember(state, *new, momentum)
+    else:
+        D, var = X - state["mean"].reshape(c), state["var"].reshape(c)
     Y = D / arithmetic.sqrt(var + eps)
     if U is None:
         return Y

@@ -122,9 +122,10 @@ def upsample(X, factor=2, size=None, *, switches=None):
             for columns, cells in seen(g, (h, w), 1):
                 Z[:, :, rows, cells] = X[:, :, places, columns]
     else:
-        n, c = np.ogrid[: len(X), : X.shape[1]]
-        where = (n[..., None, None], c[..., None, None], switches // w, switches % w)
-        array_module(X).add.at(Z, where, X)
+        xp = array_module(X)
+        n, c = (xp.arange(count) for count in X.shape[:2])
+        where = (n[:, None, None, None], c[:, None, None], switches // w, switches % w)
+        xp.add.at(Z, where, X)
 
     def back(dZ, dX):
         if switches is not None:
