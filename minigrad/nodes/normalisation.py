@@ -12,6 +12,7 @@ import numpy as np
 from ..engine import block, detach, node
 from ..kernels import normalisation as channels
 from ..kernels.order import empty_like
+from ..tree import needed
 from . import arithmetic, shape
 
 
@@ -65,20 +66,21 @@ def batchnorm(X, U, *, state=None, training=True, momentum=0.1, eps=1e-5, views=
     else:
         mean, var = (np.stack([state[name]] * views) for name in ("mean", "var"))
     R = 1 / np.sqrt(var + eps)
-    Z = empty_like(X, X.shape, np.result_type(X, gamma))
+    Z = empty_like(X, X.shape, np.result_type(X, gamma, R))
     channels.scaled(channels.by_view(Z, views), V, gamma * R, beta - mean * gamma * R)
 
     def back(dZ, dX, dU):
-        dV, G = channels.by_view(dX, views), channels.by_view(dZ, views)
+        G = channels.by_view(dZ, views)
         sums, dots = channels.products(V, mean, G)
         if U is not None:
             dgamma, dbeta = dU
             dgamma += (dots * R).sum(0)
             dbeta += sums.sum(0)
-        s = gamma * R
-        b = -s * R * R * dots / m if training else 0 * s
-        t = -s * sums / m - b * mean if training else 0 * s
-        channels.deposit(dV, G, s, V, b, t)
+        if needed(dX):
+            s = gamma * R
+            b = -s * R * R * dots / m if training else 0 * s
+            t = -s * sums / m - b * mean if training else 0 * s
+            channels.deposit(channels.by_view(dX, views), G, s, V, b, t)
 
     return Z, back
 

@@ -222,6 +222,19 @@ def test_an_empty_batch_is_normalised_in_use(shape):
     assert not np.any(dU)
 
 
+def test_scale_and_shift_get_their_gradients_from_plain_images_as_well():
+    X, G = normal(4, 3, 2, 2), normal(4, 3, 2, 2, seed=1)
+    _, (_, expected) = value_and_grads(mg.batchnorm, X, (positive(3), normal(3)), G)
+    U = var((positive(3), normal(3)))
+    mg.sum(G * mg.batchnorm(X, U)).backward()
+    for u, du in zip(U, expected):
+        assert_array_equal(u.grad, du)
+
+
+def test_whole_numbers_are_not_rounded_by_batchnorm():
+    assert_allclose(mg.batchnorm(np.array([[1], [3]]), None, eps=0.25), [[-(0.8**0.5)], [0.8**0.5]])
+
+
 def slow_lrn(X, size=5, alpha=1e-4, beta=0.75, k=2.0, form="alexnet"):
     """One channel at a time."""
     a = alpha / size if form == "caffe" else alpha
