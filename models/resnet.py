@@ -14,6 +14,7 @@ import numpy as np
 
 from minigrad import add, affine, batchnorm, block, conv, decay, entropy, mean, relu
 from minigrad.learn import he
+from minigrad.nodes.normalisation import batchnorm_simple
 from minigrad.tree import leaves
 
 BLOCKS = 2  # of each stage
@@ -54,17 +55,20 @@ def stride(stage, i):
 
 
 @block
-def unit(X, U, stride=1, *, state=None, training=False):
+def unit(X, U, stride=1, *, state=None, training=False, fused=True):
     """Z = batchnorm(W * X), maps as large as X over the stride.  U = (W, (gamma, beta))."""
     W, scale_and_shift = U
     A = conv(X, (W, None), stride, W.shape[2] // 2)
-    return batchnorm(A, scale_and_shift, state=state, training=training)
+    normalised = batchnorm if fused else batchnorm_simple
+    return normalised(A, scale_and_shift, state=state, training=training)
 
 
 @block
-def residual(X, U, stride=1, *, state=None, training=False):
-    """Z = relu(F(X) + X), F two units; where F makes other maps, X goes through a 1 x 1 unit."""
-    options = {"training": training}
+def residual(X, U, stride=1, *, state=None, **options):
+    """Z = relu(F(X) + X), F two units; where F makes other maps, X goes through a 1 x 1 unit.
+
+    The options are those of `unit`.
+    """
     Z = relu(unit(X, U["first"], stride, state=part(state, "first"), **options))
     Z = unit(Z, U["second"], state=part(state, "second"), **options)
     if "shortcut" in U:
@@ -73,35 +77,38 @@ def residual(X, U, stride=1, *, state=None, training=False):
 
 
 @block
-def features(X, U, *, state=None, training=False):
-    """What stands before the output layer, each map's mean: (n, k).  As `network`."""
-    Z = relu(unit(X, U["stem"], state=part(state, "stem"), training=training))
+def features(X, U, *, state=None, **options):
+    """What stands before the output layer, the mean of each map: (n, k).  As `network`."""
+    Z = relu(unit(X, U["stem"], state=part(state, "stem"), **options))
     for stage in range((len(U) - 2) // BLOCKS):
         for i in range(BLOCKS):
             own = name(stage, i)
-            Z = residual(Z, U[own], stride(stage, i), state=part(state, own), training=training)
+            Z = residual(Z, U[own], stride(stage, i), state=part(state, own), **options)
     return mean(Z, (2, 3))
 
 
 @block
-def network(X, U, *, state=None, training=False):
+def network(X, U, *, state=None, training=False, fused=True):
     """Logits (n, classes).
 
     X: (n, c, h, w); U: parameters as from `initial`; state: a dict, empty at first, that training
     fills with the running statistics of every batchnorm and that use requires; training: by the
-    statistics of the batch.
+    statistics of the batch; fused: False for `batchnorm` of plain nodes, the same numbers.
     """
-    return affine(features(X, U, state=state, training=training), U["output"])
+    Z = features(X, U, state=state, training=training, fused=fused)
+    return affine(Z, U["output"])
 
 
 @block
-def loss(U, X, T, rate=5e-4, *, state=None):
+def loss(U, X, T, rate=5e-4, *, state=None, fused=True):
     """Average cross-entropy in training plus decay of the weights, not of scales and shifts.
 
-    U: parameters, X: (n, c, h, w), T: (n,) labels, rate: of the decay, 5e-4.
+    U: parameters, X: (n, c, h, w), T: (n,) labels, rate: of the decay, 5e-4; the options are those
+    of `network`.
     """
     weights = tuple([W for W in leaves(U) if W.ndim > 1])
-    return entropy(network(X, U, state=state, training=True), T) + decay(weights, rate)
+    A = network(X, U, state=state, training=True, fused=fused)
+    return entropy(A, T) + decay(weights, rate)
 
 
 def part(state, name):

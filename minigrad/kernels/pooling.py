@@ -48,9 +48,7 @@ def maximum_gradient(dX, X, Z, dZ, g: Sliding):
 
 def mean(X, g: Sliding):
     """Z = the mean of each window, over its cells inside the image."""
-    Z = reduced(np.add, X, g, 0)
-    Z /= counts(X, g)
-    return Z
+    return reduced(np.add, X, g, 0) / counts(X, g)
 
 
 def mean_gradient(dX, dZ, g: Sliding):

@@ -5,11 +5,14 @@
 array([[0.6, 0.8]])
 """
 
+import math
+
 import numpy as np
 
-from ..engine import block, node
+from ..engine import block, detach, node
 from ..kernels import normalisation as channels
 from ..kernels.order import empty_like
+from ..tree import needed
 from . import arithmetic, shape
 
 
@@ -63,30 +66,49 @@ def batchnorm(X, U, *, state=None, training=True, momentum=0.1, eps=1e-5, views=
     else:
         mean, var = (np.stack([state[name]] * views) for name in ("mean", "var"))
     R = 1 / np.sqrt(var + eps)
-    Z = empty_like(X, X.shape, np.result_type(X, gamma))
+    Z = empty_like(X, X.shape, np.result_type(X, gamma, R))
     channels.scaled(channels.by_view(Z, views), V, gamma * R, beta - mean * gamma * R)
 
     def back(dZ, dX, dU):
-        dV, G = channels.by_view(dX, views), channels.by_view(dZ, views)
+        G = channels.by_view(dZ, views)
         sums, dots = channels.products(V, mean, G)
         if U is not None:
             dgamma, dbeta = dU
             dgamma += (dots * R).sum(0)
             dbeta += sums.sum(0)
-        s = gamma * R
-        b = -s * R * R * dots / m if training else 0 * s
-        t = -s * sums / m - b * mean if training else 0 * s
-        channels.deposit(dV, G, s, V, b, t)
+        if needed(dX):
+            s = gamma * R
+            b = -s * R * R * dots / m if training else 0 * s
+            t = -s * sums / m - b * mean if training else 0 * s
+            channels.deposit(channels.by_view(dX, views), G, s, V, b, t)
 
     return Z, back
 
 
 @block
-def batchnorm_simple(X, U, eps=1e-5):
-    """What `batchnorm` does in training, Z = gamma (X - mean) / sqrt(var + eps) + beta."""
-    axes, c = ((0, 2, 3), (-1, 1, 1)) if X.ndim == 4 else (0, (-1,))
-    D = X - arithmetic.mean(X, axes, keepdims=True)
-    var = arithmetic.mean(D * D, axes, keepdims=True)
+def batchnorm_simple(X, U, *, state=None, training=True, momentum=0.1, eps=1e-5, views=1):
+    """`batchnorm` of plain nodes: Z = gamma (X - mean) / sqrt(var + eps) + beta.
+
+    >>> batchnorm_simple(np.array([[1.0, 5.0], [3.0, 5.0]]), None, eps=0.0001).round(4) + 0.0
+    array([[-1.,  0.],
+           [ 1.,  0.]])
+    """
+    if views > 1 and training:
+        n = len(X) // views
+        parts = [X[i : i + n] for i in range(0, len(X), n)]
+        options = {"state": state, "momentum": momentum, "eps": eps}
+        return shape.concatenate(tuple([batchnorm_simple(x, U, **options) for x in parts]))
+    axes, c = ((0, 2, 3), (1, -1, 1, 1)) if X.ndim == 4 else (0, (1, -1))
+    if training:
+        mean = arithmetic.mean(X, axes, keepdims=True)
+        D = X - mean
+        var = arithmetic.mean(D * D, axes, keepdims=True)
+        if state is not None:
+            m = math.prod(X.shape) // X.shape[1]
+            new = (detach(a).reshape(1, -1) for a in (mean, var * (m / (m - 1))))
+            remember(state, *new, momentum)
+    else:
+        D, var = X - state["mean"].reshape(c), state["var"].reshape(c)
     Y = D / arithmetic.sqrt(var + eps)
     if U is None:
         return Y

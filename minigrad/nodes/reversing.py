@@ -14,7 +14,7 @@ from ..engine import detach, node
 from ..kernels import im2col
 from ..kernels.fused import convolve, convolve_back
 from ..kernels.order import empty_like, like
-from ..kernels.windows import pair, seen, sliding
+from ..kernels.windows import border, pair, seen, sliding
 from ..tree import needed
 from .pooling import checked_windows, maxpool
 
@@ -41,10 +41,11 @@ def deconv(X, U, stride=1, padding=0, dilation=1, groups=1, size=None):
     check_fit(X, W, b, groups)
     if size is None:
         size = smallest(X.shape[2:], W.shape[2:], stride, padding, dilation)
+    size = pair("deconv", "size", size)
     g = sliding("deconv", size, W.shape[2:], stride, padding, dilation)
     if g.out != X.shape[2:]:
         raise ValueError(
-            f"deconv: X has maps of {X.shape[2:]}, but the conv makes {g.out} of size {tuple(size)}"
+            f"deconv: X has maps of {X.shape[2:]}, but the conv makes {g.out} of size {size}"
         )
     Y = empty_like(X, (len(X), W.shape[1] * groups, *size), X.dtype)  # the conv's, for its shape
     _, Z = convolve_back(im2col.backward, None, Y, W, X, g, groups, (False, True))
@@ -66,13 +67,12 @@ def deconv(X, U, stride=1, padding=0, dilation=1, groups=1, size=None):
 
 def smallest(out, window, stride, padding, dilation):
     """The least size (h, w) of images of which a convolution makes maps of size out."""
-    steps = pair("deconv", "stride", stride)
+    stride, dilation = pair("deconv", "stride", stride), pair("deconv", "dilation", dilation)
     if padding == "same":
-        return tuple([o * step for o, step in zip(out, steps)])
-    g = sliding("deconv", (1 << 30, 1 << 30), window, stride, padding, dilation)
-    return tuple(
-        [(o - 1) * s + r - a - b for o, s, r, (a, b) in zip(out, steps, g.reach, g.padding)]
-    )
+        return tuple([n * step for n, step in zip(out, stride)])
+    sides = [before + after for before, after in border("deconv", padding)]
+    reach = [d * (k - 1) + 1 for d, k in zip(dilation, window)]
+    return tuple([(n - 1) * s + r - p for n, s, r, p in zip(out, stride, reach, sides)])
 
 
 def check_fit(X, W, b, groups):
@@ -109,7 +109,8 @@ def upsample(X, factor=2, size=None, *, switches=None):
     if X.ndim != 4:
         raise ValueError(f"upsample: X is (n, c, h, w), not {X.shape}")
     factors = pair("upsample", "factor", factor)
-    h, w = [n * f for n, f in zip(X.shape[2:], factors)] if size is None else size
+    size = [n * f for n, f in zip(X.shape[2:], factors)] if size is None else size
+    h, w = pair("upsample", "size", size)
     if switches is None:
         g = sliding("upsample", (h, w), factors, factors, ceil=True)
         if g.out != X.shape[2:]:
@@ -122,9 +123,10 @@ def upsample(X, factor=2, size=None, *, switches=None):
             for columns, cells in seen(g, (h, w), 1):
                 Z[:, :, rows, cells] = X[:, :, places, columns]
     else:
-        n, c = np.ogrid[: len(X), : X.shape[1]]
-        where = (n[..., None, None], c[..., None, None], switches // w, switches % w)
-        array_module(X).add.at(Z, where, X)
+        xp = array_module(X)
+        n, c = (xp.arange(count) for count in X.shape[:2])
+        where = (n[:, None, None, None], c[:, None, None], switches // w, switches % w)
+        xp.add.at(Z, where, X)
 
     def back(dZ, dX):
         if switches is not None:

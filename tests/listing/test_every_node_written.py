@@ -95,7 +95,7 @@ CASES = {
     ),
     "lrn": lambda A, B, C: mg.lrn(mg.reshape(A, (1, 3, 2, 2)), 3, 0.5, form="caffe"),
     "deconv": lambda A, B, C: mg.deconv(
-        mg.reshape(A, (2, 2, 1, 3)), (mg.reshape(B, (2, 3, 2, 1)), C[:3]), 2, 1
+        mg.reshape(A, (2, 2, 1, 3)), (mg.reshape(B, (2, 3, 2, 1)), C[:3]), 2, (0, 1)
     ),
     "upsample": lambda A, B, C: mg.upsample(mg.reshape(A, (1, 1, 3, 4)), 2, (5, 8)),
     "upsample by switches": lambda A, B, C: mg.upsample(

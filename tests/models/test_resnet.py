@@ -85,6 +85,21 @@ def test_use_without_a_state_is_refused():
         resnet.network(normal(2, 3, 8, 8), initial(widths=SMALL))
 
 
+def test_plain_nodes_give_the_same_numbers():
+    U, X, T = exact(initial(widths=SMALL)), normal(3, 3, 8, 8), np.array([0, 3, 9])
+    states = {}, {}
+    (L, dU), (plain, dplain) = (
+        value_and_grad(resnet.loss)(U, X, T, state=state, fused=fused)
+        for state, fused in zip(states, (True, False))
+    )
+    assert_allclose(L, plain, rtol=1e-12)
+    pairs = [*zip(leaves(dU), leaves(dplain)), *zip(*map(leaves, states))]
+    for a, b in pairs:
+        assert_allclose(a, b, rtol=1e-9, atol=1e-12)
+    used, as_plain = (resnet.network(X, U, state=states[0], fused=fused) for fused in (True, False))
+    assert_allclose(used, as_plain, rtol=1e-12)
+
+
 def test_the_loss_adds_the_decay_of_the_weights_alone():
     U, X, T = exact(initial(widths=SMALL)), normal(3, 3, 8, 8), np.array([0, 3, 9])
     D = entropy(resnet.network(X, U, training=True), T)

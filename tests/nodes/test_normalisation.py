@@ -115,6 +115,21 @@ def test_batchnorm_is_its_simple_form_whatever_the_pieces_and_the_threads(
 
 
 @pytest.mark.parametrize("shape", [(6, 3), (6, 3, 2, 2)], ids=str)
+@pytest.mark.parametrize("options", [{}, {"views": 3}, {"momentum": 0.5, "eps": 0.1}], ids=str)
+def test_the_simple_form_keeps_the_same_state_and_uses_it_alike(shape, options):
+    X, U = normal(*shape), (positive(3), normal(3))
+    states = {}, {}
+    for training in (True, True, False):
+        Z, expected = (
+            f(X, U, state=state, training=training, **options)
+            for f, state in zip((mg.batchnorm, batchnorm_simple), states)
+        )
+        assert_allclose(Z, expected, rtol=1e-12)
+    for statistic in ("mean", "var"):
+        assert_allclose(states[0][statistic], states[1][statistic], rtol=1e-12)
+
+
+@pytest.mark.parametrize("shape", [(6, 3), (6, 3, 2, 2)], ids=str)
 def test_views_are_normalised_one_by_one_and_update_the_state_in_turn(shape):
     X, U, G = normal(*shape), (positive(3), normal(3)), normal(*shape, seed=1)
     together, apart = {}, {}
@@ -205,6 +220,19 @@ def test_an_empty_batch_is_normalised_in_use(shape):
     )
     assert Z.shape == dX.shape == shape
     assert not np.any(dU)
+
+
+def test_scale_and_shift_get_their_gradients_from_plain_images_as_well():
+    X, G = normal(4, 3, 2, 2), normal(4, 3, 2, 2, seed=1)
+    _, (_, expected) = value_and_grads(mg.batchnorm, X, (positive(3), normal(3)), G)
+    U = var((positive(3), normal(3)))
+    mg.sum(G * mg.batchnorm(X, U)).backward()
+    for u, du in zip(U, expected):
+        assert_array_equal(u.grad, du)
+
+
+def test_whole_numbers_are_not_rounded_by_batchnorm():
+    assert_allclose(mg.batchnorm(np.array([[1], [3]]), None, eps=0.25), [[-(0.8**0.5)], [0.8**0.5]])
 
 
 def slow_lrn(X, size=5, alpha=1e-4, beta=0.75, k=2.0, form="alexnet"):

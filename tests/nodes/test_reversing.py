@@ -159,6 +159,7 @@ def test_switches_have_the_golden_values(golden, name):
     [
         ((2, 2), {}, "X is (n, c, h, w), not (2, 2)"),
         ((1, 1, 2, 2), {"factor": 0}, "factor is a whole number >= 1"),
+        ((1, 1, 2, 2), {"size": 0}, "size is a whole number >= 1 or a pair of them, not 0"),
         ((1, 1, 2, 2), {"size": (5, 4)}, "(2, 2) repeated (2, 2) times is not (5, 4)"),
         ((1, 1, 2, 2), {"size": (2, 4)}, "(2, 2) repeated (2, 2) times is not (2, 4)"),
         ((1, 1, 1, 2), {"switches": np.zeros((1, 1, 2, 1), int)}, "X is (1, 1, 1, 2), so are"),
