@@ -33,7 +33,7 @@ from ..kernels.order import images
 from ..kernels.parallel import each
 from ..kernels.resampling import bilinear
 
-CHUNK = 1 << 17  # pixels transformed at a time: fewer cost calls, more leave the cache
+CHUNK = 1 << 16  # pixels at a time: more leave the cache, and a batch is to serve several threads
 
 
 class Ranges(NamedTuple):
@@ -103,11 +103,11 @@ def draw(n, rng, ranges=Ranges()):  # noqa: B008 (immutable)
     def either_way(reach, *shape):
         return uniform(-reach, reach, *shape)
 
-    def of(range, drawn):
-        return None if range is None else drawn(range)
+    def of(span, drawn):
+        return None if span is None else drawn(span)
 
-    def contrast(range):
-        power, factor, offset = (either_way(reach) for reach in range)
+    def contrast(reaches):
+        power, factor, offset = (either_way(reach) for reach in reaches)
         return np.stack([2**power, 2**factor, offset], 1)
 
     return Parameters(
@@ -140,7 +140,12 @@ def draw_within(places, image, rng, ranges=Ranges(), size=32, tries=50):  # noqa
 
 
 def inside(places, parameters, image, size=32):
-    """True where a window lies inside its source of (h, w) = image: (n,)."""
+    """True where the whole window lies inside its source of (h, w) = image: (n,).
+
+    >>> places = Places([0, 0], [[15.5, 15.5], [15.5, 15.0]])
+    >>> inside(places, Parameters(), (32, 32))
+    array([ True, False])
+    """
     sides = _pair(size)
     _, cosine, sine, shift = _map(places, parameters, sides, np.dtype(float))
     down, right = (np.array(sides) - 1) / 2
@@ -201,7 +206,8 @@ def patches(sources, places, parameters, size=32, colours=None, order="first"):
     sources: (m, c, h, w), finite, in [0, 1], or of bytes, which become so; places: of n windows;
     parameters: of n; size: of the patches, a number or (h, w); colours, order: as for `transform`,
     which also says what applies to which channels. Z: (n, c, *size), bilinear; what lies outside a
-    source is its mirror image.
+    source is its mirror image. Threads as set by `threads` share the patches; results do not depend
+    on their number. Sources that are not contiguous are copied.
     Raises ValueError if a place has no source, numbers differ, or colours are missing.
     """
 

@@ -1,0 +1,16 @@
+import numpy as np
+import pytest
+
+from benchmarks.peak import FORGET, in_new_process, peak
+
+
+@pytest.mark.skipif(not FORGET.exists(), reason="the system does not tell a process its peak")
+def test_the_peak_is_that_of_the_call_even_if_memory_is_free_again():
+    np.ones(1 << 25)  # an earlier peak of 256 MB does not count
+    assert 60 < peak(lambda: np.ones(1 << 23).sum()) < 80
+
+
+def test_what_a_module_prints_is_read(tmp_path, monkeypatch):
+    (tmp_path / "answer.py").write_text("import sys; print(len(sys.argv[1:]))")
+    monkeypatch.chdir(tmp_path)
+    assert in_new_process("answer", "--threads", 2) == 2
