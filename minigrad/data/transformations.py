@@ -10,6 +10,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from ..kernels import cuda
+
 
 class Ranges(NamedTuple):
     """How far transformations may go; the defaults are the Exemplar paper's (section 2).
@@ -70,6 +72,7 @@ def transform(X, parameters):
     return contrast(warp(X, p.shift, p.scale, p.angle), p.power, p.factor, p.offset)
 
 
+@cuda.on_gpu(cuda.warp)
 def warp(X, shift, scale, angle):
     """Images moved, scaled and turned about their centre, resampled once, bilinear, 0 outside.
 

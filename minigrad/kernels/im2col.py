@@ -11,11 +11,13 @@ X (n, c, h, w), W (k, c / groups, r, s), Z (n, k, *out).
 import numpy as np
 
 from ..backend import array_module
+from . import cuda
 from .windows import Sliding, padded, taps, unpadded
 
 PIECE_BYTES = 1 << 21  # of columns: with fewer, calls cost; with more, they leave the cache
 
 
+@cuda.on_gpu(cuda.columns)
 def columns(X, g: Sliding, groups=1):
     """What the window sees of a few images at every place: (groups, c / groups r s, places n)."""
     P = padded(X, g, images_last=True)
@@ -25,16 +27,34 @@ def columns(X, g: Sliding, groups=1):
     return V.transpose(1, 4, 5, 2, 3, 0).reshape(groups, -1, height * width * n)
 
 
+@cuda.on_gpu(cuda.from_columns)
+def from_columns(C, g: Sliding, shape):
+    """Every column added back to the place it came from: a few images of a shape (n, c, h, w)."""
+    n, c, h, w = shape
+    C = C.reshape(c, -1, *g.out, n)
+    dP = padded(np.zeros(shape, C.dtype), g, images_last=True)
+    for i, tap in enumerate(taps(dP, g)):
+        tap += C[:, i].transpose(3, 0, 1, 2)
+    return unpadded(dP, g, h, w)
+
+
 def rows(Z, groups=1):
     """Outputs of a few images as the product W C makes them: (groups, k / groups, places n)."""
     k = Z.shape[1]
     return Z.transpose(1, 2, 3, 0).reshape(groups, k // groups, -1)
 
 
-def pieces(n, c, g: Sliding, itemsize):
-    """Slices of a few images each, whose columns stay in the cache."""
-    bytes_per_image = c * g.size[0] * g.size[1] * g.out[0] * g.out[1] * itemsize
-    step = PIECE_BYTES // bytes_per_image or 1
+@cuda.on_gpu(cuda.piece_bytes)
+def piece_bytes(A):
+    """How many bytes of columns are made at a time."""
+    return PIECE_BYTES
+
+
+def pieces(A, c, g: Sliding):
+    """Slices of a few images each, as many as A has, whose c columns stay in the cache."""
+    n = len(A)
+    bytes_per_image = c * g.size[0] * g.size[1] * g.out[0] * g.out[1] * A.itemsize
+    step = piece_bytes(A) // bytes_per_image or 1
     return (slice(i, min(i + step, n)) for i in range(0, n, step))
 
 
@@ -43,7 +63,7 @@ def forward(X, W, g: Sliding, groups=1):
     n, k = len(X), len(W)
     Wg = W.reshape(groups, k // groups, -1)
     Z = array_module(X).empty((n, k, *g.out), np.result_type(X, W))
-    for piece in pieces(n, X.shape[1], g, X.itemsize):
+    for piece in pieces(X, X.shape[1], g):
         product = Wg @ columns(X[piece], g, groups)
         Z[piece] = product.reshape(k, *g.out, -1).transpose(3, 0, 1, 2)
     return Z
@@ -54,7 +74,7 @@ def weights_gradient(X, dZ, g: Sliding, groups=1):
     k, c = dZ.shape[1], X.shape[1] // groups
     shape = (groups, k // groups, c * g.size[0] * g.size[1])
     dW = array_module(X).zeros(shape, np.result_type(X, dZ))
-    for piece in pieces(len(X), X.shape[1], g, X.itemsize):
+    for piece in pieces(X, X.shape[1], g):
         dW += rows(dZ[piece], groups) @ columns(X[piece], g, groups).swapaxes(-1, -2)
     return dW.reshape(k, c, *g.size)
 
@@ -65,10 +85,6 @@ def input_gradient(W, dZ, g: Sliding, image, groups=1):
     c = W.shape[1] * groups
     Wt = W.reshape(groups, k // groups, -1).swapaxes(-1, -2)
     dX = array_module(dZ).empty((n, c, *image), np.result_type(W, dZ))
-    for piece in pieces(n, c, g, dZ.itemsize):
-        C = (Wt @ rows(dZ[piece], groups)).reshape(c, -1, *g.out, piece.stop - piece.start)
-        dP = padded(np.zeros_like(dX[piece]), g, images_last=True)
-        for i, tap in enumerate(taps(dP, g)):
-            tap += C[:, i].transpose(3, 0, 1, 2)
-        dX[piece] = unpadded(dP, g, *image)
+    for piece in pieces(dZ, c, g):
+        dX[piece] = from_columns(Wt @ rows(dZ[piece], groups), g, dX[piece].shape)
     return dX
