@@ -25,6 +25,7 @@ FUNCTIONS, METHODS = cupy_names.pinned()
 SCALARS = (bool, int, float, complex, np.generic)
 BY_HOST = {"transpose", "split", "array_split"}  # CuPy reads their indices on the host
 GPP = shutil.which("g++")
+LIMIT = 1 << 40  # bytes of an array on the device
 
 
 def host(a, name):
@@ -72,6 +73,8 @@ class ndarray:
 
     def __init__(self, values):
         self._host = np.asarray(values)
+        if self._host.nbytes > LIMIT:
+            raise OutOfMemoryError(f"Out of memory allocating {self._host.nbytes:,} bytes")
 
     def get(self, stream=None, order="C", out=None, blocking=True):
         return self._host.copy(order)
@@ -91,6 +94,12 @@ class ndarray:
         if not hasattr(place, f.__name__):
             return NotImplemented
         return getattr(place, f.__name__)(*args, **options)
+
+    def __format__(self, spec):
+        return format(self._host, spec)
+
+    def __repr__(self):
+        return f"strict {self._host!r}"
 
     def __getitem__(self, i):
         i = host(i, "getitem")
@@ -217,7 +226,7 @@ def compiled(code, *options):
 
 
 class OutOfMemoryError(MemoryError):
-    """As cupy.cuda.memory has it."""
+    """As in cupy.cuda.memory."""
 
 
 @functools.cache
