@@ -93,7 +93,8 @@ class tf32:
     """Let products of float32 matrices on the GPU round their factors to 10 bits: `tf32(True)`.
 
     Or `with tf32(True): ...`. On tensor cores they are several times as fast, and right to some 3
-    digits instead of 7; sums stay float32, float64 and NumPy are as they were. Off by default.
+    digits instead of 7; sums stay float32. Off by default, and without effect on float64, on NumPy,
+    and on products of more than two axes, which CuPy computes in float32.
     Raises RuntimeError without a GPU, or for one of a compute capability below 8.0.
     Source: CuPy's environment variable CUPY_TF32, which sets the same for a whole process.
     """

@@ -4,38 +4,23 @@ The device is `strict`, a stand-in for CuPy: what silently became a NumPy array 
 and gradients are NumPy's, to rounding.
 """
 
-import importlib.util
 import re
 import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
 import strict
+from devices import NODES, arguments, assert_alike, options, steps, value_and_gradients
 from numeric import batch_last, normal
 from numpy.testing import assert_allclose
 
 import minigrad as mg
-from minigrad import learn, nodes
+from examples import two_layer
+from minigrad import learn
 from minigrad.data import surrogates
-from minigrad.tree import leaves, map_leaves
 from models import exemplar_cnn
 
-ROOT = Path(__file__).parent.parent
-NODES = {name: f for name, f in vars(nodes).items() if hasattr(f, "plain")}
-
-
-def table():
-    """What every node takes, as its own test has it."""
-    path = ROOT / "tests" / "nodes" / "test_every_node.py"
-    spec = importlib.util.spec_from_file_location("every_node", path)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-TAKES = table().TAKES
-A = table().A
+ERRORS = {np.float32: 1e-5, np.float64: 1e-12}
 WAITS = pytest.mark.xfail(raises=TypeError, strict=True, reason="its pooling is not yet connected")
 STAYING = [pytest.param(name, marks=WAITS) if name == "avgpool" else name for name in NODES]
 
@@ -47,70 +32,21 @@ def device(monkeypatch):
     return strict.install(monkeypatch)
 
 
-def of_dtype(args, dtype):
-    return map_leaves(
-        lambda a: a.astype(dtype) if isinstance(a, np.ndarray) and a.dtype.kind == "f" else a, args
-    )
-
-
-def both(f, args, options):
-    """(value, gradients of all float arrays) of a node, every entry with a weight of its own."""
-    leaf = lambda a: mg.var(a) if hasattr(a, "dtype") and a.dtype.kind == "f" else a
-    nodes = map_leaves(leaf, args)
-    Z = f(*nodes, **options())
-    G = np.random.default_rng(1).standard_normal(Z.shape).astype(Z.dtype)
-    mg.sum(Z * (mg.to_gpu(G) if isinstance(Z.value, strict.ndarray) else G)).backward()
-    gradients = [n.grad for n in leaves(nodes) if hasattr(n, "parents")]
-    return Z.value, gradients
-
-
 @pytest.mark.parametrize("dtype", [np.float32, np.float64], ids=lambda d: d.__name__)
 @pytest.mark.parametrize("name", STAYING)
 def test_every_node_stays_on_the_device(name, dtype):
-    args = of_dtype(TAKES.get(name, (A,)), dtype)
-    options = lambda: {"rng": np.random.default_rng(0)} if name == "dropout" else {}
-    expected = both(NODES[name], args, options)
-    got = both(NODES[name], mg.to_gpu(args), options)
-    for there, here in zip(leaves(got), leaves(expected), strict=True):
-        assert type(there) is strict.ndarray
-        assert there.dtype == here.dtype
-        error = 1e-12 if dtype is np.float64 else 1e-5
-        assert_allclose(there.get(), here, rtol=error, atol=error)
+    args = arguments(name, dtype)
+    there = value_and_gradients(name, mg.to_gpu(args))
+    assert_alike(there, value_and_gradients(name, args), strict.ndarray, ERRORS)
 
 
 @pytest.mark.parametrize("name", STAYING)
 def test_inference_stays_on_the_device_too(name):
-    options = {"rng": np.random.default_rng(0)} if name == "dropout" else {}
-    assert type(NODES[name](*mg.to_gpu(TAKES.get(name, (A,))), **options)) is strict.ndarray
+    Z = NODES[name](*mg.to_gpu(arguments(name, np.float64)), **options(name))
+    assert type(Z) is strict.ndarray
 
 
 # models and training steps
-
-
-def two_layer():
-    path = ROOT / "examples" / "two_layer.py"
-    spec = importlib.util.spec_from_file_location("two_layer", path)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-def steps(loss, U, data, optimiser, count=3, **options):
-    """The losses of some steps, and the parameters after them."""
-    losses = []
-    for _ in range(count):
-        L, dU = mg.value_and_grad(loss)(U, *data, **options)
-        optimiser.step(dU, 0.1)
-        losses.append(L)
-    return losses, U
-
-
-def alike(there, here, dtype):
-    for a, b in zip(leaves(there), leaves(here), strict=True):
-        assert type(a) is strict.ndarray
-        assert a.dtype == b.dtype == dtype
-        error = 1e-10 if dtype == np.float64 else 1e-4
-        assert_allclose(a.get(), b, rtol=error, atol=error)
 
 
 OPTIMISERS = [learn.Descent, learn.Momentum, learn.Adam]
@@ -118,13 +54,13 @@ OPTIMISERS = [learn.Descent, learn.Momentum, learn.Adam]
 
 @pytest.mark.parametrize("optimiser", OPTIMISERS, ids=lambda kind: kind.__name__)
 def test_the_two_layer_network_is_trained_on_the_device(optimiser):
-    example, rng = two_layer(), np.random.default_rng(0)
-    X, T = example.spiral(20, 3, rng)
-    U = example.initial(2, 10, 3, rng)
+    rng = np.random.default_rng(0)
+    X, T = two_layer.spiral(20, 3, rng)
+    U = two_layer.initial(2, 10, 3, rng)
     V = mg.to_gpu(U)
-    here = steps(example.loss, U, (X, T), optimiser(U))
-    there = steps(example.loss, V, mg.to_gpu((X, T)), optimiser(V))
-    alike(there, here, np.float64)
+    here = steps(two_layer.loss, U, (X, T), optimiser(U))
+    there = steps(two_layer.loss, V, mg.to_gpu((X, T)), optimiser(V))
+    assert_alike(there, here, strict.ndarray, ERRORS)
 
 
 def test_exemplar_cnn_is_trained_on_the_device_with_the_same_dropout():
@@ -136,28 +72,26 @@ def test_exemplar_cnn_is_trained_on_the_device_with_the_same_dropout():
         steps(exemplar_cnn.loss, W, data, learn.Momentum(W), rng=np.random.default_rng(1))
         for W, data in ((U, (X, T)), (V, mg.to_gpu((X, T))))
     )
-    alike(there, here, np.float32)
+    assert_alike(there, here, strict.ndarray, ERRORS)
     features = exemplar_cnn.features(mg.to_gpu(X), V)
     assert {type(block) for block in features} == {strict.ndarray}
 
 
 def test_the_training_loop_leaves_its_arrays_on_the_device(tmp_path):
-    example = two_layer()
-
     def run(move, folder, **options):
         rng = np.random.default_rng(0)
-        X, T = example.spiral(20, 3, rng)
-        U = move(example.initial(2, 10, 3, rng))
+        X, T = two_layer.spiral(20, 3, rng)
+        U = move(two_layer.initial(2, 10, 3, rng))
         log = learn.train(
-            example.loss, U, move((X, T)), rng=rng, batch=25, folder=tmp_path / folder, **options
+            two_layer.loss, U, move((X, T)), rng=rng, batch=25, folder=tmp_path / folder, **options
         )
         return [row["loss"] for row in log], U
 
     here, there = run(tuple, "here", epochs=3), run(mg.to_gpu, "there", epochs=3)
     assert_allclose(there[0], here[0], rtol=1e-12)
-    alike(there[1], here[1], np.float64)
+    assert_alike(there[1], here[1], strict.ndarray, ERRORS)
     again = run(mg.to_gpu, "there", epochs=3, resume=True)
-    alike(again[1], here[1], np.float64)
+    assert_alike(again[1], here[1], strict.ndarray, ERRORS)
 
 
 def test_a_run_that_diverges_names_its_culprit_on_the_device():

@@ -53,6 +53,18 @@ def piece_bytes(A):
     return PIECE_BYTES
 
 
+def products(A, B):
+    """The matrix product of every A and B, one at a time: (groups, n, k), (groups, k, m).
+
+    CuPy's product of many matrices copies those that are transposed, and knows no TF32.
+    """
+    xp = array_module(A)
+    Z = xp.empty((len(A), A.shape[1], B.shape[2]), xp.result_type(A, B))
+    for a, b, z in zip(A, B, Z):
+        xp.matmul(a, b, out=z)
+    return Z
+
+
 def columns(X, g: Sliding, groups=1):
     """What windows see of images at every place: (groups, c / groups r s, places n)."""
     n, c = X.shape[:2]

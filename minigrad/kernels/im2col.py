@@ -44,6 +44,12 @@ def rows(Z, groups=1):
     return Z.transpose(1, 2, 3, 0).reshape(groups, k // groups, -1)
 
 
+@cuda.on_gpu(cuda.products)
+def products(A, B):
+    """A product for each group."""
+    return A @ B
+
+
 @cuda.on_gpu(cuda.piece_bytes)
 def piece_bytes(A):
     """How many bytes of columns are made at a time."""
@@ -64,8 +70,8 @@ def forward(X, W, g: Sliding, groups=1):
     Wg = W.reshape(groups, k // groups, -1)
     Z = array_module(X).empty((n, k, *g.out), np.result_type(X, W))
     for piece in pieces(X, X.shape[1], g):
-        product = Wg @ columns(X[piece], g, groups)
-        Z[piece] = product.reshape(k, *g.out, -1).transpose(3, 0, 1, 2)
+        ZC = products(Wg, columns(X[piece], g, groups))
+        Z[piece] = ZC.reshape(k, *g.out, -1).transpose(3, 0, 1, 2)
     return Z
 
 
@@ -75,7 +81,8 @@ def weights_gradient(X, dZ, g: Sliding, groups=1):
     shape = (groups, k // groups, c * g.size[0] * g.size[1])
     dW = array_module(X).zeros(shape, np.result_type(X, dZ))
     for piece in pieces(X, X.shape[1], g):
-        dW += rows(dZ[piece], groups) @ columns(X[piece], g, groups).swapaxes(-1, -2)
+        C = columns(X[piece], g, groups)
+        dW += products(rows(dZ[piece], groups), C.swapaxes(-1, -2))
     return dW.reshape(k, c, *g.size)
 
 
@@ -86,5 +93,5 @@ def input_gradient(W, dZ, g: Sliding, image, groups=1):
     Wt = W.reshape(groups, k // groups, -1).swapaxes(-1, -2)
     dX = array_module(dZ).empty((n, c, *image), np.result_type(W, dZ))
     for piece in pieces(dZ, c, g):
-        dX[piece] = from_columns(Wt @ rows(dZ[piece], groups), g, dX[piece].shape)
+        dX[piece] = from_columns(products(Wt, rows(dZ[piece], groups)), g, dX[piece].shape)
     return dX
