@@ -17,6 +17,10 @@ import numpy as np
 from .tree import map_leaves, paths
 
 
+class NoGPU(RuntimeError):
+    """There is no GPU to compute on, or no CuPy; the message says which."""
+
+
 def array_module(array: Any) -> ModuleType:
     """The module that made the array: cupy for its arrays, numpy for all others."""
     if isinstance(array, np.ndarray):
@@ -40,8 +44,8 @@ def zeros_like(array: Any) -> Any:
 def to_gpu(tree: Any) -> Any:
     """The nest with copies on the GPU of its NumPy arrays, in their memory order, as CuPy arrays.
 
-    What is there already, and what is no array, stays as it is. Raises RuntimeError without CuPy
-    or a GPU, MemoryError if an array does not fit, TypeError for Nodes: move, then `var`.
+    What is there already, and what is no array, stays as it is. Raises NoGPU without CuPy or a GPU,
+    MemoryError if an array does not fit, TypeError for Nodes: move, then `var`.
 
     >>> to_gpu(({"rate": 0.1}, None))
     ({'rate': 0.1}, None)
@@ -84,7 +88,7 @@ def gpu_available() -> bool:
     """
     try:
         _cupy("gpu_available")
-    except RuntimeError:
+    except NoGPU:
         return False
     return True
 
@@ -95,7 +99,7 @@ class tf32:
     Or `with tf32(True): ...`. On tensor cores they are several times as fast, and right to some 3
     digits instead of 7; sums stay float32. Off by default, and without effect on float64, on NumPy,
     and on products of more than two axes, which CuPy computes in float32.
-    Raises RuntimeError without a GPU, or for one of a compute capability below 8.0.
+    Raises NoGPU without one, or for one of a compute capability below 8.0.
     Source: CuPy's environment variable CUPY_TF32, which sets the same for a whole process.
     """
 
@@ -105,7 +109,7 @@ class tf32:
 
         capability = cupy.cuda.Device().compute_capability
         if on and int(capability) < 80:
-            raise RuntimeError(
+            raise NoGPU(
                 f"tf32: this GPU has none: its compute capability is {capability}, 80 is needed"
             )
         self._set = lambda kind: products.set_compute_type(np.float32, kind)
@@ -134,16 +138,16 @@ def refuse_nodes(name: str, tree: Any) -> None:
 
 
 def _cupy(name: str) -> Any:
-    """CuPy, if a GPU computes; else RuntimeError with a sentence in the name of the caller."""
+    """CuPy, if a GPU computes; else NoGPU with a sentence in the name of the caller."""
     try:
         import cupy
     except Exception as error:  # broken installations fail in many ways
-        raise RuntimeError(
+        raise NoGPU(
             f"{name}: CuPy cannot be imported ({error}). On a machine with an NVIDIA GPU: "
             "pip install 'minigrad-lectures[gpu]'"
         ) from error
     try:
         (cupy.zeros(1) + 1).sum().item()  # compiles and runs a kernel: all that can be missing
     except Exception as error:
-        raise RuntimeError(f"{name}: no GPU answers to CuPy {cupy.__version__}: {error}") from error
+        raise NoGPU(f"{name}: no GPU answers to CuPy {cupy.__version__}: {error}") from error
     return cupy
