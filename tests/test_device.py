@@ -6,6 +6,7 @@ and gradients are NumPy's, to rounding.
 
 import re
 import sys
+import types
 
 import numpy as np
 import pytest
@@ -210,6 +211,49 @@ def test_steps_are_taken_by_hand_on_the_device():
     assert repr(L) == f"<entropy {float(L)} float64>"
 
 
+@pytest.fixture
+def compute_type(monkeypatch):
+    """What CuPy multiplies float32 matrices in, as its private module has it."""
+    now = {np.float32: "full"}
+    products = types.SimpleNamespace(
+        COMPUTE_TYPE_TF32="TF32",
+        COMPUTE_TYPE_DEFAULT="full",
+        get_compute_type=now.__getitem__,
+        set_compute_type=now.__setitem__,
+    )
+    core = types.SimpleNamespace(_routines_linalg=products)
+    monkeypatch.setitem(sys.modules, "cupy._core", core)
+    return lambda: now[np.float32]
+
+
+def of_capability(monkeypatch, capability):
+    device = types.SimpleNamespace(compute_capability=capability)
+    cuda = types.SimpleNamespace(Device=lambda: device)
+    monkeypatch.setattr(sys.modules["cupy"], "cuda", cuda, raising=False)
+
+
+def test_tf32_is_set_for_good_or_for_the_time_of_a_with(monkeypatch, compute_type):
+    of_capability(monkeypatch, "90")
+    with mg.tf32(True):
+        assert compute_type() == "TF32"
+        with mg.tf32(False):
+            assert compute_type() == "full"
+        assert compute_type() == "TF32"
+    assert compute_type() == "full"
+    mg.tf32(True)
+    assert compute_type() == "TF32"
+
+
+def test_a_gpu_without_tf32_says_so(monkeypatch, compute_type):
+    of_capability(monkeypatch, "75")
+    with pytest.raises(
+        RuntimeError, match="^tf32: this GPU has none: its compute capability is 75"
+    ):
+        mg.tf32(True)
+    mg.tf32(False)
+    assert compute_type() == "full"
+
+
 def test_without_a_device_everything_says_so(monkeypatch):
     assert mg.gpu_available()
 
@@ -230,3 +274,15 @@ def test_without_a_device_everything_says_so(monkeypatch):
         mg.to_gpu(X)
     assert mg.to_gpu((3, None)) == (3, None)
     assert mg.to_cpu(X) is X
+
+
+def test_the_example_runs_on_the_device(monkeypatch, tmp_path, capsys):
+    def briefly(*args, epochs, **options):
+        return learn.train(*args, epochs=1, **options)
+
+    monkeypatch.setattr(two_layer, "train", briefly)
+    said = []
+    for where in ("cpu", "gpu"):
+        two_layer.main(["--folder", str(tmp_path), "--device", where], standalone_mode=False)
+        said.append(capsys.readouterr().out.splitlines()[:2])
+    assert said[0] == said[1]
