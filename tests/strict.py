@@ -181,6 +181,12 @@ def moved(a, dtype=None, order="K", copy=None):
     return ndarray(np.array(given, dtype, order=order or "K", copy=copy))
 
 
+def strided(name, *parameters):
+    """cupy.lib.stride_tricks.name: a view."""
+    f = getattr(np.lib.stride_tricks, name)
+    return lambda *args, **options: called(f, name, parameters, args, options)
+
+
 class RawModule:
     """CUDA text as g++ compiles it; its functions take what CuPy passes on."""
 
@@ -238,6 +244,11 @@ def module():
     for name in ("float32", "float64", "int64", "int32", "bool_", "pi", "inf", "nan", "newaxis"):
         setattr(cupy, name, getattr(np, name))
     cupy.array = cupy.asarray = moved
+    tricks = types.SimpleNamespace(
+        as_strided=strided("as_strided", "x", "shape", "strides"),
+        sliding_window_view=strided("sliding_window_view", "x", "window_shape", "axis"),
+    )
+    cupy.lib = types.SimpleNamespace(stride_tricks=tricks)
     cupy.ndarray, cupy.RawModule, cupy.__version__ = ndarray, RawModule, "strict"
     return cupy
 

@@ -246,9 +246,7 @@ def test_tf32_is_set_for_good_or_for_the_time_of_a_with(monkeypatch, compute_typ
 
 def test_a_gpu_without_tf32_says_so(monkeypatch, compute_type):
     of_capability(monkeypatch, "75")
-    with pytest.raises(
-        RuntimeError, match="^tf32: this GPU has none: its compute capability is 7"
-    ):
+    with pytest.raises(RuntimeError, match="^tf32: this GPU has none: its compute capability is 7"):
         mg.tf32(True)
     mg.tf32(False)
     assert compute_type() == "full"

@@ -27,7 +27,7 @@ from .windows import Sliding
 TEXT = Path(__file__).with_name("gather.cu")
 REALS = {"float32": "float", "float64": "double"}
 BLOCK = 256  # threads
-PIECE_BYTES = 1 << 28  # of columns at a time: large products for the GPU, a bounded place for them
+CHUNK_BYTES = 1 << 28  # of columns at a time: large products for the GPU, a bounded place for them
 
 
 def on_gpu(kernel: Callable) -> Callable:
@@ -48,9 +48,9 @@ def on_gpu(kernel: Callable) -> Callable:
     return beside
 
 
-def piece_bytes(A):
+def chunk_bytes(A):
     """How many bytes of columns are made at a time."""
-    return PIECE_BYTES
+    return CHUNK_BYTES
 
 
 def products(A, B):

@@ -50,8 +50,8 @@ def products(A, B):
     return A @ B
 
 
-@cuda.on_gpu(cuda.piece_bytes)
-def piece_bytes(A):
+@cuda.on_gpu(cuda.chunk_bytes)
+def chunk_bytes(A):
     """How many bytes of columns are made at a time."""
     return PIECE_BYTES
 
@@ -60,7 +60,7 @@ def pieces(A, c, g: Sliding):
     """Slices of a few images each, as many as A has, whose c columns stay in the cache."""
     n = len(A)
     bytes_per_image = c * g.size[0] * g.size[1] * g.out[0] * g.out[1] * A.itemsize
-    step = piece_bytes(A) // bytes_per_image or 1
+    step = chunk_bytes(A) // bytes_per_image or 1
     return (slice(i, min(i + step, n)) for i in range(0, n, step))
 
 
