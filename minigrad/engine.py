@@ -258,7 +258,7 @@ def _nodes(a: Any) -> bool:
 
 def _split(f: Callable, args: tuple, options: dict) -> tuple[list, list, tuple]:
     """The plain arguments of a call, the Nodes among them, and the arguments as they are now."""
-    found, nests = list[Any](), list[Any]()
+    found, nests = [], []  # type: ignore[var-annotated]
     plain = [_plain(a, found, nests) for a in args]
     if options:
         faults.check_options(f.__name__, {k: _nodes(option) for k, option in options.items()})

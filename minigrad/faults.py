@@ -193,14 +193,15 @@ def explain_back(f: Callable, args: Sequence, gradients: Sequence, error: BaseEx
     error.add_note(f"in the back of {call(f, args)}")
 
 
+_OF_NUMPY = (np.ndarray, np.generic, float, int)
+
+
 def one_device(f: Callable, value: Any, args: Sequence, error: Exception | None = None) -> Any:
     """What f made of args; refused if some are NumPy's arrays and others on the GPU.
 
     CuPy takes an index of NumPy's without a word, other arrays with an error that names none.
     """
-    if error is None and (
-        isinstance(value, np.ndarray) or not hasattr(value, "__array_function__")
-    ):
+    if error is None and isinstance(value, _OF_NUMPY):
         return value
     arrays = [(path, a) for path, a in named(f, args) if hasattr(a, "__array_function__")]
     sides = [
