@@ -1,6 +1,7 @@
 """Exemplar-CNN on handwritten digits: features learned without a label, judged with very few.
 
-    python -m examples.exemplar_digits            half a minute to a minute on two cores
+    python -m examples.exemplar_digits            half a minute to a minute on two cores;
+                                                  --device gpu: on a GPU
 
 400 unlabeled digits are the seeds, each a class of its own, made of 50 versions: shifted, scaled,
 turned, with other contrast. A small network learns to tell the seeds apart; what its layers see of
@@ -25,7 +26,8 @@ import click
 import numpy as np
 from minigrad.models import exemplar_cnn
 
-from minigrad.cli import run
+from minigrad import to_cpu
+from minigrad.cli import device, run
 from minigrad.data import Ranges, digits, surrogates
 from minigrad.evaluate import label_draws, nearest, scaled, svm_scores
 from minigrad.learn import Momentum, as_csv, count, linear, train, write_whole
@@ -60,7 +62,8 @@ BATCH, RATE, MOMENTUM = 100, 0.05, 0.9
     help="Where the results go.",
 )
 @click.option("--resume", is_flag=True, help="Go on from the folder's checkpoint.")
-def main(seed, seeds, versions, epochs, folder, resume):
+@device
+def main(seed, seeds, versions, epochs, folder, resume, move):
     start = time.perf_counter()
     X, T = digits()
     half = len(X) // 2  # in the data set's order: seeds and labels before, test images after
@@ -72,9 +75,9 @@ def main(seed, seeds, versions, epochs, folder, resume):
 
     rng = np.random.default_rng(seed)
     originals = X[rng.choice(half, seeds, replace=False)]
-    V, S = surrogates(originals, versions, rng, RANGES)
-    mean = V[rng.choice(len(V), min(2000, len(V)), replace=False)].mean(0)
-    U = exemplar_cnn.initial(rng, classes=seeds)
+    V, S = surrogates(move(originals), versions, rng, RANGES)
+    mean = V[move(rng.choice(len(V), min(2000, len(V)), replace=False))].mean(0)
+    U = move(exemplar_cnn.initial(rng, classes=seeds))
     random = map_leaves(np.copy, U)
     print(f"{seeds} seeds x {versions} versions, {epochs} times over, {count(U):,} parameters")
     log = train(
@@ -93,12 +96,13 @@ def main(seed, seeds, versions, epochs, folder, resume):
     trained = log[-1]["seconds"]
     print(f"trained in {trained:.0f} s, loss {log[0]['loss']:.2f} -> {log[-1]['loss']:.2f}\n")
 
-    plain = 2 * (X - mean)
+    plain = 2 * (move(X) - mean)
     blocks = {
         "raw pixels": [X.reshape(len(X), -1)],
-        "random weights": exemplar_cnn.features(plain, random),
-        "Exemplar-CNN": exemplar_cnn.features(plain, U)[1:],
+        "random weights": to_cpu(exemplar_cnn.features(plain, random)),
+        "Exemplar-CNN": to_cpu(exemplar_cnn.features(plain, U)[1:]),
     }
+    U, random, V = to_cpu((U, random, V))
     features = {
         name: scaled([b[:half] for b in parts], [b[half:] for b in parts])
         for name, parts in blocks.items()

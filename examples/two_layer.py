@@ -1,6 +1,6 @@
 """The lecture's two-layer network: on a spiral, with its decision regions drawn, and on digits.
 
-    python -m examples.two_layer                  a few seconds
+    python -m examples.two_layer                  a few seconds; --device gpu: on a GPU
 
     A1 = affine(X, (W1, b1));  Z = relu(A1);  A2 = affine(Z, (W2, b2))
     D = entropy(A2, T);  R = decay((W1, W2));  L = D + R
@@ -19,8 +19,8 @@ from pathlib import Path
 import click
 import numpy as np
 
-from minigrad import affine, block, decay, entropy, relu
-from minigrad.cli import run
+from minigrad import affine, block, decay, entropy, relu, to_cpu
+from minigrad.cli import device, run
 from minigrad.data import digits
 from minigrad.learn import cosine, he, train, write_whole
 from minigrad.stepper import figures
@@ -84,23 +84,24 @@ def regions(X, T, U):
     help="Of all random numbers of the run.",
 )
 @click.option("--folder", default="runs/two-layer", show_default=True, type=Path)
-def main(seed, folder):
+@device
+def main(seed, folder, move):
     start = time.perf_counter()
     folder.mkdir(parents=True, exist_ok=True)
     rng = np.random.default_rng(seed)
-    X, T = spiral(100, 3, rng)
-    U = initial(2, 100, 3, rng)
+    X, T = move(spiral(100, 3, rng))
+    U = move(initial(2, 100, 3, rng))
     train(loss, U, (X, T), rng=rng, epochs=1000, batch=100, rate=cosine(0.3))
-    right = (model(X, U).argmax(1) == T).mean()
+    right = float((model(X, U).argmax(1) == T).mean())
     print(f"spiral, {len(X)} points of 3 classes: {right:.1%} of them on the right side")
-    write_whole(folder / "spiral.png", figures.png(regions(X, T, U)))
+    write_whole(folder / "spiral.png", figures.png(regions(*to_cpu((X, T, U)))))
 
-    images, T = digits(8)
+    images, T = move(digits(8))
     X = images.reshape(len(images), -1).astype(float)
     half = len(X) // 2
-    U = initial(64, 100, 10, rng)
+    U = move(initial(64, 100, 10, rng))
     train(loss, U, (X[:half], T[:half]), rng=rng, epochs=100, batch=32, rate=cosine(0.1))
-    right = (model(X[half:], U).argmax(1) == T[half:]).mean()
+    right = float((model(X[half:], U).argmax(1) == T[half:]).mean())
     print(f"digits, half to learn from, half to test: {right:.1%} of the test half")
     print(f"{folder / 'spiral.png'} has the regions; {time.perf_counter() - start:.0f} s in all")
 

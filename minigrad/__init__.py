@@ -9,6 +9,7 @@
 array([-0.167,  0.083,  0.083])
 """
 
+from .backend import gpu_available, tf32, to_cpu, to_gpu
 from .engine import Node, block, detach, grad, node, value_and_grad, var
 from .gradcheck import check
 from .kernels.parallel import threads
@@ -90,6 +91,7 @@ __all__ = [
     "exp",
     "explain",
     "flatten",
+    "gpu_available",
     "grad",
     "index",
     "leaky_relu",
@@ -121,7 +123,10 @@ __all__ = [
     "sub",
     "take",
     "tanh",
+    "tf32",
     "threads",
+    "to_cpu",
+    "to_gpu",
     "transpose",
     "upsample",
     "value_and_grad",

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from . import faults
+from .backend import NoGPU, to_cpu, to_gpu
 from .gradcheck import Unfit, check
 from .gradcheck.assignment import arguments, functions, guessed
 from .learn.checkpoint import CheckpointError
@@ -27,14 +28,31 @@ def run(command: Any) -> None:
         _stop(str(stop.__cause__ or "") or "stopped", 130)
     except click.ClickException as mistake:
         _stop(mistake.format_message(), 2)
-    except (CheckpointError, Unfit) as mistake:
+    except (CheckpointError, NoGPU, Unfit) as mistake:
         _stop(str(mistake), 2)
     except OSError as mistake:
         words = mistake.strerror or str(mistake)
         _stop(f"{mistake.filename}: {words}" if mistake.filename else words, 2)
-    except NotFinite as failure:
+    except (NotFinite, MemoryError) as failure:
         _stop(str(failure), 1)
     sys.exit(code if isinstance(code, int) else 0)  # the code that the command chose, if any
+
+
+def device(command: Any) -> Any:
+    """Give a click command the option --device, cpu or gpu, and with it `move`: to_cpu or to_gpu.
+
+    Without a GPU, gpu ends it before it begins.
+    """
+    import click
+
+    def move(context, option, where):
+        chosen = {"cpu": to_cpu, "gpu": to_gpu}[where]
+        chosen(np.zeros(1))
+        return chosen
+
+    kinds = click.Choice(["cpu", "gpu"])
+    options: Any = {"default": "cpu", "show_default": True, "help": "Where it computes."}
+    return click.option("--device", "move", type=kinds, callback=move, **options)(command)
 
 
 def _stop(sentence: str, code: int) -> None:

@@ -164,10 +164,11 @@ class Node:
 
     def _deposit(self, since=-1):
         """Call the back on the gradients of value and arguments."""
-        gradients = [_gradients(a, since) for a in self.args[: self._count]]
-        if len(gradients) < self._count:  # the others were left at their defaults
-            gradients += [Unwanted(None)] * (self._count - len(gradients))
+        gradients = []
         try:
+            gradients += [_gradients(a, since) for a in self.args[: self._count]]
+            if len(gradients) < self._count:  # the others were left at their defaults
+                gradients += [Unwanted(None)] * (self._count - len(gradients))
             self._back(self.grad, *gradients)
         except BaseException as error:
             if self._program:
@@ -257,8 +258,7 @@ def _nodes(a: Any) -> bool:
 
 def _split(f: Callable, args: tuple, options: dict) -> tuple[list, list, tuple]:
     """The plain arguments of a call, the Nodes among them, and the arguments as they are now."""
-    found: list = []
-    nests: list = []
+    found, nests = [], []  # type: ignore[var-annotated]
     plain = [_plain(a, found, nests) for a in args]
     if options:
         faults.check_options(f.__name__, {k: _nodes(option) for k, option in options.items()})
@@ -274,7 +274,7 @@ def _array(f: Callable, value: Any, plain: list) -> Any:
         return np.asarray(value, next((d for d in dtypes if d.kind == "f"), None))
     if type(value) is Node or not hasattr(value, "__array_function__"):
         raise TypeError(faults.not_a_value(f.__name__, value))
-    return value
+    return faults.one_device(f, value, plain)
 
 
 def node(f: Callable) -> Callable:
@@ -301,7 +301,7 @@ def node(f: Callable) -> Callable:
             raise TypeError(faults.not_a_pair(f.__name__, result))
         value, back = result
         if not found and type(value) is not Node:
-            return value
+            return value if type(value) is np.ndarray else faults.one_device(f, value, plain)
         if type(value) is not np.ndarray:
             value = _array(f, value, plain)
         nonlocal arity

@@ -155,7 +155,10 @@ def call(f: Callable, args: Sequence) -> str:
 
 
 def explain_forward(f: Callable, args: Sequence, error: Exception) -> None:
-    """Say in a sentence which shapes do not fit; otherwise note which node failed."""
+    """Say in a sentence which shapes or devices do not fit, or what took the memory; else note."""
+    one_device(f, None, args, error)
+    if isinstance(error, MemoryError):
+        raise MemoryError(f"{call(f, args)}: {error}") from error
     sentence = _misfit(error)
     if sentence:
         raise ValueError(f"{f.__name__}: {sentence}") from error
@@ -169,6 +172,8 @@ def explain_forward(f: Callable, args: Sequence, error: Exception) -> None:
 
 def explain_back(f: Callable, args: Sequence, gradients: Sequence, error: BaseException) -> None:
     """Say which deposit has the wrong shape, and into which argument; otherwise note the node."""
+    if isinstance(error, MemoryError):
+        raise MemoryError(f"in the back of {call(f, args)}: {error}") from error
     expression, frame = _failed(error)
     if isinstance(error, ValueError) and isinstance(expression, ast.AugAssign):
         target = _evaluate(expression.target, frame)
@@ -186,6 +191,31 @@ def explain_back(f: Callable, args: Sequence, gradients: Sequence, error: BaseEx
     if sentence:
         raise ValueError(f"{f.__name__}: in its back, {sentence}") from error
     error.add_note(f"in the back of {call(f, args)}")
+
+
+_OF_NUMPY = (np.ndarray, np.generic, float, int)
+
+
+def one_device(f: Callable, value: Any, args: Sequence, error: Exception | None = None) -> Any:
+    """What f made of args; refused if some are NumPy's arrays and others on the GPU.
+
+    CuPy takes an index of NumPy's without a word, other arrays with an error that names none.
+    """
+    if error is None and isinstance(value, _OF_NUMPY):
+        return value
+    arrays = [(path, a) for path, a in named(f, args) if hasattr(a, "__array_function__")]
+    sides = [
+        " and ".join(
+            f"{path} {a.shape}" for path, a in arrays if isinstance(a, np.ndarray) is numpy
+        )
+        for numpy in (True, False)
+    ]
+    if all(sides):
+        raise TypeError(
+            f"{f.__name__}: arrays on two devices: {sides[0]} in NumPy, {sides[1]} on the GPU: "
+            "move one side, with to_gpu or to_cpu"
+        ) from error
+    return value
 
 
 def refused_deposit(error: BaseException) -> tuple[Any, Any]:

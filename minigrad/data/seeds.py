@@ -8,6 +8,7 @@
 
 import numpy as np
 
+from ..backend import array_module
 from .transformations import Ranges, draw, principal_colours, transform
 
 
@@ -16,6 +17,7 @@ def surrogates(seeds, versions, rng, ranges=Ranges()):  # noqa: B008 (immutable)
 
     seeds: (n, c, h, w) in [0, 1]; versions: of each seed; rng: a numpy Generator. Without three
     channels there are no colours: of the ranges, those of shift, scale, rotation and value apply.
+    Of seeds on a GPU all is made there, with the same parameters.
     Raises ValueError without seeds or versions, or for seeds that are not finite.
     Source: Exemplar-CNN (Dosovitskiy et al., TPAMI 2016), section 2.
     """
@@ -27,7 +29,10 @@ def surrogates(seeds, versions, rng, ranges=Ranges()):  # noqa: B008 (immutable)
     if not np.isfinite(seeds).all():
         raise ValueError(f"surrogates: seeds {seeds.shape} hold values that are not finite")
     T = np.repeat(np.arange(len(seeds)), versions)
+    colours = None
     if seeds.shape[1] == 3:
-        return transform(seeds, draw(len(T), rng, ranges), principal_colours(seeds), T), T
-    grey = ranges._replace(saturation=None, components=None, hue=None)
-    return transform(seeds, draw(len(T), rng, grey), index=T), T
+        colours = principal_colours(seeds)
+    else:
+        ranges = ranges._replace(saturation=None, components=None, hue=None)
+    X = transform(seeds, draw(len(T), rng, ranges), colours, T)
+    return X, array_module(seeds).asarray(T)

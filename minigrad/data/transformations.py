@@ -27,12 +27,14 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from ..backend import array_module, to_cpu
 from ..kernels.colours import hsv, raised, rgb
 from ..kernels.memory import empty
 from ..kernels.order import images
 from ..kernels.parallel import each
 from ..kernels.resampling import bilinear
 
+GPU_CHUNK = 1 << 24  # pixels at a time on a GPU, which wants many
 CHUNK = 1 << 16  # pixels at a time: more leave the cache, and a batch is to serve several threads
 
 
@@ -162,6 +164,7 @@ def principal_colours(images):
     >>> abs(principal_colours(greys).directions[:, 0]).round(6)
     array([0.707107, 0.707107, 0.      ])
     """
+    images = to_cpu(images)
     _valued("principal_colours", images)
     if images.shape[1] != 3:
         raise ValueError(f"principal_colours: images are (n, 3, h, w), not {images.shape}")
@@ -183,7 +186,8 @@ def transform(X, parameters, colours=None, index=None, order="first"):
     principal_colours of all images, needed for the components. With others only value does, for all
     channels alike: see `contrast`. index: (m,), which images to transform, the same ones as often
     as wanted; by default each once. order: "first" or "last", where the batch stands in memory; a
-    first convolution wants it last. Z: (m, c, h, w).
+    first convolution wants it last. Z: (m, c, h, w). What is done to images on a GPU is done there;
+    parameters, colours and index are NumPy's all the same, as they are drawn, and go there.
     Raises ValueError if the numbers of images and parameters differ, or colours are missing.
     """
     sides = h, w = X.shape[2:]
@@ -216,7 +220,7 @@ def patches(sources, places, parameters, size=32, colours=None, order="first"):
         np.minimum(y, 2 * (side - 1) - y, out=y)
         np.clip(y, 0, side - 1, out=y)
 
-    sides, X = _pair(size), np.ascontiguousarray(sources)
+    sides, X = _pair(size), array_module(sources).ascontiguousarray(sources)
     image = X.shape[2:]
     return _transformed("patches", X, mirrored, image, places, parameters, sides, colours, order)
 
@@ -229,26 +233,27 @@ def _transformed(name, P, fold, image, places, parameters, sides, colours, order
     n, c, (h, w) = len(places.index), P.shape[1], sides
     _agree(name, P, places, parameters, colours, order)
     kind = P.dtype if P.dtype.kind == "f" else np.dtype(np.float32)
-    Z = images(empty((h, w, c, n), kind)) if order == "last" else empty((n, c, h, w), kind)
-    many = max(1, CHUNK // (h * w))
+    xp = array_module(P)
+    Z = images(empty((h, w, c, n), kind, xp)) if order == "last" else empty((n, c, h, w), kind, xp)
+    many = max(1, (CHUNK if xp is np else GPU_CHUNK) // (h * w))
 
     def some(first):
         rows = slice(first, first + many)
         here, p = (
             type(t)(*(None if v is None else v[rows] for v in t)) for t in (places, parameters)
         )
-        y, x = _coordinates(here, p, sides, kind)
+        y, x = _coordinates(here, p, sides, kind, xp)
         for s, side in ((y, image[0]), (x, image[1])):
             fold(s, side)
-        R = empty((c, *y.shape), kind)
-        bilinear(P, here.index, y, x, R)
+        R = empty((c, *y.shape), kind, xp)
+        bilinear(P, xp.asarray(here.index), y, x, R)
         if _white(P) != 1:
             R *= kind.type(1 / _white(P))
         if order == "first":
             recolour(R, p, Z[rows].reshape(-1, c, h * w).swapaxes(0, 1))
         else:
             # longer than a power of two: else a pixel of all images meets in the same cache lines
-            A = empty((c, len(y), h * w + 16), kind)[..., : h * w]
+            A = empty((c, len(y), h * w + 16), kind, xp)[..., : h * w]
             recolour(R, p, A)
             Z[rows] = A.swapaxes(0, 1).reshape(-1, c, h, w)
 
@@ -258,7 +263,8 @@ def _transformed(name, P, fold, image, places, parameters, sides, colours, order
         elif p.value is None:
             A[...] = R
         else:
-            A[...] = contrast(R[..., None].swapaxes(0, 1), *p.value.T)[..., 0].swapaxes(0, 1)
+            value = xp.asarray(p.value).T
+            A[...] = contrast(R[..., None].swapaxes(0, 1), *value)[..., 0].swapaxes(0, 1)
 
     each(some, range(0, n, many))
     return Z
@@ -266,13 +272,14 @@ def _transformed(name, P, fold, image, places, parameters, sides, colours, order
 
 def _recolour(R, p, colours, A):
     """Contrast 1, contrast 2 and colour: A from R, which is changed.  (3, n, q), in [0, 1]."""
+    xp = array_module(R)
     if p.components is not None:
         mean, V = colours
         M = (V * p.components[:, None]) @ V.T
         rest = mean - M @ mean
-        B = empty(R.shape, R.dtype)
-        np.matmul(M.astype(R.dtype), R.swapaxes(0, 1), out=B.swapaxes(0, 1))
-        B += rest.T.astype(R.dtype)[..., None]  # mean + M (R - mean)
+        B = empty(R.shape, R.dtype, xp)
+        xp.matmul(xp.asarray(M, R.dtype), R.swapaxes(0, 1), out=B.swapaxes(0, 1))
+        B += xp.asarray(rest.T, R.dtype)[..., None]  # mean + M (R - mean)
         R = np.clip(B, 0, 1, out=B)
     if p.value is None and p.saturation is None and p.hue is None:
         A[...] = R
@@ -280,25 +287,25 @@ def _recolour(R, p, colours, A):
     H, S, V = hsv(R)
     for plane, change in ((V, p.value), (S, p.saturation)):
         if change is not None:
-            raised(plane, *change.astype(R.dtype).T)
+            raised(plane, *xp.asarray(change, R.dtype).T)
     if p.hue is not None:
-        H += (6 * p.hue).astype(R.dtype)[:, None]
+        H += xp.asarray(6 * p.hue, R.dtype)[:, None]
     rgb(H, S, V, A)
 
 
-def _coordinates(places, parameters, sides, kind):
+def _coordinates(places, parameters, sides, kind, xp):
     """Where in its source each pixel of each patch is looked up: (y, x), each (n, h w).
 
     (y, x)(q) = (R(-angle) q + shift sides) / zoom + centre, q from the centre of the patch.
     """
-    zoom, cosine, sine, shift = _map(places, parameters, sides, kind)
-    down, right = np.meshgrid(
-        *(np.arange(side, dtype=kind) - kind.type(side - 1) / 2 for side in sides), indexing="ij"
+    zoom, cosine, sine, shift = map(xp.asarray, _map(places, parameters, sides, kind))
+    down, right = xp.meshgrid(
+        *(xp.arange(side, dtype=kind) - kind.type(side - 1) / 2 for side in sides), indexing="ij"
     )
-    centre = np.asarray(places.centre, kind)
+    centre = xp.asarray(places.centre, kind)
     coordinates = []
     for axis, (a, b) in enumerate(((cosine, sine), (-sine, cosine))):
-        s, t = (empty((len(zoom), down.size), kind) for _ in range(2))
+        s, t = (empty((len(zoom), down.size), kind, xp) for _ in range(2))
         np.multiply(a[:, None], down.ravel(), out=s)
         s += np.multiply(b[:, None], right.ravel(), out=t)
         s += centre[:, axis, None]

@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from ..backend import array_module
 from .memory import empty
 
 
@@ -25,8 +26,9 @@ def hsv(R: Any) -> tuple[Any, Any, Any]:
     """
     r, g, b = R
     tiny = np.finfo(R.dtype).tiny  # added, it changes nothing but 0: 0 / tiny = 0
-    V, C, H, S, T = (empty(r.shape, R.dtype) for _ in range(5))
-    red, green, blue = (empty(r.shape, bool) for _ in range(3))
+    xp = array_module(R)
+    V, C, H, S, T = (empty(r.shape, R.dtype, xp) for _ in range(5))
+    red, green, blue = (empty(r.shape, bool, xp) for _ in range(3))
     np.maximum(r, g, out=V)
     np.maximum(V, b, out=V)
     np.minimum(r, g, out=C)
@@ -60,7 +62,7 @@ def rgb(H: Any, S: Any, V: Any, R: Any) -> None:
 
     H: (n, q), in sixths of the circle, any number; S, V: (n, q), S is changed; R: (3, n, q).
     """
-    k, T = (empty(H.shape, H.dtype) for _ in range(2))
+    k, T = (empty(H.shape, H.dtype, array_module(H)) for _ in range(2))
     S *= V
     for channel, start in enumerate((5, 3, 1)):
         np.add(H, start, out=k)

@@ -11,6 +11,7 @@ X (n, c, h, w), W (k, c / groups, r, s), outputs (h', w', k, n).
 import numpy as np
 
 from ..backend import array_module
+from . import cuda
 from .windows import Sliding, blocks, padded, phases, slices, taps, unpadded
 
 CHUNK_BYTES = 1 << 21  # of columns: with fewer, calls cost; with more, they leave the cache
@@ -24,8 +25,8 @@ def forward(X, W, g: Sliding, groups, finish, pool=1):
     """
     k = len(W)
     Wg = W.reshape(groups, k // groups, -1)
-    for piece in pieces(*X.shape[:2], g, X.itemsize):
-        Z = (Wg @ columns(X[piece], g, groups)).reshape(k, *g.out, -1)
+    for piece in pieces(X, g):
+        Z = products(Wg, columns(X[piece], g, groups)).reshape(k, *g.out, -1)
         finish((*blocks(g, pool), slice(0, k), piece), phases(Z.transpose(1, 2, 0, 3), pool))
 
 
@@ -35,25 +36,22 @@ def backward(kept, X, W, g: Sliding, groups, fetch, wanted, pool=1):
     dX (n, c, h, w); None for what is not wanted, a pair of bools. kept: None; fetch(part, phases)
     fills in gradients, as `finish` gets outputs.
     """
-    (n, c, *image), k, xp = X.shape, len(W), array_module(X)
+    k, xp = len(W), array_module(X)
     Wt = W.reshape(groups, k // groups, -1).swapaxes(-1, -2)
     dtype = np.result_type(X, W)
     dW, dX = xp.zeros(Wt.swapaxes(-1, -2).shape, dtype), xp.empty(X.shape, dtype)
-    for piece in pieces(n, c, g, X.itemsize):
+    for piece in pieces(X, g):
         dZ = xp.zeros((k, *g.out, piece.stop - piece.start), dtype)
         fetch((*blocks(g, pool), slice(0, k), piece), phases(dZ.transpose(1, 2, 0, 3), pool))
         rows = dZ.reshape(groups, k // groups, -1)
         if wanted[0]:
-            dW += rows @ columns(X[piece], g, groups).swapaxes(-1, -2)
+            dW += products(rows, columns(X[piece], g, groups).swapaxes(-1, -2))
         if wanted[1]:
-            dC = (Wt @ rows).reshape(c, -1, *dZ.shape[1:])
-            dP = padded(xp.zeros_like(dX[piece]), g, images_last=True)
-            for i, tap in enumerate(taps(dP, g)):
-                tap += dC[:, i].transpose(3, 0, 1, 2)
-            dX[piece] = unpadded(dP, g, *image)
+            dX[piece] = from_columns(products(Wt, rows), g, X[piece].shape)
     return dW.reshape(W.shape) if wanted[0] else None, dX if wanted[1] else None
 
 
+@cuda.on_gpu(cuda.columns)
 def columns(X, g: Sliding, groups=1):
     """What the window sees of a few images at every place: (groups, c / groups r s, places n)."""
     P = padded(X, g, images_last=True)
@@ -63,7 +61,31 @@ def columns(X, g: Sliding, groups=1):
     return V.transpose(1, 4, 5, 2, 3, 0).reshape(groups, -1, height * width * n)
 
 
-def pieces(n, c, g: Sliding, itemsize):
+@cuda.on_gpu(cuda.from_columns)
+def from_columns(C, g: Sliding, shape):
+    """Every column added back to the place it came from: a few images of a shape (n, c, h, w)."""
+    n, c, h, w = shape
+    C = C.reshape(c, -1, *g.out, n)
+    dP = padded(np.zeros(shape, C.dtype), g, images_last=True)
+    for i, tap in enumerate(taps(dP, g)):
+        tap += C[:, i].transpose(3, 0, 1, 2)
+    return unpadded(dP, g, h, w)
+
+
+@cuda.on_gpu(cuda.products)
+def products(A, B):
+    """A product for each group."""
+    return A @ B
+
+
+@cuda.on_gpu(cuda.chunk_bytes)
+def chunk_bytes(A):
+    """How many bytes of columns are made at a time."""
+    return CHUNK_BYTES
+
+
+def pieces(X, g: Sliding):
     """Slices of a few images each, whose columns stay in the cache."""
-    bytes_per_image = c * g.size[0] * g.size[1] * g.out[0] * g.out[1] * itemsize
-    return slices(n, CHUNK_BYTES // (bytes_per_image or 1) or 1)
+    n, c = X.shape[:2]
+    bytes_per_image = c * g.size[0] * g.size[1] * g.out[0] * g.out[1] * X.itemsize
+    return slices(n, chunk_bytes(X) // (bytes_per_image or 1) or 1)

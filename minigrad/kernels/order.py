@@ -70,7 +70,8 @@ def empty_like(X: Any, shape: tuple[int, ...], dtype: Any) -> Any:
 
 
 def like(A: Any, X: Any) -> Any:
-    """The array A in the memory order of X, of its shape: A itself where the orders agree."""
+    """The array A in the memory order and on the device of X, of its shape: A itself if it is."""
+    A = array_module(X).asarray(A)
     if is_batch_last(A) == is_batch_last(X):
         return A
     C = empty_like(X, A.shape, A.dtype)

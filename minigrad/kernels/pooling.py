@@ -11,6 +11,7 @@ X (n, c, h, w), Z (n, c, *out), in the same memory order.
 import numpy as np
 
 from ..backend import array_module
+from . import cuda
 from .order import empty_like, is_batch_last
 from .parallel import each
 from .windows import Sliding, seen
@@ -18,12 +19,14 @@ from .windows import Sliding, seen
 PIECE_BYTES = 1 << 19  # of X: with fewer, calls cost; with four times as many, they leave the cache
 
 
+@cuda.on_gpu(cuda.maximum)
 def maximum(X, g: Sliding):
     """Z = the greatest entry of each window."""
     least = -np.inf if X.dtype.kind == "f" else np.iinfo(X.dtype).min
     return reduced(np.maximum, X, g, least)
 
 
+@cuda.on_gpu(cuda.maximum_gradient)
 def maximum_gradient(dX, X, Z, dZ, g: Sliding):
     """dX += dZ where X was the maximum of a window, for the first of equal ones, row by row.
 
@@ -46,11 +49,13 @@ def maximum_gradient(dX, X, Z, dZ, g: Sliding):
     over(deposit, X, g, apart=False)
 
 
+@cuda.on_gpu(cuda.mean)
 def mean(X, g: Sliding):
     """Z = the mean of each window, over its cells inside the image."""
     return reduced(np.add, X, g, 0) / counts(X, g)
 
 
+@cuda.on_gpu(cuda.mean_gradient)
 def mean_gradient(dX, dZ, g: Sliding):
     """dX += dZ / number of cells, for every cell of the window."""
     image, M = dX.shape[2:], counts(dX, g)

@@ -12,9 +12,11 @@ from typing import Any
 
 import numpy as np
 
+from . import cuda
 from .memory import empty
 
 
+@cuda.on_gpu(cuda.bilinear)
 def bilinear(X: Any, index: Any, y: Any, x: Any, Z: Any) -> None:
     """Z[c, i, q] = X[index[i], c] at (y, x)[i, q], linear between the four pixels around it.
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from ..backend import array_module, to_cpu
 from ..tree import paths
 
 FORMAT = "minigrad checkpoint 1"
@@ -36,7 +37,7 @@ def save_checkpoint(path: str | Path, arrays: dict[str, Any], facts: dict[str, A
     """Write nests of arrays and facts (anything JSON can hold) to a file, whole or not at all."""
     from safetensors.numpy import save
 
-    flat = {name: np.ascontiguousarray(a).reshape(np.shape(a)) for name, a in _flat(arrays)}
+    flat = {name: np.ascontiguousarray(a).reshape(np.shape(a)) for name, a in _flat(to_cpu(arrays))}
     text = json.dumps(facts, default=lambda a: a.tolist())  # generators hold arrays
     metadata = {"format": FORMAT, "facts": text, "sha256": _digest(flat, text)}
     write_whole(path, save(flat, metadata))
@@ -85,7 +86,7 @@ def load_checkpoint(
                 + ", ".join(f"{k} {there.get(k)} there, {fact[k]} here" for k in different)
             )
     for name, array in wanted.items():
-        array[...] = found[name]
+        array[...] = array_module(array).asarray(found[name])
     return facts
 
 

@@ -26,6 +26,7 @@ from typing import Any
 import numpy as np
 
 from .. import tree
+from ..backend import array_module
 from ..engine import Node, below, value_and_grad, var
 from ..tree import leaves, paths
 from .checkpoint import load_checkpoint, save_checkpoint, write_whole
@@ -62,10 +63,10 @@ def train(
     """Minimise the mean of an objective over data, changing parameters in place; returns the log.
 
     objective(parameters, *arrays of a batch, rng=rng) is a scalar Node; parameters: a nest of
-    arrays; data: arrays of equal length, shuffled anew each epoch by rng, which the objective
-    shares (one generator makes the run reproducible); batch: samples a step, the last one of an
-    epoch may be smaller; rate: a number or a schedule (`minigrad.learn.schedules`), 0.1; optimiser:
-    over the parameters, Momentum by default.
+    arrays; data: arrays of equal length, on the device of the parameters, shuffled anew each epoch
+    by rng, which the objective shares (one generator makes the run reproducible); batch: samples a
+    step, the last one of an epoch may be smaller; rate: a number or a schedule
+    (`minigrad.learn.schedules`), 0.1; optimiser: over the parameters, Momentum by default.
     With a folder, checkpoint.safetensors and log.csv (a row every log_every steps) are written
     every save_every steps (an epoch by default), at the end and on Ctrl-C; resume goes on from
     there as if nothing had happened. settings: what a resumed run must have as it was besides
@@ -129,7 +130,8 @@ def train(
             first = step % per_epoch * batch
             if first == 0:
                 order[...] = rng.permutation(n)
-            samples = [a[order[first : first + batch]] for a in data]
+            chosen = order[first : first + batch]
+            samples = [a[array_module(a).asarray(chosen)] for a in data]
             before = rng.bit_generator.state
             loss, gradients = gradient(parameters, *samples, rng=rng)
             if not finite(loss, gradients):

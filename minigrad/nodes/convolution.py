@@ -41,7 +41,7 @@ def conv(X, U, stride=1, padding=0, dilation=1, groups=1, algorithm="auto"):
     W, b = U
     check_fit("conv", X, W, b, groups, algorithm)
     g = sliding("conv", X.shape[2:], W.shape[2:], stride, padding, dilation)
-    kernel = chosen("conv", algorithm, X.shape, W.shape, g)
+    kernel = chosen("conv", for_device(X, algorithm), X.shape, W.shape, g)
     Z, kept = convolve(kernel.forward, X, W, b, g, groups)
 
     def back(dZ, dX, dU):
@@ -76,7 +76,7 @@ def conv_pool(X, U, pool=2, stride=1, padding=0, dilation=1, groups=1, algorithm
     check_fit("conv_pool", X, W, b, groups, algorithm)
     g = sliding("conv_pool", X.shape[2:], W.shape[2:], stride, padding, dilation)
     check_blocks(pool, g)
-    kernel = chosen("conv_pool", algorithm, X.shape, W.shape, g)
+    kernel = chosen("conv_pool", for_device(X, algorithm), X.shape, W.shape, g)
     Z, kept = convolve_pool(kernel.forward, X, W, b, g, groups, pool)
 
     def back(dZ, dX, dU):
@@ -121,6 +121,11 @@ def slide(X, U, size):
     if d != c * r * s:
         raise ValueError(f"slide: {c} channels {X.shape} of {r} x {s} are not the {d} rows of W")
     return conv(X, (reshape(transpose(W), (k, c, r, s)), b))
+
+
+def for_device(X, algorithm):
+    """ "im2col" for "auto" where X is on a GPU: large products, not many small ones."""
+    return "im2col" if algorithm == "auto" and not isinstance(X, np.ndarray) else algorithm
 
 
 def chosen(name, algorithm, image, filters, g):

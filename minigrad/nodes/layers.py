@@ -138,7 +138,8 @@ def log_softmax(A, axis=1):
 def dropout(X, rate=0.5, *, rng=None, training=True):
     """Z = X M / (1 - rate), each entry of the mask M 0 with probability rate, else 1; Z = X in use.
 
-    X, Z: any shape; rate: 0 <= rate < 1; rng: a numpy Generator, required when training.
+    X, Z: any shape; rate: 0 <= rate < 1; rng: a numpy Generator, required when training; the mask
+    is drawn by it for arrays on the GPU too, so that it is the same there.
     Inverted dropout: the scale stands in training, so that nothing needs scaling in use.
     Raises ValueError without rng in training, or for a rate out of range.
     Source: Srivastava et al., JMLR 15, 2014, sections 4 and 10.

@@ -40,7 +40,7 @@ def entropy(A, T):
 
 def targets(A, T):
     """T as (n, k) targets of A's dtype: labels one-hot, targets as they are."""
-    T = np.asarray(T) if isinstance(T, (list, tuple)) else T
+    T = array_module(A).asarray(T) if isinstance(T, (list, tuple)) else T
     if A.ndim != 2 or not A.size:
         raise ValueError(f"entropy: A holds logits (n, k), at least one row of them, not {A.shape}")
     if T.shape == A.shape:

@@ -10,6 +10,7 @@ import math
 import numpy as np
 
 from ..engine import block, detach, node
+from ..kernels import cuda
 from ..kernels import normalisation as channels
 from ..kernels.order import empty_like
 from ..tree import needed
@@ -174,6 +175,7 @@ def lrn(X, size=5, alpha=1e-4, beta=0.75, k=2.0, form="alexnet"):
     return Z, back
 
 
+@cuda.on_gpu(cuda.near)
 def near(S, size):
     """Every channel plus those before and behind it, size // 2 of them: (n, c, h, w)."""
     N = S.copy(order="K")

@@ -10,6 +10,7 @@ import numpy as np
 from ..backend import array_module
 from ..engine import node
 from ..kernels import order
+from ..tree import needed
 
 
 @node
@@ -111,8 +112,9 @@ def take(A, i, axis=0):
     Z = np.take(A, i, axis)
 
     def back(dZ, dA):
-        rows = (slice(None),) * (axis % A.ndim)
-        array_module(dZ).add.at(dA, (*rows, i), dZ)
+        if needed(dA):
+            rows = (slice(None),) * (axis % A.ndim)
+            array_module(dZ).add.at(dA, (*rows, i), dZ)
 
     return Z, back
 
@@ -129,7 +131,8 @@ def index(A, i):
     def back(dZ, dA):
         parts = i if isinstance(i, tuple) else (i,)
         if any(np.ndim(part) for part in parts):
-            array_module(dZ).add.at(dA, i, dZ)
+            if needed(dA):
+                array_module(dZ).add.at(dA, i, dZ)
         else:
             dA[i] += dZ
 

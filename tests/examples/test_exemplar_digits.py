@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+import minigrad
+
 ROOT = Path(__file__).parents[2]
 COMMAND = (sys.executable, "-W", "error", "-m", "examples.exemplar_digits")
 QUICK = ("--seeds", 20, "--versions", 10, "--epochs", 1)
@@ -112,6 +114,15 @@ def test_a_mistake_is_one_line_and_exit_code_2(tmp_path, words, sentence):
     assert sentence in done.stderr
     assert done.stderr.count("\n") == 1
     assert not files(tmp_path)
+
+
+@pytest.mark.skipif(minigrad.gpu_available(), reason="there is a GPU")
+def test_without_a_gpu_device_gpu_is_one_line_and_exit_code_2(tmp_path):
+    done = example("--folder", tmp_path / "new", "--device", "gpu")
+    assert done.returncode == 2
+    assert re.match(r"to_gpu: (CuPy cannot be imported|no GPU answers)", done.stderr)
+    assert done.stderr.count("\n") == 1
+    assert not (tmp_path / "new").exists()
 
 
 def test_a_folder_that_is_a_file_is_one_line_and_exit_code_2(tmp_path):

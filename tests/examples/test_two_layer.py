@@ -5,6 +5,8 @@ from pathlib import Path
 
 import pytest
 
+import minigrad
+
 ROOT = Path(__file__).parents[2]
 # 100 % and 94.3 % with seed 0; 5 % and 4 % below that something is broken, not merely unlucky
 SPIRAL, DIGITS = 95, 90
@@ -48,6 +50,15 @@ def test_the_regions_are_a_png_and_the_only_file(done, folder):
     (path,) = folder.iterdir()
     assert path.name == "spiral.png"
     assert path.read_bytes().startswith(b"\x89PNG\r\n\x1a\n")
+
+
+@pytest.mark.skipif(minigrad.gpu_available(), reason="there is a GPU")
+def test_without_a_gpu_device_gpu_is_one_line_and_exit_code_2(tmp_path):
+    done = example("--folder", tmp_path / "new", "--device", "gpu")
+    assert done.returncode == 2
+    assert re.match(r"to_gpu: (CuPy cannot be imported|no GPU answers)", done.stderr)
+    assert done.stderr.count("\n") == 1
+    assert not (tmp_path / "new").exists()
 
 
 def test_a_folder_that_is_a_file_is_one_line_and_exit_code_2(tmp_path):

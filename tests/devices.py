@@ -1,0 +1,47 @@
+"""What runs on NumPy and on another device alike, and what must come out."""
+
+import numpy as np
+from nodes.test_every_node import NODES, TAKES, A
+from numpy.testing import assert_allclose
+
+import minigrad as mg
+from minigrad.tree import leaves, map_leaves
+
+
+def arguments(name, dtype):
+    """What a node takes in the test of every node, in a dtype."""
+    floats = lambda a: isinstance(a, np.ndarray) and a.dtype.kind == "f"
+    return map_leaves(lambda a: a.astype(dtype) if floats(a) else a, TAKES.get(name, (A,)))
+
+
+def options(name):
+    return {"rng": np.random.default_rng(0)} if name == "dropout" else {}
+
+
+def value_and_gradients(name, args):
+    """(value, gradients of all float arrays) of a node, every entry with a weight of its own."""
+    leaf = lambda a: mg.var(a) if hasattr(a, "dtype") and a.dtype.kind == "f" else a
+    nodes = map_leaves(leaf, args)
+    Z = NODES[name](*nodes, **options(name))
+    G = np.random.default_rng(1).standard_normal(Z.shape).astype(Z.dtype)
+    mg.sum(Z * (G if isinstance(Z.value, np.ndarray) else mg.to_gpu(G))).backward()
+    return Z.value, [n.grad for n in leaves(nodes) if hasattr(n, "parents")]
+
+
+def steps(loss, U, data, optimiser, **options):
+    """The losses of three steps, and the parameters after them."""
+    losses = []
+    for _ in range(3):
+        L, dU = mg.value_and_grad(loss)(U, *data, **options)
+        optimiser.step(dU, 0.1)
+        losses.append(L)
+    return losses, U
+
+
+def assert_alike(there, here, kind, errors):
+    """Assert that all arrays are of a kind, and those of NumPy up to an error for each dtype."""
+    for a, b in zip(leaves(there), leaves(here), strict=True):
+        assert type(a) is kind
+        assert a.dtype == b.dtype
+        error = errors[a.dtype.type]
+        assert_allclose(mg.to_cpu(a), b, rtol=error, atol=error)
