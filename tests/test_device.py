@@ -19,7 +19,9 @@ import minigrad as mg
 from examples import two_layer
 from minigrad import learn
 from minigrad.data import Places, draw, patches, principal_colours, surrogates
-from models import exemplar_cnn
+from minigrad.nodes.convolution import for_device
+from minigrad.tree import map_leaves
+from models import exemplar_cnn, lenet, resnet
 
 ERRORS = {np.float32: 1e-5, np.float64: 1e-12}
 
@@ -45,6 +47,25 @@ def test_inference_stays_on_the_device_too(name):
     assert type(Z) is strict.ndarray
 
 
+@pytest.mark.parametrize("convolution", [mg.conv, mg.conv_pool], ids=lambda f: f.__name__)
+@pytest.mark.parametrize("algorithm", ["im2col", "direct", "fourier"])
+def test_every_algorithm_of_a_convolution_stays_on_the_device(convolution, algorithm):
+    def run(move):
+        leaves = mg.var(move((normal(9, 8, 6, 6), normal(4, 8, 3, 3), normal(4))))
+        Z = convolution(leaves[0], leaves[1:], padding=1, algorithm=algorithm)
+        mg.sum(Z * Z).backward()
+        return Z.value, [leaf.grad for leaf in leaves]
+
+    assert_alike(run(mg.to_gpu), run(mg.to_cpu), strict.ndarray, ERRORS)
+
+
+def test_auto_is_im2col_on_the_device():
+    X = normal(128, 64, 2, 2)
+    assert for_device(mg.to_gpu(X), "auto") == "im2col"
+    assert for_device(mg.to_gpu(X), "fourier") == "fourier"
+    assert for_device(X, "auto") == "auto"
+
+
 # models and training steps
 
 
@@ -60,6 +81,45 @@ def test_the_two_layer_network_is_trained_on_the_device(optimiser):
     here = steps(two_layer.loss, U, (X, T), optimiser(U))
     there = steps(two_layer.loss, V, mg.to_gpu((X, T)), optimiser(V))
     assert_alike(there, here, strict.ndarray, ERRORS)
+
+
+@pytest.mark.parametrize("optimiser", OPTIMISERS, ids=lambda kind: kind.__name__)
+def test_large_arrays_are_updated_on_the_device(optimiser):
+    W, G = normal(700, 500), normal(700, 500, seed=1)
+    V = mg.to_gpu(W)
+    for w, g in ((W, G), (V, mg.to_gpu(G))):
+        optimiser(w, decay=0.1).step(g, 0.1)
+    assert_alike([V], [W], strict.ndarray, ERRORS)
+
+
+def double(U):
+    return map_leaves(lambda w: w.astype(float), U)
+
+
+@pytest.mark.parametrize("fused", [True, False])
+def test_lenet_is_trained_on_the_device(fused):
+    rng = np.random.default_rng(0)
+    U, data = double(lenet.initial(rng)), (rng.random((3, 1, 28, 28)), np.arange(3))
+    V = mg.to_gpu(U)
+    here, there = (
+        steps(lenet.loss, W, arrays, learn.Momentum(W), fused=fused)
+        for W, arrays in ((U, data), (V, mg.to_gpu(data)))
+    )
+    assert_alike(there, here, strict.ndarray, ERRORS)
+
+
+@pytest.mark.parametrize("fused", [True, False])
+def test_resnet_is_trained_on_the_device_with_its_statistics(fused):
+    rng = np.random.default_rng(0)
+    U = double(resnet.initial(rng, widths=(2, 2, 4, 4)))
+    data = rng.random((3, 3, 16, 16)), np.arange(3)
+    V, states = mg.to_gpu(U), ({}, {})
+    here, there = (
+        steps(resnet.loss, W, arrays, learn.Momentum(W), state=state, fused=fused)
+        for W, arrays, state in ((U, data, states[0]), (V, mg.to_gpu(data), states[1]))
+    )
+    errors = {**ERRORS, np.float64: 1e-9}  # some twenty layers
+    assert_alike((there, states[1]), (here, states[0]), strict.ndarray, errors)
 
 
 def test_exemplar_cnn_is_trained_on_the_device_with_the_same_dropout():
