@@ -10,11 +10,11 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
+from minigrad.models import exemplar_cnn, resnet
+from minigrad.models import lenet as lenet5
 
 from minigrad import affine, block, entropy, relu
 from minigrad.learn import he
-from minigrad.models import exemplar_cnn, resnet
-from minigrad.models import lenet as lenet5
 
 
 class Network(NamedTuple):
