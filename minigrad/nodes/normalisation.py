@@ -78,7 +78,7 @@ def batchnorm(X, U, *, state=None, training=True, momentum=0.1, eps=1e-5, views=
             dbeta += sums.sum(0)
         if needed(dX):
             dV = channels.by_view(dX, views)
-            channels.deposit(dV, G, V, *factors(V, gamma, mean, R, sums, dots, training))
+            channels.deposit(dV, G, V, *coefficients(V, gamma, mean, R, sums, dots, training))
 
     return Z, back
 
@@ -125,12 +125,12 @@ def batchnorm_relu(X, U, S=None, *, state=None, training=True, momentum=0.1, eps
             dbeta += sums.sum(0)
         if needed(dX):
             dV = channels.by_view(dX, views)
-            channels.deposit(dV, G, V, *factors(V, gamma, mean, R, sums, dots, training))
+            channels.deposit(dV, G, V, *coefficients(V, gamma, mean, R, sums, dots, training))
 
     return Z, back
 
 
-def factors(V, gamma, mean, R, sums, dots, training):
+def coefficients(V, gamma, mean, R, sums, dots, training):
     """a, b, t of dX = a dZ + b X + t, from the sums of dZ and of dZ (X - mean): (views, c)."""
     a = gamma * R
     if not training:
