@@ -13,6 +13,8 @@ Source: Dosovitskiy et al., TPAMI 2016 (NIPS 2014).
 [(2, 128), (2, 128), (2, 128)]
 """
 
+import math
+
 import numpy as np
 
 from minigrad import (
@@ -26,6 +28,7 @@ from minigrad import (
     flatten,
     pyramid,
     relu,
+    slide,
 )
 from minigrad.learn import he
 
@@ -93,11 +96,16 @@ def loss(U, X, T, rate=4e-4, *, rng=None, fused=True):
 def features(X, U):
     """What the layers say of plain images: (n, 4 k) for each convolution, hidden units (n, f).
 
-    Of each map the greatest value in each quadrant; the hidden units as they are.
+    Of each map the greatest value in each quadrant; the hidden units as they are, or of images
+    larger than those of the training slid over the maps and taken by quadrants too, (n, 4 f).
     Source: section 4.1.
     """
     Z = maps(X, U)
-    hidden = relu(affine(flatten(Z[-1]), U["hidden"]))
+    trained = math.isqrt(len(U["hidden"][0]) // Z[-1].shape[1])  # side of the maps in training
+    if Z[-1].shape[2:] == (trained, trained):
+        hidden = relu(affine(flatten(Z[-1]), U["hidden"]))
+    else:
+        hidden = quadrants(relu(slide(Z[-1], U["hidden"], trained)))
     return [*map(quadrants, Z), hidden]
 
 

@@ -12,9 +12,9 @@ Source: He, Zhang, Ren and Sun, CVPR 2016, sections 3.2 and 4.2.
 
 import numpy as np
 
-from minigrad import add, affine, batchnorm, block, conv, decay, entropy, mean, relu
+from minigrad import affine, batchnorm, batchnorm_relu, block, conv, decay, entropy, mean
 from minigrad.learn import he
-from minigrad.nodes.normalisation import batchnorm_simple
+from minigrad.nodes.normalisation import batchnorm_relu_simple, batchnorm_simple
 from minigrad.tree import leaves
 
 BLOCKS = 2  # of each stage
@@ -55,12 +55,17 @@ def stride(stage, i):
 
 
 @block
-def unit(X, U, stride=1, *, state=None, training=False, fused=True):
-    """Z = batchnorm(W * X), maps as large as X over the stride.  U = (W, (gamma, beta))."""
+def unit(X, U, S=None, stride=1, *, linear=False, fused=True, **options):
+    """Z = relu(batchnorm(W * X) + S), maps as large as X over the stride.
+
+    U = (W, (gamma, beta)); S: None or maps like Z; linear: without S and the relu; fused: False
+    takes plain nodes for the same numbers; the other options are those of `batchnorm`.
+    """
     W, scale_and_shift = U
     A = conv(X, (W, None), stride, W.shape[2] // 2)
-    normalised = batchnorm if fused else batchnorm_simple
-    return normalised(A, scale_and_shift, state=state, training=training)
+    if linear:
+        return (batchnorm if fused else batchnorm_simple)(A, scale_and_shift, **options)
+    return (batchnorm_relu if fused else batchnorm_relu_simple)(A, scale_and_shift, S, **options)
 
 
 @block
@@ -69,17 +74,18 @@ def residual(X, U, stride=1, *, state=None, **options):
 
     The options are those of `unit`.
     """
-    Z = relu(unit(X, U["first"], stride, state=part(state, "first"), **options))
-    Z = unit(Z, U["second"], state=part(state, "second"), **options)
+    S = X
     if "shortcut" in U:
-        X = unit(X, U["shortcut"], stride, state=part(state, "shortcut"), **options)
-    return relu(add((Z, X)))
+        own = part(state, "shortcut")
+        S = unit(X, U["shortcut"], None, stride, linear=True, state=own, **options)
+    Z = unit(X, U["first"], None, stride, state=part(state, "first"), **options)
+    return unit(Z, U["second"], S, state=part(state, "second"), **options)
 
 
 @block
 def features(X, U, *, state=None, **options):
     """What stands before the output layer, the mean of each map: (n, k).  As `network`."""
-    Z = relu(unit(X, U["stem"], state=part(state, "stem"), **options))
+    Z = unit(X, U["stem"], state=part(state, "stem"), **options)
     for stage in range((len(U) - 2) // BLOCKS):
         for i in range(BLOCKS):
             own = name(stage, i)
@@ -93,7 +99,7 @@ def network(X, U, *, state=None, training=False, fused=True):
 
     X: (n, c, h, w); U: parameters as from `initial`; state: a dict, empty at first, that training
     fills with the running statistics of every batchnorm and that use requires; training: by the
-    statistics of the batch; fused: False for `batchnorm` of plain nodes, the same numbers.
+    statistics of the batch; fused: False takes plain nodes for the same numbers.
     """
     Z = features(X, U, state=state, training=training, fused=fused)
     return affine(Z, U["output"])

@@ -46,6 +46,7 @@ from .order import images, pixels
 from .parallel import each
 from .windows import Sliding, blocks, phases, slices
 
+KEPT_BYTES = 1 << 24  # of transforms kept for the gradients; larger ones are made again
 CHUNK_BYTES = 600_000  # of a few channels half way through a transform: they stay in the cache
 
 
@@ -60,24 +61,22 @@ class Transform(NamedTuple):
     complex: Any
     real: Any
 
+    @property
+    def planes(self):
+        pairs, real = divmod(len(self.along) - 1, 2)
+        return pairs * len(self.complex) + (1 + real) * len(self.real)
+
 
 def forward(X, W, g: Sliding, groups, finish, pool=1):
     """Z = W * X, by calls finish(part, phases) for a few maps at a time.
 
     X (n, c, h, w), W (k, c / groups, r, s). part: index into (h' // pool, w' // pool, k, n);
     phases: the pool pool outputs of each block, row by row, arrays like that part, gone when
-    finish returns. Returns Tx x and Tw w, which `backward` needs.
+    finish returns. Returns Tx x and Tw w for `backward`, None for a large one.
     """
-    (n, c, *image), k, xp = X.shape, len(W), array_module(X)
-    dtype = np.result_type(X, W)
-    Tx, Ty, Tw = constants(tuple(image), g, dtype, xp)
-    P, planes = pixels(X), len(Tw)
-    x, w = empty((planes, c, n), dtype, xp), empty((planes, k, c // groups), dtype, xp)
-    y = empty((planes, k, n), dtype, xp)
-
-    each(lambda s: transform(Tx, P[:, :, s], x[:, s]), channels(c, n, Tx))
-    flat, filters = w.reshape(planes, -1), W.reshape(-1, Tw.shape[1]).T
-    each(lambda s: xp.matmul(Tw, filters[:, s], out=flat[:, s]), slices(flat.shape[1], 1024))
+    n, k, xp, dtype = len(X), len(W), array_module(X), np.result_type(X, W)
+    Tx, Ty, Tw = constants(X.shape[2:], g, dtype, xp)
+    x, w, y = of_images(Tx, X, dtype), of_filters(Tw, W, dtype), empty((len(Tw), k, n), dtype, xp)
     products(grouped(w, groups), grouped(x, groups), grouped(y, groups))
 
     def deliver(s):
@@ -86,19 +85,17 @@ def forward(X, W, g: Sliding, groups, finish, pool=1):
         finish((*blocks(g, pool), s), phases(Z, pool))
 
     each(deliver, channels(k, n, Ty))
-    return x, w
+    return [a if a.nbytes <= KEPT_BYTES else None for a in (x, w)]
 
 
 def backward(kept, X, W, g: Sliding, groups, fetch, wanted, pool=1):
     """(dW (k, c / groups, r, s), dX (n, c, h, w)); None for what is not wanted, a pair of bools.
 
-    kept: Tx x and Tw w; fetch(part, phases) fills in gradients, as `finish` gets outputs.
+    kept: Tx x and Tw w, or None; fetch(part, phases) fills in gradients, as `finish` gets outputs.
     """
-    (n, c, *image), k, xp = X.shape, len(W), array_module(X)
-    x, w = kept
-    dtype = x.dtype
-    Tx, Ty, Tw = constants(tuple(image), g, dtype, xp)
-    planes = len(Tw)
+    (n, c, *image), k, xp, dtype = X.shape, len(W), array_module(X), np.result_type(X, W)
+    Tx, Ty, Tw = constants(X.shape[2:], g, dtype, xp)
+    planes, (x, w) = len(Tw), kept
     D = empty((planes, k, n), dtype, xp)
 
     def collect(s):
@@ -111,17 +108,36 @@ def backward(kept, X, W, g: Sliding, groups, fetch, wanted, pool=1):
     each(collect, channels(k, n, Ty))
     dW = dX = None
     if wanted[0]:
-        dw = empty(w.shape, dtype, xp)
+        x = of_images(Tx, X, dtype) if x is None else x
+        dw = empty((planes, k, c // groups), dtype, xp)
         products(grouped(D, groups), grouped(x, groups).swapaxes(-1, -2), grouped(dw, groups))
         flat, dW = dw.reshape(planes, -1), xp.empty((W.size // Tw.shape[1], Tw.shape[1]), dtype)
         each(lambda s: xp.matmul(flat[:, s].T, Tw, out=dW[s]), slices(len(dW), 1024))
         dW = dW.reshape(W.shape)
     if wanted[1]:
+        w = of_filters(Tw, W, dtype) if w is None else w
         dx, dX = empty((planes, c, n), dtype, xp), empty((*image, c, n), dtype, xp)
         products(grouped(w, groups).swapaxes(-1, -2), grouped(D, groups), grouped(dx, groups))
         each(lambda s: adjoint(Tx, dx[:, s], dX[:, :, s]), channels(c, n, Tx))
         dX = images(dX)
     return dW, dX
+
+
+def of_images(Tx, X, dtype):
+    """Tx x: (planes, c, n).  X (n, c, h, w)."""
+    (n, c, _, _), P = X.shape, pixels(X)
+    x = empty((Tx.planes, c, n), dtype, array_module(X))
+    each(lambda s: transform(Tx, P[:, :, s], x[:, s]), channels(c, n, Tx))
+    return x
+
+
+def of_filters(Tw, W, dtype):
+    """Tw w: (planes, k, c / groups).  W (k, c / groups, r, s)."""
+    xp = array_module(W)
+    w, filters = empty((len(Tw), *W.shape[:2]), dtype, xp), W.reshape(-1, Tw.shape[1]).T
+    flat = w.reshape(len(Tw), -1)
+    each(lambda s: xp.matmul(Tw, filters[:, s], out=flat[:, s]), slices(flat.shape[1], 1024))
+    return w
 
 
 def transform(T, X, out):
@@ -189,7 +205,7 @@ def constants(image, g: Sliding, dtype, xp):
         d * np.arange(size) - padding[0]
         for d, size, padding in zip(g.dilation, g.size, g.padding, strict=True)
     ]
-    Tw = of_filters(n, *places)
+    Tw = filter_matrix(n, *places)
     on_device = [Transform(*(xp.asarray(M, dtype) for M in T)) for T in (Tx, Ty)]
     return (*on_device, xp.asarray(Tw, dtype))
 
@@ -213,7 +229,7 @@ def separable(n, sides, planes):
     return [np.concatenate(along), np.concatenate(planes(re, im)), np.concatenate(of_real)]
 
 
-def of_filters(n, y, x):
+def filter_matrix(n, y, x):
     """Tw: the coefficients of filters with cells at places y, x, conjugate, divided by n_x n_y."""
     real, pairs, every = (E.conj() / n[0] for E in circle(n[0], y))
     real_x, pairs_x, _ = (E.conj() / n[1] for E in circle(n[1], x))

@@ -2,12 +2,12 @@
 
 Fresh memory costs more than the arithmetic on it: the system hands it out page by page, zeroed.
 What `empty` hands out goes back to a pool when nothing refers to it any more, by itself, and the
-next array of that size gets it.
+next array that fits gets it.
 
 >>> A = empty((512, 512), np.float32)
 >>> place = A.ctypes.data
 >>> del A
->>> empty((512, 512), np.float32).ctypes.data == place
+>>> empty((512, 511), np.float32).ctypes.data == place
 True
 """
 
@@ -17,24 +17,29 @@ from typing import Any
 import numpy as np
 
 SMALLEST = 1 << 16  # bytes: below, NumPy's own cache of memory is as fast
-LIMIT = 1 << 28  # bytes that the pool may hold without use; beyond, the longest unused are freed
+LIMIT = 1 << 26  # bytes that the pool may hold without use; beyond, the longest unused are freed
+WASTE = 1.5  # how much larger than an array its memory may be
 
-_idle: dict[int, list[np.ndarray]] = {}  # by size; the most recently returned sizes come last
+_idle: list["Memory"] = []  # the most recently returned last
+
+
+class Memory:
+    """Bytes, told from others by identity."""
+
+    def __init__(self, size: int):
+        self.bytes = np.empty(size, np.uint8)
 
 
 class Loan:
     """Memory as an array sees it; back to the pool when the last array on it is gone."""
 
-    def __init__(self, memory: np.ndarray):
-        self.memory, self.__array_interface__ = memory, memory.__array_interface__
+    def __init__(self, memory: Memory):
+        self.memory, self.__array_interface__ = memory, memory.bytes.__array_interface__
 
     def __del__(self):
-        size = self.memory.nbytes
-        memories = _idle.pop(size, [])
-        memories.append(self.memory)
-        _idle[size] = memories
-        while math.fsum(size * len(held) for size, held in [*_idle.items()]) > LIMIT:
-            _idle.pop(next(iter(_idle)))
+        _idle.append(self.memory)
+        while math.fsum(memory.bytes.size for memory in _idle[:]) > LIMIT:
+            del _idle[:1]
 
 
 def empty(shape: tuple[int, ...], dtype: Any, xp: Any = np) -> Any:
@@ -45,11 +50,19 @@ def empty(shape: tuple[int, ...], dtype: Any, xp: Any = np) -> Any:
     size = math.prod(shape) * np.dtype(dtype).itemsize
     if xp is not np or size < SMALLEST:
         return xp.empty(shape, dtype)
-    try:
-        memory = _idle[size].pop()
-    except (KeyError, IndexError):
-        memory = np.empty(size, np.uint8)
-    return np.asarray(Loan(memory)).view(dtype).reshape(shape)
+    return np.asarray(Loan(taken(size)))[:size].view(dtype).reshape(shape)
+
+
+def taken(size: int) -> Memory:
+    """The smallest memory of the pool that fits, no longer in it, or fresh memory."""
+    fits = [m for m in _idle[:] if size <= m.bytes.size <= WASTE * size]
+    for memory in sorted(fits, key=lambda m: m.bytes.size):
+        try:
+            _idle.remove(memory)
+        except ValueError:  # another thread was faster
+            continue
+        return memory
+    return Memory(size)
 
 
 def release() -> None:

@@ -18,6 +18,11 @@ def by_view(X, views):
     return X.reshape(views, len(X) // views, *X.shape[1:], *(1,) * (4 - X.ndim))
 
 
+def count(V):
+    """How many values a channel of one view has."""
+    return V[0, :, 0].size
+
+
 def broad(a):
     """What is (views, c), so that it broadcasts with V."""
     return a[:, None, :, None, None]
@@ -25,7 +30,7 @@ def broad(a):
 
 def moments(V):
     """Mean and variance of each channel: (views, c) both."""
-    m = V[0, :, 0].size
+    m = count(V)
     mean = total(lambda i: np.einsum("vnchw->vc", V[i]), V) / m
 
     def squares(i):
@@ -35,13 +40,22 @@ def moments(V):
     return mean, total(squares, V) / m
 
 
-def scaled(Z, V, s, t):
-    """Z = s V + t, into Z."""
+def unbiased(V, var):
+    """The variance of what V is drawn from."""
+    return var * (count(V) / (count(V) - 1))
+
+
+def scaled(Z, V, s, t, S=None, relu=False):
+    """Z = s V + t + S into Z, and the greater of that and 0."""
     s, t = broad(s), broad(t)
 
     def one(i):
-        np.multiply(V[i], s, out=Z[i])
-        Z[i] += t
+        z = np.multiply(V[i], s, out=Z[i])
+        z += t
+        if S is not None:
+            z += S[i]
+        if relu:
+            np.maximum(z, 0, out=z)
 
     each(one, pieces(V))
 
@@ -56,7 +70,7 @@ def products(V, mean, G):
     return total(one, V)
 
 
-def deposit(dV, G, a, V, b, t):
+def deposit(dV, G, V, a, b, t):
     """dV += a G + b V + t."""
     a, b, t = broad(a), broad(b), broad(t)
 

@@ -15,6 +15,7 @@ from ..kernels import normalisation as channels
 from ..kernels.order import empty_like
 from ..tree import needed
 from . import arithmetic, shape
+from .layers import relu
 
 
 @node
@@ -59,11 +60,10 @@ def batchnorm(X, U, *, state=None, training=True, momentum=0.1, eps=1e-5, views=
     check_batch(X, U, state, training, views)
     gamma, beta = (np.ones_like(X, shape=X.shape[1:2]), 0) if U is None else U
     V = channels.by_view(X, views)
-    m = V[0, :, 0].size
     if training:
         mean, var = channels.moments(V)
         if state is not None:
-            remember(state, mean, var * (m / (m - 1)), momentum)
+            remember(state, mean, channels.unbiased(V, var), momentum)
     else:
         mean, var = (np.stack([state[name]] * views) for name in ("mean", "var"))
     R = 1 / np.sqrt(var + eps)
@@ -78,12 +78,67 @@ def batchnorm(X, U, *, state=None, training=True, momentum=0.1, eps=1e-5, views=
             dgamma += (dots * R).sum(0)
             dbeta += sums.sum(0)
         if needed(dX):
-            s = gamma * R
-            b = -s * R * R * dots / m if training else 0 * s
-            t = -s * sums / m - b * mean if training else 0 * s
-            channels.deposit(channels.by_view(dX, views), G, s, V, b, t)
+            dV = channels.by_view(dX, views)
+            channels.deposit(dV, G, V, *coefficients(V, gamma, mean, R, sums, dots, training))
 
     return Z, back
+
+
+@node
+def batchnorm_relu(X, U, S=None, *, state=None, training=True, momentum=0.1, eps=1e-5, views=1):
+    """Z = max(0, batchnorm(X, U) + S), what follows a convolution, in one pass over memory.
+
+    X, U and the options as in `batchnorm`; S: like X, what goes round the convolutions of a
+    residual block, or None; Z: like X. At 0 the gradient is 0. Equal to `batchnorm_relu_simple`;
+    it saves what the plain nodes keep of no use, the value before the relu and that of the sum.
+    Raises ValueError as `batchnorm` does, and if S is not of X's shape.
+    Source: He, Zhang, Ren and Sun, CVPR 2016, section 3.
+
+    >>> batchnorm_relu(np.array([[1.0], [3.0]]), None, np.array([[0.5], [0.5]]), eps=0.0)
+    array([[0. ],
+           [1.5]])
+    """
+    check_batch(X, U, state, training, views)
+    if S is not None and S.shape != X.shape:
+        raise ValueError(f"batchnorm_relu: X is {X.shape} but S is {S.shape}")
+    gamma, beta = (np.ones_like(X, shape=X.shape[1:2]), 0) if U is None else U
+    V, T = channels.by_view(X, views), None if S is None else channels.by_view(S, views)
+    if training:
+        mean, var = channels.moments(V)
+        if state is not None:
+            remember(state, mean, channels.unbiased(V, var), momentum)
+    else:
+        mean, var = (np.stack([state[name]] * views) for name in ("mean", "var"))
+    R = 1 / np.sqrt(var + eps)
+    Z = empty_like(X, X.shape, np.result_type(X, gamma, R))
+    Y = channels.by_view(Z, views)
+    channels.scaled(Y, V, gamma * R, beta - mean * gamma * R, T, relu=True)
+
+    def back(dZ, dX, dU, dS):
+        dA = dZ * (Z > 0)
+        if S is not None:
+            dS += dA
+        G = channels.by_view(dA, views)
+        sums, dots = channels.products(V, mean, G)
+        if U is not None:
+            dgamma, dbeta = dU
+            dgamma += (dots * R).sum(0)
+            dbeta += sums.sum(0)
+        if needed(dX):
+            dV = channels.by_view(dX, views)
+            channels.deposit(dV, G, V, *coefficients(V, gamma, mean, R, sums, dots, training))
+
+    return Z, back
+
+
+def coefficients(V, gamma, mean, R, sums, dots, training):
+    """a, b, t of dX = a dZ + b X + t, from the sums of dZ and of dZ (X - mean): (views, c)."""
+    a = gamma * R
+    if not training:
+        return a, 0 * a, 0 * a
+    m = channels.count(V)
+    b = -a * R * R * dots / m
+    return a, b, -a * sums / m - b * mean
 
 
 @block
@@ -115,6 +170,18 @@ def batchnorm_simple(X, U, *, state=None, training=True, momentum=0.1, eps=1e-5,
         return Y
     gamma, beta = U
     return shape.reshape(gamma, c) * Y + shape.reshape(beta, c)
+
+
+@block
+def batchnorm_relu_simple(X, U, S=None, **options):
+    """Z = relu(batchnorm(X, U) + S): what `batchnorm_relu` is, in plain nodes.
+
+    >>> batchnorm_relu_simple(np.array([[1.0], [3.0]]), None, eps=0.0)
+    array([[0.],
+           [1.]])
+    """
+    A = batchnorm_simple(X, U, **options)
+    return relu(A if S is None else A + S)
 
 
 def remember(state, mean, var, momentum):

@@ -17,7 +17,7 @@ def an_empty_pool():
 
 
 def held():
-    return sum(size * len(memories) for size, memories in memory._idle.items())
+    return sum(m.bytes.size for m in memory._idle)
 
 
 def place(A):
@@ -40,6 +40,14 @@ def test_another_shape_and_dtype_of_the_same_size_get_it_too():
     del A
     B = empty((160000,), np.float32)
     assert place(B) == first and B.shape == (160000,) and B.dtype == np.float32
+
+
+def test_larger_memory_serves_too_but_not_much_larger():
+    A, B = empty((1000, 400), np.float64), empty((1000, 700), np.float64)
+    places = place(A), place(B)
+    del A, B
+    assert place(empty((1000, 300), np.float64)) == places[0]
+    assert place(empty((1000, 120), np.float64)) not in places
 
 
 def test_small_arrays_are_numpys_own():

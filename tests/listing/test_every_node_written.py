@@ -93,6 +93,8 @@ CASES = {
         state={"mean": np.ones(4, A.dtype), "var": np.ones(4, A.dtype)},
         training=False,
     ),
+    "batchnorm_relu": lambda A, B, C: mg.batchnorm_relu(A, (C, A[0]), B) * B,
+    "batchnorm_relu with a state": lambda A, B, C: mg.batchnorm_relu(A, None, state={}) * B,
     "lrn": lambda A, B, C: mg.lrn(mg.reshape(A, (1, 3, 2, 2)), 3, 0.5, form="caffe"),
     "deconv": lambda A, B, C: mg.deconv(
         mg.reshape(A, (2, 2, 1, 3)), (mg.reshape(B, (2, 3, 2, 1)), C[:3]), 2, (0, 1)

@@ -132,6 +132,22 @@ def test_features_are_what_the_networks_layers_compute(images):
     assert_allclose(F[2] @ W + b, exemplar_cnn.network(images.astype(float), U), rtol=1e-12)
 
 
+def test_larger_images_have_the_hidden_units_of_every_place_by_quadrants():
+    U = exact(initial(widths=(4, 6, 8)))
+    X = normal(2, 1, 24, 28)
+    Z = exemplar_cnn.maps(X, U)[-1]  # (2, 6, 6, 7), the hidden units see 4 x 4 of it
+    W, b = U["hidden"]
+    places = np.array(
+        [
+            [np.maximum(Z[:, :, y : y + 4, x : x + 4].reshape(2, -1) @ W + b, 0) for x in range(4)]
+            for y in range(3)
+        ]
+    ).transpose(2, 3, 0, 1)
+    hidden = exemplar_cnn.features(X, U)[-1]
+    assert hidden.shape == (2, 4 * 8)
+    assert_allclose(hidden, exemplar_cnn.quadrants(places), rtol=1e-10)
+
+
 def test_outside_training_nothing_is_drawn_and_features_of_an_image_are_its_own(images):
     U = initial()
     rng = np.random.default_rng(0)

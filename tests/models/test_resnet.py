@@ -42,10 +42,7 @@ def test_a_stage_but_the_first_halves_the_maps_through_a_shortcut_of_its_own():
     assert found == {f"stage {stage} block 1" for stage in (2, 3, 4)}
     assert "shortcut" in initial(widths=SMALL)["stage 2 block 1"]
     X = normal(2, 4, 8, 6)
-    shapes = [
-        resnet.residual(X, exact(U["stage 2 block 1"]), stride, training=True).shape
-        for stride in (1, 2)
-    ]
+    shapes = [resnet.residual(X, exact(U["stage 2 block 1"]), stride).shape for stride in (1, 2)]
     assert shapes == [(2, 4, 8, 6), (2, 4, 4, 3)]
 
 
@@ -53,7 +50,7 @@ def test_a_block_whose_units_give_0_passes_on_what_is_positive():
     U = initial(widths=SMALL)["stage 1 block 2"]
     W, (gamma, beta) = U["second"]
     X = normal(2, 3, 4, 4)
-    Z = resnet.residual(X, {**U, "second": (W, (0 * gamma, beta))}, training=True)
+    Z = resnet.residual(X, {**U, "second": (W, (0 * gamma, beta))})
     assert_array_equal(Z, np.maximum(X, 0))
 
 
@@ -126,7 +123,7 @@ def test_the_gradient_of_the_loss_agrees_with_differences_along_a_direction(part
 def test_a_block_is_written_out_as_a_script():
     U = var(exact(initial(widths=SMALL)["stage 2 block 1"]))
     X = var(normal(2, 3, 4, 4))
-    L = sum(resnet.residual(X, U, 2, training=True) * positive(2, 4, 2, 2))
+    L = sum(resnet.residual(X, U, 2) * positive(2, 4, 2, 2))
     holds(program(L), L, X=X)
 
 

@@ -43,6 +43,7 @@ TAKES = {  # what a node is checked with, if not with (A,)
     "affine": (A, (normal(4, 3), normal(3))),
     "avgpool": (IMAGES, 2),
     "batchnorm": (A, (positive(4), normal(4))),
+    "batchnorm_relu": (A, (positive(4), normal(4)), B),
     "concatenate": ((A, B),),
     "conv_pool": (IMAGES, (normal(4, 3, 3, 2), normal(4))),
     "conv_pool_simple": (IMAGES, (normal(4, 3, 3, 2), normal(4))),

@@ -10,7 +10,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 import minigrad as mg
 from minigrad import grad, var
 from minigrad.kernels import normalisation as kernels
-from minigrad.nodes.normalisation import batchnorm_simple
+from minigrad.nodes.normalisation import batchnorm_relu_simple, batchnorm_simple
 
 
 def slow_normalize(X, axis=1):
@@ -112,6 +112,35 @@ def test_batchnorm_is_its_simple_form_whatever_the_pieces_and_the_threads(
             assert follows(mg.batchnorm, batchnorm_simple, X, None, eps=0.1)
 
     any_batch()
+
+
+@pytest.mark.parametrize("shape", [(4, 3), (4, 3, 2, 5)], ids=str)
+@pytest.mark.parametrize("piece", [1, 1 << 30], ids=["many pieces", "one"])
+def test_batchnorm_relu_is_its_simple_form(monkeypatch, shape, piece):
+    monkeypatch.setattr(kernels, "PIECE_BYTES", piece)
+
+    @given(X=arrays(shape), S=arrays(shape))
+    def any_batch(X, S):
+        X = X + 0.1 * normal(*shape).astype(X.dtype)  # no value on the kink
+        U = (positive(3).astype(X.dtype), normal(3).astype(X.dtype))
+        with mg.threads(2):
+            assert follows(mg.batchnorm_relu, batchnorm_relu_simple, X, U, eps=0.1)
+            assert follows(mg.batchnorm_relu, batchnorm_relu_simple, X, None, S.astype(X.dtype))
+
+    any_batch()
+
+
+@pytest.mark.parametrize("options", [{}, {"views": 2}, {"training": False}], ids=str)
+def test_the_gradient_of_batchnorm_relu_agrees_with_differences(options):
+    state = {"mean": normal(3, seed=4), "var": positive(3)}
+    X, S, U = normal(4, 3, 2, 2), normal(4, 3, 2, 2, seed=1), (positive(3), normal(3, seed=5))
+    assert agrees(mg.batchnorm_relu, X, U, S, state=state, **options)
+    assert agrees(mg.batchnorm_relu, X, U, state=state, **options)
+
+
+def test_batchnorm_relu_refuses_a_sum_of_other_shapes():
+    with pytest.raises(ValueError, match=re.escape("batchnorm_relu: X is (4, 3) but S is (3,)")):
+        mg.batchnorm_relu(normal(4, 3), None, normal(3))
 
 
 @pytest.mark.parametrize("shape", [(6, 3), (6, 3, 2, 2)], ids=str)

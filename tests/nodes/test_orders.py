@@ -35,6 +35,7 @@ A, B, P = normal(4, 3, 6, 5), normal(4, 3, 6, 5, seed=1), positive(4, 3, 6, 5)
 ON_IMAGES = {  # what a node is called with, if with neither (A,) nor what it takes in the check
     "add": ((A, B),),
     "batchnorm": (A, (positive(3), normal(3))),
+    "batchnorm_relu": (A, (positive(3), normal(3)), B),
     "concatenate": ((A, B), 1),
     "div": (A, P),
     "dropout": (A, 0.3),
