@@ -181,9 +181,9 @@ def moved(a, dtype=None, order="K", copy=None):
     return ndarray(np.array(given, dtype, order=order or "K", copy=copy))
 
 
-def strided(name, *parameters):
-    """cupy.lib.stride_tricks.name: a view."""
-    f = getattr(np.lib.stride_tricks, name)
+def within(place, name, *parameters):
+    """A function of one of CuPy's modules, cupy.lib.stride_tricks or cupy.linalg."""
+    f = getattr(place, name)
     return lambda *args, **options: called(f, name, parameters, args, options)
 
 
@@ -244,11 +244,14 @@ def module():
     for name in ("float32", "float64", "int64", "int32", "bool_", "pi", "inf", "nan", "newaxis"):
         setattr(cupy, name, getattr(np, name))
     cupy.array = cupy.asarray = moved
+    views = np.lib.stride_tricks
     tricks = types.SimpleNamespace(
-        as_strided=strided("as_strided", "x", "shape", "strides"),
-        sliding_window_view=strided("sliding_window_view", "x", "window_shape", "axis"),
+        as_strided=within(views, "as_strided", "x", "shape", "strides"),
+        sliding_window_view=within(views, "sliding_window_view", "x", "window_shape", "axis"),
     )
     cupy.lib = types.SimpleNamespace(stride_tricks=tricks)
+    norm = within(np.linalg, "norm", "x", "ord", "axis", "keepdims")
+    cupy.linalg = types.SimpleNamespace(norm=norm)
     cupy.ndarray, cupy.RawModule, cupy.__version__ = ndarray, RawModule, "strict"
     return cupy
 

@@ -11,7 +11,7 @@ import types
 import numpy as np
 import pytest
 import strict
-from devices import NODES, arguments, assert_alike, options, steps, value_and_gradients
+from devices import NODES, A, arguments, assert_alike, options, steps, value_and_gradients
 from numeric import batch_last, normal
 from numpy.testing import assert_allclose
 
@@ -19,6 +19,7 @@ import minigrad as mg
 from examples import two_layer
 from minigrad import learn
 from minigrad.data import Places, draw, patches, principal_colours, surrogates
+from minigrad.gradcheck import Unfit
 from minigrad.nodes.convolution import for_device
 from minigrad.tree import map_leaves
 from models import exemplar_cnn, lenet, resnet
@@ -182,6 +183,18 @@ def test_patches_are_cut_on_the_device(dtype, order):
     )
     assert_alike([there], [here], strict.ndarray, ERRORS)
     assert there.strides == here.strides
+
+
+def test_a_step_is_watched_and_profiled_on_the_device():
+    rng = np.random.default_rng(0)
+    U, X, T = mg.to_gpu((two_layer.initial(2, 10, 3, rng), *two_layer.spiral(20, 3, rng)))
+    assert mg.watch(two_layer.loss, U, X, T)
+    assert "affine" in str(mg.profile(lambda: mg.value_and_grad(two_layer.loss)(U, X, T)))
+
+
+def test_a_gradient_check_says_that_it_works_on_the_cpu():
+    with pytest.raises(Unfit, match="check works on NumPy arrays, and argument 1 is on a GPU"):
+        mg.check(mg.relu, mg.to_gpu(A))
 
 
 # moving

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from .. import engine, faults, tree
+from ..backend import array_module
 from .diagnosis import diagnose, diagnose_shape
 from .differences import allows_complex
 from .draws import batch_of_one, fresh, hides_mistakes, resized
@@ -62,6 +63,8 @@ def _floats(args, lift):
                 )
             if isinstance(leaf, engine.Node):
                 raise Unfit(f"check makes its own leaves, and {path} is a Node: give its .value")
+            if array_module(leaf) is not np:
+                raise Unfit(f"check works on NumPy arrays, and {path} is on a GPU: to_cpu first")
     return tree.map_leaves(lambda a: a.astype(float) if is_float(a) else a, args)
 
 

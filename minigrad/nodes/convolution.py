@@ -124,7 +124,7 @@ def slide(X, U, size):
 
 
 def for_device(X, algorithm):
-    """ "im2col" for "auto" where X is on a GPU: large products, not many small ones."""
+    """The algorithm; where X is on a GPU, "auto" is "im2col": few large products."""
     return "im2col" if algorithm == "auto" and not isinstance(X, np.ndarray) else algorithm
 
 
