@@ -22,9 +22,9 @@ def forward(X, W, g: Sliding, groups, finish, pool=1):
     part: index into (h' // pool, w' // pool, k, n); phases: the pool pool outputs of each block,
     row by row, arrays like that part.
     """
-    k = len(W)
+    (n, c), k = X.shape[:2], len(W)
     Wg = W.reshape(groups, k // groups, -1)
-    for piece in pieces(*X.shape[:2], g, X.itemsize):
+    for piece in pieces(n, c, g, X.itemsize):
         Z = (Wg @ columns(X[piece], g, groups)).reshape(k, *g.out, -1)
         finish((*blocks(g, pool), slice(0, k), piece), phases(Z.transpose(1, 2, 0, 3), pool))
 
