@@ -326,7 +326,7 @@ def _map(places, parameters, sides, kind):
     )
     zoom = scale.astype(kind)
     if places.window is not None:
-        zoom = zoom * np.asarray(sides[0] / places.window, kind)
+        zoom = zoom * (sides[0] / np.asarray(places.window)).astype(kind)
     cosine, sine = (f(angle).astype(kind) / zoom for f in (np.cos, np.sin))
     return zoom, cosine, sine, shift.astype(kind) * np.array(sides, kind) / zoom[:, None]
 

@@ -9,7 +9,8 @@ from ..nodes import normalize
 def nearest(F, queries, k):
     """The k samples most like each query by cosine, most like first, the query left out: (q, k).
 
-    F: (n, d) features; queries: (q,) indices into F; k below n. Ties: the lower index first.
+    F: (n, d) features; queries: (q,) indices into F; k below n. Ties: the lower index first. All
+    similarities stand in memory at once: for many queries take `most_similar`.
     Raises ValueError if k is too large.
 
     >>> nearest(np.array([[1.0, 0.0], [1.0, 0.1], [0.0, 1.0]]), np.array([0]), 2)

@@ -106,7 +106,8 @@ def backward(kept, X, W, g: Sliding, groups, fetch, wanted, pool=1):
         transform(Ty, dZ, D[:, s])
 
     each(collect, channels(k, n, Ty))
-    dW = dX = None
+    dW: Any = None
+    dX: Any = None
     if wanted[0]:
         x = of_images(Tx, X, dtype) if x is None else x
         dw = empty((planes, k, c // groups), dtype, xp)

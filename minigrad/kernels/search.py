@@ -31,7 +31,7 @@ def largest_products(Q: Any, F: Any, k: int) -> tuple[Any, Any]:
     alone and in the same order: those of equal rows are equal.
     """
     n, d = F.shape
-    size = max(1, n // (GROUPS * k))
+    size = n // (GROUPS * k) or 1
     groups = -(-n // size)
     FT = np.ascontiguousarray(F.T)
     length = np.sqrt(np.einsum("nd,nd->n", F, F).max())

@@ -424,7 +424,7 @@ def test_patches_are_what_scipy_gives_with_the_source_mirrored(seed, dtype):
 def test_a_patch_is_the_golden_one(golden):
     entry = golden("affine_patch")
     g = {name: float(v) for name, v in entry.inputs.items() if name != "X"}
-    places = Places([0], [[g["cy"], g["cx"]]], np.array([g["window"]]))
+    places = Places([0], [[g["cy"], g["cx"]]], [g["window"]])
     p = Parameters(
         shift=np.array([[g["ty"], g["tx"]]]),
         scale=np.array([g["scale"]]),
