@@ -96,23 +96,23 @@ def columns(P, y, j, groups, g: Sliding):
     """What row y of outputs sees of group j of channels: (w + padding, r, c / groups, n)."""
     h, w, c, n = P.shape
     (top, _), (left, right) = g.padding
+    own = slice(j * (c // groups), (j + 1) * (c // groups))
+    if g.size == (1, 1) and g.padding == ((0, 0), (0, 0)):
+        return P[y * g.stride[0], :, None, own]  # no copy: a plain product of W and the pixels
     B = empty((left + w + right, g.size[0], c // groups, n), P.dtype, array_module(P))
     B[:left], B[left + w :] = 0, 0
     for i in range(g.size[0]):
         row = y * g.stride[0] + i * g.dilation[0] - top
-        B[left : left + w, i] = P[row, :, channels(j, B)] if 0 <= row < h else 0
+        B[left : left + w, i] = P[row, :, own] if 0 <= row < h else 0
     return B
 
 
 def add_columns(dP, y, j, dB, g: Sliding):
     """The adjoint of `columns`, into rows that begin with the first one that output row 0 sees."""
-    left, w = g.padding[1][0], dP.shape[1]
+    left, w, c = g.padding[1][0], dP.shape[1], dB.shape[2]
     for i in range(g.size[0]):
-        dP[y * g.stride[0] + i * g.dilation[0], :, channels(j, dB)] += dB[left : left + w, i]
-
-
-def channels(j, B):
-    return slice(j * B.shape[2], (j + 1) * B.shape[2])
+        row = y * g.stride[0] + i * g.dilation[0]
+        dP[row, :, j * c : (j + 1) * c] += dB[left : left + w, i]
 
 
 def overlapping(B, x, g: Sliding, pool):
