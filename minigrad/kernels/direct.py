@@ -24,14 +24,12 @@ from .order import images, pixels
 from .parallel import each
 from .windows import Sliding, phases, slices
 
-CHUNK_BYTES = 1 << 20  # of outputs at a few places: they stay in the cache
-BANDS = (
-    4  # of rows, whose gradients are summed in turn; fixed, so that sums do not depend on threads
-)
+CHUNK_BYTES = 1 << 20  # of outputs at a time: they stay in the cache
+BANDS = 4  # of rows, whose gradients are summed in turn; fixed, so that sums do not depend on threads
 
 
 def forward(X, W, g: Sliding, groups, finish, pool=1):
-    """Z = W * X, by calls finish(part, phases) for blocks of pool x pool outputs of one row.
+    """Z = W * X, by calls finish(part, phases) for blocks of pool x pool outputs.
 
     part: index into (h' // pool, w' // pool, k, n); phases: the pool pool outputs of each block,
     row by row, arrays like that part, gone when finish returns.
@@ -39,16 +37,16 @@ def forward(X, W, g: Sliding, groups, finish, pool=1):
     n, k, xp, dtype = len(X), len(W) // groups, array_module(X), np.result_type(X, W)
     P, F = pixels(X), by_columns(W, g, groups)
 
-    def row(y):
-        for j in range(groups):
-            seen = [columns(P, y * pool + i, j, groups, g) for i in range(pool)]
-            for x in places(F, n, g, pool):
-                Y = empty((pool, (x.stop - x.start) * pool, k, n), dtype, xp)
+    def band(rows):
+        for ys, j, xs in parts(rows, F, n, g, pool):
+            seen = [columns(P, y, j, groups, g) for y in range(ys.start * pool, ys.stop * pool)]
+            for x in xs:
+                Y = empty((len(seen), (x.stop - x.start) * pool, k, n), dtype, xp)
                 for B, Z in zip(seen, Y, strict=True):
                     xp.matmul(F[j], overlapping(B, x, g, pool), out=Z)
-                finish((slice(y, y + 1), x, slice(j * k, j * k + k)), phases(Y, pool))
+                finish((ys, x, slice(j * k, j * k + k)), phases(Y, pool))
 
-    each(row, range(g.out[0] // pool))
+    each(band, bands(g, pool))
 
 
 def backward(kept, X, W, g: Sliding, groups, fetch, wanted, pool=1):
@@ -58,38 +56,51 @@ def backward(kept, X, W, g: Sliding, groups, fetch, wanted, pool=1):
     """
     n, k, xp, dtype = len(X), len(W) // groups, array_module(X), np.result_type(X, W)
     P, F = pixels(X), by_columns(W, g, groups)
-    bands = slices(g.out[0] // pool, -(-(g.out[0] // pool) // BANDS))
-    dF, dP = xp.zeros((len(bands), *F.shape), dtype), [None] * len(bands)
+    all_rows = bands(g, pool)
+    dF = xp.zeros((len(all_rows), *F.shape), dtype)
+    dP = [xp.zeros((height(rows, g, pool), *P.shape[1:]), dtype) for rows in all_rows if wanted[1]]
 
     def band(i):
-        rows = range(bands[i].start, bands[i].stop)
-        if wanted[1]:
-            height = (len(rows) * pool - 1) * g.stride[0] + g.reach[0]
-            dP[i] = xp.zeros((height, *P.shape[1:]), dtype)
-        for y in rows:
-            for j in range(groups):
-                seen = [columns(P, y * pool + i, j, groups, g) for i in range(pool)]
-                dB = [xp.zeros(B.shape, dtype) for B in seen if wanted[1]]
-                for x in places(F, n, g, pool):
-                    dY = empty((pool, (x.stop - x.start) * pool, k, n), dtype, xp)
-                    fetch((slice(y, y + 1), x, slice(j * k, j * k + k)), phases(dY, pool))
+        for ys, j, xs in parts(all_rows[i], F, n, g, pool):
+            lines = range(ys.start * pool, ys.stop * pool)
+            seen = [columns(P, y, j, groups, g) for y in lines]
+            dB = [xp.zeros(B.shape, dtype) for B in seen if wanted[1]]
+            for x in xs:
+                dY = empty((len(seen), (x.stop - x.start) * pool, k, n), dtype, xp)
+                fetch((ys, x, slice(j * k, j * k + k)), phases(dY, pool))
+                if wanted[0]:
                     for dZ, B in zip(dY, seen, strict=True):
-                        if wanted[0]:
-                            dF[i][j] += (overlapping(B, x, g, pool) @ dZ.swapaxes(1, 2)).sum(0).T
-                    for dZ, d in zip(dY, dB, strict=False):
+                        dF[i, j] += (overlapping(B, x, g, pool) @ dZ.swapaxes(1, 2)).sum(0).T
+                if wanted[1]:
+                    for dZ, d in zip(dY, dB, strict=True):
                         add_overlapping(d, x.start * pool, F[j].T @ dZ, g)
-                for v, d in enumerate(dB):
-                    add_columns(dP[i], (y - rows[0]) * pool + v, j, d, g)
+            for y, d in zip(lines, dB, strict=False):
+                add_columns(dP[i], y - all_rows[i].start * pool, j, d, g)
 
-    each(band, range(len(bands)))
+    each(band, range(len(all_rows)))
     dW = by_columns_back(dF.sum(0), W, g) if wanted[0] else None
-    return dW, images(merged(dP, bands, P.shape, g, pool)) if wanted[1] else None
+    return dW, images(merged(dP, all_rows, P.shape, g, pool)) if wanted[1] else None
 
 
-def places(F, n, g: Sliding, pool):
-    """Slices of a few blocks of outputs of a row."""
-    bytes_per_block = pool * pool * F.shape[1] * n * F.itemsize
-    return slices(g.out[1] // pool, CHUNK_BYTES // (bytes_per_block or 1) or 1)
+def bands(g: Sliding, pool):
+    """All rows of blocks as slices, for threads to share."""
+    rows = g.out[0] // pool
+    return slices(rows, -(-rows // BANDS))
+
+
+def height(rows, g: Sliding, pool):
+    """How many rows of the image some rows of blocks see."""
+    return ((rows.stop - rows.start) * pool - 1) * g.stride[0] + g.reach[0]
+
+
+def parts(rows, F, n, g: Sliding, pool):
+    """(rows, group, slices of places) of a few blocks each: several rows, or a part of one."""
+    across = g.out[1] // pool
+    fit = CHUNK_BYTES // (pool * pool * F.shape[1] * n * F.itemsize or 1) or 1
+    for first in range(rows.start, rows.stop, fit // across or 1):
+        last = first + (fit // across or 1)
+        for j in range(len(F)):
+            yield slice(first, last if last < rows.stop else rows.stop), j, slices(across, fit)
 
 
 def columns(P, y, j, groups, g: Sliding):

@@ -10,6 +10,7 @@ array([[3., 3., 3., 3.],
 import numpy as np
 
 from ..engine import node
+from ..kernels.matrices import product
 from ..kernels.order import like
 from ..tree import needed
 
@@ -24,14 +25,14 @@ def affine(X, U):
     array([[2., 2., 2.]])
     """
     W, b = U
-    A = X @ W + b
+    A = product(X, W) + b
 
     def back(dA, dX, dU):
         dW, db = dU
-        dW += X.T @ dA
+        dW += product(X.T, dA)
         db += dA.sum(0)
         if needed(dX):
-            dX += dA @ W.T
+            dX += product(dA, W.T, dX)
 
     return A, back
 
