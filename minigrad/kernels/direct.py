@@ -35,15 +35,14 @@ def forward(X, W, g: Sliding, groups, finish, pool=1):
     row by row, arrays like that part, gone when finish returns.
     """
     n, k, xp, dtype = len(X), len(W) // groups, array_module(X), np.result_type(X, W)
-    P, F = pixels(X), by_columns(W, g, groups)
+    P, F = bordered(pixels(X), g), by_columns(W, g, groups)
 
     def band(rows):
         for ys, j, xs in parts(rows, F, n, g, pool):
-            seen = [columns(P, y, j, groups, g) for y in range(ys.start * pool, ys.stop * pool)]
+            B = columns(P, ys, j, groups, g, pool)
             for x in xs:
-                Y = empty((len(seen), (x.stop - x.start) * pool, k, n), dtype, xp)
-                for B, Z in zip(seen, Y, strict=True):
-                    xp.matmul(F[j], overlapping(B, x, g, pool), out=Z)
+                Y = empty((len(B), (x.stop - x.start) * pool, k, n), dtype, xp)
+                xp.matmul(F[j], overlapping(B, x, g, pool), out=Y)
                 finish((ys, x, slice(j * k, j * k + k)), phases(Y, pool))
 
     each(band, bands(g, pool))
@@ -55,27 +54,27 @@ def backward(kept, X, W, g: Sliding, groups, fetch, wanted, pool=1):
     kept: None, all is made again; fetch(part, phases) fills in gradients, as `finish` gets outputs.
     """
     n, k, xp, dtype = len(X), len(W) // groups, array_module(X), np.result_type(X, W)
-    P, F = pixels(X), by_columns(W, g, groups)
+    P, F = bordered(pixels(X), g), by_columns(W, g, groups)
     all_rows = bands(g, pool)
-    dF = xp.zeros((len(all_rows), *F.shape), dtype)
-    dP = [xp.zeros((height(rows, g, pool), *P.shape[1:]), dtype) for rows in all_rows if wanted[1]]
+    dF, dP = xp.zeros((len(all_rows), *F.shape), dtype), [None] * len(all_rows)
 
     def band(i):
+        first, last = all_rows[i].start * pool, all_rows[i].stop * pool
+        if wanted[1]:
+            dP[i] = xp.zeros(((last - first - 1) * g.stride[0] + g.reach[0], *P.shape[1:]), dtype)
         for ys, j, xs in parts(all_rows[i], F, n, g, pool):
-            lines = range(ys.start * pool, ys.stop * pool)
-            seen = [columns(P, y, j, groups, g) for y in lines]
-            dB = [xp.zeros(B.shape, dtype) for B in seen if wanted[1]]
+            B = columns(P, ys, j, groups, g, pool)
+            dB = xp.zeros(B.shape, dtype) if wanted[1] else None
             for x in xs:
-                dY = empty((len(seen), (x.stop - x.start) * pool, k, n), dtype, xp)
+                dY = empty((len(B), (x.stop - x.start) * pool, k, n), dtype, xp)
                 fetch((ys, x, slice(j * k, j * k + k)), phases(dY, pool))
                 if wanted[0]:
-                    for dZ, B in zip(dY, seen, strict=True):
-                        dF[i, j] += (overlapping(B, x, g, pool) @ dZ.swapaxes(1, 2)).sum(0).T
+                    V = overlapping(B, x, g, pool)
+                    dF[i, j] += (V @ dY.swapaxes(2, 3)).sum((0, 1)).T
                 if wanted[1]:
-                    for dZ, d in zip(dY, dB, strict=True):
-                        add_overlapping(d, x.start * pool, F[j].T @ dZ, g)
-            for y, d in zip(lines, dB, strict=False):
-                add_columns(dP[i], y - all_rows[i].start * pool, j, d, g)
+                    add_overlapping(dB, x.start * pool, F[j].T @ dY, g)
+            if wanted[1]:
+                add_columns(dP[i], ys.start * pool - first, j, dB, g)
 
     each(band, range(len(all_rows)))
     dW = by_columns_back(dF.sum(0), W, g) if wanted[0] else None
@@ -88,11 +87,6 @@ def bands(g: Sliding, pool):
     return slices(rows, -(-rows // BANDS))
 
 
-def height(rows, g: Sliding, pool):
-    """How many rows of the image some rows of blocks see."""
-    return ((rows.stop - rows.start) * pool - 1) * g.stride[0] + g.reach[0]
-
-
 def parts(rows, F, n, g: Sliding, pool):
     """(rows, group, slices of places) of a few blocks each: several rows, or a part of one."""
     across = g.out[1] // pool
@@ -103,54 +97,82 @@ def parts(rows, F, n, g: Sliding, pool):
             yield slice(first, last if last < rows.stop else rows.stop), j, slices(across, fit)
 
 
-def columns(P, y, j, groups, g: Sliding):
-    """What row y of outputs sees of group j of channels: (w + padding, r, c / groups, n)."""
-    h, w, c, n = P.shape
-    (top, _), (left, right) = g.padding
-    own = slice(j * (c // groups), (j + 1) * (c // groups))
-    if g.size == (1, 1) and g.padding == ((0, 0), (0, 0)):
-        return P[y * g.stride[0], :, None, own]  # no copy: a plain product of W and the pixels
-    B = empty((left + w + right, g.size[0], c // groups, n), P.dtype, array_module(P))
-    B[:left], B[left + w :] = 0, 0
-    for i in range(g.size[0]):
-        row = y * g.stride[0] + i * g.dilation[0] - top
-        B[left : left + w, i] = P[row, :, own] if 0 <= row < h else 0
+def bordered(P, g: Sliding):
+    """Pixels (h, w, c, n) with g's border of zeros; P itself if there is none."""
+    if g.padding == ((0, 0), (0, 0)):
+        return P
+    ((top, bottom), (left, right)), (h, w, c, n) = g.padding, P.shape
+    xp = array_module(P)
+    B = empty((top + h + bottom, left + w + right, c, n), P.dtype, xp)
+    for border in (B[:top], B[top + h :], B[top : top + h, :left], B[top : top + h, left + w :]):
+        border[...] = 0
+    B[top : top + h, left : left + w] = P
     return B
 
 
-def add_columns(dP, y, j, dB, g: Sliding):
-    """The adjoint of `columns`, into rows that begin with the first one that output row 0 sees."""
-    left, w, c = g.padding[1][0], dP.shape[1], dB.shape[2]
-    for i in range(g.size[0]):
-        row = y * g.stride[0] + i * g.dilation[0]
-        dP[row, :, j * c : (j + 1) * c] += dB[left : left + w, i]
+def columns(P, ys, j, groups, g: Sliding, pool):
+    """What rows ys of blocks see of group j of channels: (rows, w + padding, r, c / groups, n)."""
+    _, w, c, n = P.shape
+    xp, (line, column, channel, entry) = array_module(P), steps(P)
+    c = c // groups
+    own = P[ys.start * pool * g.stride[0] :, :, j * c : j * c + c]
+    shape = ((ys.stop - ys.start) * pool, w, g.size[0], c, n)
+    strides = (g.stride[0] * line, column, g.dilation[0] * line, channel, entry)
+    seen = xp.lib.stride_tricks.as_strided(own, shape, strides)
+    if g.size[0] == 1 and groups == 1:
+        return seen  # the rows as they are; with one column too, W is multiplied with the pixels
+    B = empty(shape, P.dtype, xp)
+    B[...] = seen
+    return B
+
+
+def steps(P):
+    """The strides of an array without gaps, whatever it says for sides of 1."""
+    *others, n = P.shape
+    found = [P.itemsize]
+    for side in (n, *others[:0:-1]):
+        found.insert(0, found[0] * side)
+    return found
+
+
+def add_columns(dP, first, j, dB, g: Sliding):
+    """The adjoint of `columns` from row first of outputs, into what a band of them sees."""
+    rows, _, r, c, _ = dB.shape
+    for i in range(r):
+        top = first * g.stride[0] + i * g.dilation[0]
+        lines = slice(top, top + (rows - 1) * g.stride[0] + 1, g.stride[0])
+        dP[lines, :, j * c : j * c + c] += dB[:, :, i]
 
 
 def overlapping(B, x, g: Sliding, pool):
-    """The windows of the outputs in blocks x of a row, views that overlap: (places, s r c, n)."""
-    column, *_, entry = B.strides
-    n, first = B.shape[-1], x.start * pool * g.stride[1]
+    """The windows of the outputs in blocks x of rows, views that overlap: (rows, places, m, n).
+
+    m = s r c: the values of a window are neighbours in memory.
+    """
+    row, column, *_ = B.strides
+    rows, _, r, c, n = B.shape
     as_strided = array_module(B).lib.stride_tricks.as_strided
-    shape = ((x.stop - x.start) * pool, g.reach[1] * B[0].size // n, n)
-    return as_strided(B[first:], shape, (g.stride[1] * column, n * entry, entry))
+    shape = (rows, (x.stop - x.start) * pool, g.reach[1] * r * c, n)
+    strides = (row, g.stride[1] * column, n * B.itemsize, B.itemsize)
+    return as_strided(B[:, x.start * pool * g.stride[1] :], shape, strides)
 
 
 def add_overlapping(dB, first, dV, g: Sliding):
     """The adjoint of `overlapping` from place first."""
-    for x, d in enumerate(dV, first):
-        seen = slice(x * g.stride[1], x * g.stride[1] + g.reach[1])
-        dB[seen] += d.reshape(g.reach[1], *dB.shape[1:])
+    rows, _, *cell = dB.shape
+    for x in range(dV.shape[1]):
+        left = (first + x) * g.stride[1]
+        dB[:, left : left + g.reach[1]] += dV[:, x].reshape(rows, g.reach[1], *cell)
 
 
 def merged(dP, bands, shape, g: Sliding, pool):
-    """The sum of the bands' parts, which overlap, as pixels (h, w, c, n)."""
-    dX = array_module(dP[0]).zeros(shape, dP[0].dtype)
-    for band, rows in zip(bands, dP, strict=True):
-        first = band.start * pool * g.stride[0] - g.padding[0][0]
-        above = -first if first < 0 else 0  # rows of the padding
-        inside = rows[above : len(dX) - first]
-        dX[first + above : first + above + len(inside)] += inside
-    return dX
+    """The sum of the bands' parts, which overlap, without the border: pixels (h, w, c, n)."""
+    whole = array_module(dP[0]).zeros(shape, dP[0].dtype)
+    for band, part in zip(bands, dP, strict=True):
+        first = band.start * pool * g.stride[0]
+        whole[first : first + len(part)] += part
+    (top, bottom), (left, right) = g.padding
+    return whole[top : len(whole) - bottom, left : whole.shape[1] - right]
 
 
 def by_columns(W, g: Sliding, groups):
