@@ -25,7 +25,9 @@ from .parallel import each
 from .windows import Sliding, phases, slices
 
 CHUNK_BYTES = 1 << 20  # of outputs at a time: they stay in the cache
-BANDS = 4  # of rows, whose gradients are summed in turn; fixed, so that sums do not depend on threads
+BANDS = (
+    4  # of rows, whose gradients are summed in turn; fixed, so that sums do not depend on threads
+)
 
 
 def forward(X, W, g: Sliding, groups, finish, pool=1):
