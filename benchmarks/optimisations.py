@@ -14,11 +14,11 @@ import time
 from unittest import mock
 
 import numpy as np
+from minigrad.models import exemplar_cnn
 
 from minigrad import conv_pool_simple, threads
 from minigrad.kernels import direct, fourier, im2col, memory
 from minigrad.learn import optimisers
-from minigrad.models import exemplar_cnn
 from minigrad.nodes import convolution
 
 from .measuring import ROWS, ours

@@ -242,6 +242,7 @@ def named(f: Callable, arguments: Sequence) -> Iterator[tuple[str, Any]]:
 def _misfit(error: BaseException) -> str:
     """A sentence on the operands of the expression that NumPy refused; empty if it was not one."""
     expression, frame = _failed(error)
+    expression = expression and _Spelled().visit(expression)
     explained = isinstance(error, ValueError) and re.search("broadcast|mismatch", str(error))
     if not explained or not isinstance(expression, (ast.BinOp, ast.AugAssign)):
         return ""
@@ -264,10 +265,24 @@ def _misfit(error: BaseException) -> str:
     return f"{left} {a.shape} and {right} {b.shape} do not fit together"
 
 
+class _Spelled(ast.NodeTransformer):
+    """product(A, B), a kernel's, as what it is: A @ B."""
+
+    def visit_Call(self, e):
+        return ast.BinOp(e.args[0], ast.MatMult(), e.args[1]) if _is_product(e) else e
+
+
+def _is_product(e):
+    return isinstance(e.func, ast.Name) and e.func.id == "product" and len(e.args) > 1
+
+
 def _failed(error: BaseException) -> tuple[ast.AST | None, types.FrameType]:
-    """The innermost expression or statement that raised, parsed from its source, and its frame."""
+    """The innermost expression or statement that raised, parsed from its source, and its frame.
+
+    What a kernel raises is put down to the node that called it.
+    """
     trace: Any = error.__traceback__
-    while trace.tb_next:
+    while trace.tb_next and not _in_kernel(trace.tb_next):
         trace = trace.tb_next
     frame = trace.tb_frame
     position = list(frame.f_code.co_positions())[trace.tb_lasti // 2]
@@ -290,6 +305,10 @@ def _failed(error: BaseException) -> tuple[ast.AST | None, types.FrameType]:
             continue
         return parsed.body if mode == "eval" else parsed.body[0], frame
     return None, frame
+
+
+def _in_kernel(trace):
+    return trace.tb_frame.f_globals.get("__name__", "").startswith("minigrad.kernels.")
 
 
 _PURE = (

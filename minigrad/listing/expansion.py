@@ -5,7 +5,8 @@ was taken is known, a nest is taken apart where it is unpacked, a small helper s
 its call, and what is left is what a person would have written.
 
 >>> from minigrad import affine
->>> frame = Frame(None, affine.plain)
+>>> from minigrad.listing.script import Script
+>>> frame = Frame(Script(None), affine.plain)
 >>> frame.space |= {"X": np.ones((4, 2)), "U": (np.ones((2, 3)), np.zeros(3))}
 >>> frame.names = {"X": ast.Name("X"), "U": ast.parse("W1, b1", mode="eval").body}
 >>> frame.own_names = {"A": "A1"}
