@@ -26,7 +26,7 @@ import click
 import numpy as np
 from minigrad.models import exemplar_cnn
 
-from minigrad import to_cpu
+from minigrad import threads, to_cpu
 from minigrad.cli import device, run
 from minigrad.data import Ranges, digits, surrogates
 from minigrad.evaluate import label_draws, nearest, scaled, svm_scores
@@ -62,9 +62,17 @@ BATCH, RATE, MOMENTUM = 100, 0.05, 0.9
     help="Where the results go.",
 )
 @click.option("--resume", is_flag=True, help="Go on from the folder's checkpoint.")
+@click.option(
+    "--threads",
+    "workers",
+    type=click.IntRange(1),
+    help="Of the kernels, with BLAS held to one; by default one, and BLAS as it is.",
+)
 @device
-def main(seed, seeds, versions, epochs, folder, resume, move):
+def main(seed, seeds, versions, epochs, folder, resume, workers, move):
     start = time.perf_counter()
+    if workers:
+        threads(workers)
     X, T = digits()
     half = len(X) // 2  # in the data set's order: seeds and labels before, test images after
     if not 2 <= seeds <= half or versions < 1 or epochs < 1:

@@ -47,7 +47,7 @@ def forward(X, W, g: Sliding, groups, finish, pool=1):
                 xp.matmul(F[j], overlapping(B, x, g, pool), out=Y)
                 finish((ys, x, slice(j * k, j * k + k)), phases(Y, pool))
 
-    each(band, bands(g, pool))
+    each(band, bands(g, pool), output_bytes(g, W, n, dtype))
 
 
 def backward(kept, X, W, g: Sliding, groups, fetch, wanted, pool=1):
@@ -78,7 +78,7 @@ def backward(kept, X, W, g: Sliding, groups, fetch, wanted, pool=1):
             if wanted[1]:
                 add_columns(dP[i], ys.start * pool - first, j, dB, g)
 
-    each(band, range(len(all_rows)))
+    each(band, range(len(all_rows)), output_bytes(g, W, n, dtype))
     dW = by_columns_back(dF.sum(0), W, g) if wanted[0] else None
     return dW, images(merged(dP, all_rows, P.shape, g, pool)) if wanted[1] else None
 
@@ -87,6 +87,10 @@ def bands(g: Sliding, pool):
     """All rows of blocks as slices, for threads to share."""
     rows = g.out[0] // pool
     return slices(rows, -(-rows // BANDS))
+
+
+def output_bytes(g: Sliding, W, n, dtype):
+    return g.out[0] * g.out[1] * len(W) * n * dtype.itemsize
 
 
 def parts(rows, F, n, g: Sliding, pool):

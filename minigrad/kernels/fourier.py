@@ -84,7 +84,7 @@ def forward(X, W, g: Sliding, groups, finish, pool=1):
         adjoint(Ty, y[:, s], Z)
         finish((*blocks(g, pool), s), phases(Z, pool))
 
-    each(deliver, channels(k, n, Ty))
+    each(deliver, channels(k, n, Ty), y.nbytes)
     return [a if a.nbytes <= KEPT_BYTES else None for a in (x, w)]
 
 
@@ -105,7 +105,7 @@ def backward(kept, X, W, g: Sliding, groups, fetch, wanted, pool=1):
         fetch((*blocks(g, pool), s), phases(dZ, pool))
         transform(Ty, dZ, D[:, s])
 
-    each(collect, channels(k, n, Ty))
+    each(collect, channels(k, n, Ty), D.nbytes)
     dW: Any = None
     dX: Any = None
     if wanted[0]:
@@ -113,13 +113,13 @@ def backward(kept, X, W, g: Sliding, groups, fetch, wanted, pool=1):
         dw = empty((planes, k, c // groups), dtype, xp)
         products(grouped(D, groups), grouped(x, groups).swapaxes(-1, -2), grouped(dw, groups))
         flat, dW = dw.reshape(planes, -1), xp.empty((W.size // Tw.shape[1], Tw.shape[1]), dtype)
-        each(lambda s: xp.matmul(flat[:, s].T, Tw, out=dW[s]), slices(len(dW), 1024))
+        each(lambda s: xp.matmul(flat[:, s].T, Tw, out=dW[s]), slices(len(dW), 1024), dw.nbytes)
         dW = dW.reshape(W.shape)
     if wanted[1]:
         w = of_filters(Tw, W, dtype) if w is None else w
         dx, dX = empty((planes, c, n), dtype, xp), empty((*image, c, n), dtype, xp)
         products(grouped(w, groups).swapaxes(-1, -2), grouped(D, groups), grouped(dx, groups))
-        each(lambda s: adjoint(Tx, dx[:, s], dX[:, :, s]), channels(c, n, Tx))
+        each(lambda s: adjoint(Tx, dx[:, s], dX[:, :, s]), channels(c, n, Tx), dx.nbytes)
         dX = images(dX)
     return dW, dX
 
@@ -128,7 +128,7 @@ def of_images(Tx, X, dtype):
     """Tx x: (planes, c, n).  X (n, c, h, w)."""
     (n, c, _, _), P = X.shape, pixels(X)
     x = empty((Tx.planes, c, n), dtype, array_module(X))
-    each(lambda s: transform(Tx, P[:, :, s], x[:, s]), channels(c, n, Tx))
+    each(lambda s: transform(Tx, P[:, :, s], x[:, s]), channels(c, n, Tx), x.nbytes)
     return x
 
 
@@ -137,7 +137,8 @@ def of_filters(Tw, W, dtype):
     xp = array_module(W)
     w, filters = empty((len(Tw), *W.shape[:2]), dtype, xp), W.reshape(-1, Tw.shape[1]).T
     flat = w.reshape(len(Tw), -1)
-    each(lambda s: xp.matmul(Tw, filters[:, s], out=flat[:, s]), slices(flat.shape[1], 1024))
+    parts = slices(flat.shape[1], 1024)
+    each(lambda s: xp.matmul(Tw, filters[:, s], out=flat[:, s]), parts, w.nbytes)
     return w
 
 
@@ -179,7 +180,8 @@ def halves(T, rows, F):
 def products(A, B, out):
     """out = A B at each plane; of a transposed B a copy is made, which BLAS takes much faster."""
     xp = array_module(A)
-    each(lambda s: xp.matmul(A[s], xp.ascontiguousarray(B[s]), out=out[s]), slices(len(A), 32))
+    parts = slices(len(A), 32)
+    each(lambda s: xp.matmul(A[s], xp.ascontiguousarray(B[s]), out=out[s]), parts, out.nbytes)
 
 
 def grouped(A, groups):

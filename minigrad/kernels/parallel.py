@@ -18,6 +18,7 @@ from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor, wait
 from typing import Any
 
+SHARED = 1 << 22  # bytes of a result, from which on threads share the work
 _workers: list[ThreadPoolExecutor] = []  # the one that helps the caller, if there is one
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_workers.clear)  # a fork copies no threads
@@ -48,10 +49,12 @@ class threads:
         self._blas.restore_original_limits()
 
 
-def each(f: Callable[[Any], Any], parts: Iterable) -> None:
+def each(f: Callable[[Any], Any], parts: Iterable, size: int | None = None) -> None:
     """f(part) for every part, on the threads that `threads` has set, in any order.
 
-    Returns when all are done; what f raises is raised here.
+    size: bytes of the result, if known; of a small one all parts are the caller's, as threads that
+    share the interpreter cost more than they bring. Returns when all are done; what f raises is
+    raised here.
     """
     shared = iter(list(parts))  # whoever is free takes the next
 
@@ -59,7 +62,8 @@ def each(f: Callable[[Any], Any], parts: Iterable) -> None:
         for part in shared:
             f(part)
 
-    helpers = [e.submit(work) for e in _workers for _ in range(e._max_workers)]
+    alone = size is not None and size < SHARED
+    helpers = [e.submit(work) for e in _workers for _ in range(e._max_workers) if not alone]
     try:
         work()
     finally:

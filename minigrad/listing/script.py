@@ -37,7 +37,7 @@ PLAIN: dict[Any, str] = {
     tree.needed: '''def {}(gradient):
     """True: every gradient is an array here."""
     return True''',
-    parallel.each: '''def {}(f, parts):
+    parallel.each: '''def {}(f, parts, size=None):
     """f(part) for every part."""
     for part in parts:
         f(part)''',

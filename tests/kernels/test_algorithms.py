@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from numeric import batch_last, normal, strided
 
-from minigrad.kernels import direct, fourier, im2col
+from minigrad.kernels import direct, fourier, im2col, parallel
 from minigrad.kernels.fused import convolve, convolve_back, convolve_pool, convolve_pool_back
 from minigrad.kernels.parallel import threads
 from minigrad.kernels.windows import sliding
@@ -110,6 +110,7 @@ def test_fused_is_pooling_bias_and_relu_of_the_plain_form(kernel, pool, side):
 @pytest.mark.parametrize("n", [2, 3])
 def test_the_number_of_threads_changes_no_bit(kernel, n, monkeypatch):
     monkeypatch.setattr(kernel, "CHUNK_BYTES", 2000)  # many parts
+    monkeypatch.setattr(parallel, "SHARED", 0)
     X, W, b = normal(6, 4, 9, 8), normal(6, 2, 3, 3, seed=1), normal(6, seed=2)
     case = X, W, b, sliding("conv", (9, 8), 3, padding=1), 2, 2
     with threads(1):

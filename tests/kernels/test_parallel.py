@@ -27,6 +27,13 @@ def test_two_threads_work_at_the_same_time():
         each(lambda part: together.wait(10), range(2))  # one alone would wait for ever
 
 
+def test_what_is_small_is_done_by_the_caller_alone():
+    who = set()
+    with threads(2):
+        each(lambda part: who.add(threading.get_ident()), range(100), size=1000)
+    assert who == {threading.get_ident()}
+
+
 @pytest.mark.parametrize("n", [1, 2])
 def test_what_a_part_raises_is_raised_here_and_the_next_call_works(n):
     with threads(n):
