@@ -1,6 +1,6 @@
 """Exemplar-CNN on handwritten digits: features learned without a label, judged with very few.
 
-    python -m examples.exemplar_digits            half a minute to a minute on two cores;
+    python -m examples.exemplar_digits            ten seconds on two cores;
                                                   --device gpu: on a GPU
 
 400 unlabeled digits are the seeds, each a class of its own, made of 50 versions: shifted, scaled,
@@ -14,7 +14,7 @@ Expected (seed 0; mean +- deviation over 5 draws of labels):
     labels per class              1            5           10           50
     raw pixels          60.4 +- 2.0  81.8 +- 1.7  86.9 +- 1.0  92.0 +- 0.8
     random weights      61.5 +- 3.3  87.0 +- 1.2  91.8 +- 0.9  96.9 +- 0.6
-    Exemplar-CNN        77.7 +- 3.4  94.9 +- 1.3  96.4 +- 0.3  98.7 +- 0.4
+    Exemplar-CNN        76.6 +- 3.3  94.5 +- 1.3  96.1 +- 0.7  98.7 +- 0.4
 
 Source: Dosovitskiy et al., TPAMI 2016, in small.
 """
