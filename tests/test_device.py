@@ -20,7 +20,7 @@ from examples import two_layer
 from minigrad import learn
 from minigrad.data import Places, draw, patches, principal_colours, surrogates
 from minigrad.gradcheck import Unfit
-from minigrad.nodes.convolution import for_device
+from minigrad.nodes.convolution import for_arrays
 from minigrad.tree import map_leaves
 from models import exemplar_cnn, lenet, resnet
 
@@ -62,9 +62,9 @@ def test_every_algorithm_of_a_convolution_stays_on_the_device(convolution, algor
 
 def test_auto_is_im2col_on_the_device():
     X = normal(128, 64, 2, 2)
-    assert for_device(mg.to_gpu(X), "auto") == "im2col"
-    assert for_device(mg.to_gpu(X), "fourier") == "fourier"
-    assert for_device(X, "auto") == "auto"
+    assert for_arrays("conv", mg.to_gpu(X), mg.to_gpu(X), "auto") == "im2col"
+    assert for_arrays("conv", mg.to_gpu(X), mg.to_gpu(X), "fourier") == "fourier"
+    assert for_arrays("conv", X, X, "auto") == "auto"
 
 
 # models and training steps

@@ -41,7 +41,8 @@ def conv(X, U, stride=1, padding=0, dilation=1, groups=1, algorithm="auto"):
     W, b = U
     check_fit("conv", X, W, b, groups, algorithm)
     g = sliding("conv", X.shape[2:], W.shape[2:], stride, padding, dilation)
-    kernel = chosen("conv", for_device(X, algorithm), X.shape, W.shape, g)
+    algorithm = for_arrays("conv", X, W, algorithm)
+    kernel = chosen("conv", algorithm, X.shape, W.shape, g)
     Z, kept = convolve(kernel.forward, X, W, b, g, groups)
 
     def back(dZ, dX, dU):
@@ -76,7 +77,8 @@ def conv_pool(X, U, pool=2, stride=1, padding=0, dilation=1, groups=1, algorithm
     check_fit("conv_pool", X, W, b, groups, algorithm)
     g = sliding("conv_pool", X.shape[2:], W.shape[2:], stride, padding, dilation)
     check_blocks(pool, g)
-    kernel = chosen("conv_pool", for_device(X, algorithm), X.shape, W.shape, g)
+    algorithm = for_arrays("conv_pool", X, W, algorithm)
+    kernel = chosen("conv_pool", algorithm, X.shape, W.shape, g)
     Z, kept = convolve_pool(kernel.forward, X, W, b, g, groups, pool)
 
     def back(dZ, dX, dU):
@@ -123,9 +125,17 @@ def slide(X, U, size):
     return conv(X, (reshape(transpose(W), (k, c, r, s)), b))
 
 
-def for_device(X, algorithm):
-    """The algorithm; where X is on a GPU, "auto" is "im2col": few large products."""
-    return "im2col" if algorithm == "auto" and not isinstance(X, np.ndarray) else algorithm
+def for_arrays(name, X, W, algorithm):
+    """The algorithm; "auto" is "im2col" on a GPU, few large products, and for other numbers.
+
+    Raises ValueError for "fourier" with other numbers than float32 and float64.
+    """
+    dtype = np.result_type(X, W)
+    real = dtype in (np.float32, np.float64)
+    if algorithm == "fourier" and not real:
+        raise ValueError(f"{name}: the algorithm fourier is for float32 and float64, not {dtype}")
+    plain = not (real and isinstance(X, np.ndarray))
+    return "im2col" if algorithm == "auto" and plain else algorithm
 
 
 def chosen(name, algorithm, image, filters, g):

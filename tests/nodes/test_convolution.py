@@ -271,3 +271,19 @@ def test_conv_pool_refuses_blocks_that_do_not_fit(pool):
 def test_auto_chooses_by_shape(image, filters, options, kernel):
     g = sliding("conv", image[2:], filters[2:], **options)
     assert chosen("conv", "auto", image, filters, g) is kernel
+
+
+@pytest.mark.parametrize("algorithm", ["auto", "im2col", "direct"])
+@pytest.mark.parametrize("dtype", [np.int64, np.float16])
+def test_other_numbers_are_convolved_without_transforms(algorithm, dtype):
+    X = (np.arange(8 * 8 * 6 * 6) % 7).reshape(8, 8, 6, 6).astype(dtype)
+    W = (np.arange(4 * 8 * 3 * 3) % 3).reshape(4, 8, 3, 3).astype(dtype)
+    Z = mg.conv(X, (W, None), padding=1, algorithm=algorithm)
+    assert Z.dtype == dtype
+    assert_array_equal(Z, slow_conv(X, (W, None), padding=1))  # whole numbers below 2048: exact
+
+
+@pytest.mark.parametrize("f", [mg.conv, mg.conv_pool])
+def test_fourier_refuses_other_numbers(f):
+    with pytest.raises(ValueError, match=f"{f.__name__}: .* is for float32 and float64, not int64"):
+        f(np.ones((8, 8, 6, 6), int), (np.ones((4, 8, 3, 3), int), None), algorithm="fourier")

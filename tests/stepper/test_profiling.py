@@ -291,7 +291,7 @@ def test_a_browser_searches_widens_and_goes_back(page, tmp_path):
     ).stdout
     (title,) = re.findall("<title>(.*?)</title>", dom)
     assert re.fullmatch(
-        r"4 bars, \d+\.\d% of the step; true; true; outside nodes and blocks", title
+        r"8 bars, \d+\.\d% of the step; true; true; outside nodes and blocks", title
     )
 
 
