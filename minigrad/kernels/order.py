@@ -10,8 +10,9 @@ The shape of images is always (n, c, h, w). In memory the batch may come first o
 Batch last, one pixel of all images is a matrix (c, n) without gaps: weights multiply it from the
 left, a shift of the window is a step over whole matrices, and whatever is done per channel or per
 pixel runs over long rows. Batch first, the same entries lie n c h w apart. Which one an array has
-shows in its strides alone; nodes keep the order they are given, gradients have that of their
-values, and a kernel that works in the other one converts once, at its door.
+shows in its strides alone; nodes keep the order they are given, and gradients have that of their
+values. `conv` alone gives batch-last maps whatever it gets: what begins batch-first is converted
+once, at the first layer.
 
 >>> X = np.zeros((2, 3, 4, 5))
 >>> L = batch_last(X)

@@ -29,7 +29,8 @@ def conv(X, U, stride=1, padding=0, dilation=1, groups=1, algorithm="auto"):
     stride, dilation: a number or (h, w), 1; padding with zeros: a number, (h, w), ((top, bottom),
     (left, right)) or "same", none by default; groups: each sees its share of c and makes its share
     of k, 1; algorithm: "im2col", "direct", "fourier" (the modules of `minigrad.kernels`) or "auto",
-    which chooses by shape (`automatic`). The last two work batch-last, and so is their value.
+    which chooses by shape (`automatic`). Z is batch-last in memory (`minigrad.kernels.order`),
+    whatever X is: converted once, at the first layer.
     Raises ValueError if channels, groups or sizes do not fit, or the algorithm is unknown or does
     not do this. Source: lecture, convolution.
 
@@ -156,12 +157,12 @@ def automatic(image, filters, g):
     `benchmarks/algorithms.py` prints (`benchmarks/README.md` has all of it):
 
         images            filters           im2col  direct  fourier
-        1 x 64 x 16 x 16      64c5             3.1    40.9      7.6  few images: small products
-        128 x 64 x 16 x 16    64c5             428     269       51  the usual: fewest products
-        128 x 3 x 32 x 32     64c5             124      58       88  few channels
-        64 x 128 x 16 x 16    128c1             65      27       66  one product for each place
-        64 x 64 x 32 x 32     128c3, stride 2  262      95        -  fourier has stride 1 only
-        16 x 32 x 96 x 96     32c3             356     171      233  long transforms, few cells
+        1 x 64 x 16 x 16      64c5             3.3    41.0      8.8  few images: small products
+        128 x 64 x 16 x 16    64c5             427     267       51  the usual: fewest products
+        128 x 3 x 32 x 32     64c5             126      60       88  few channels
+        64 x 128 x 16 x 16    128c1             67      26       72  one product for each place
+        64 x 64 x 32 x 32     128c3, stride 2  279     112        -  fourier has stride 1 only
+        16 x 32 x 96 x 96     32c3             357     173      295  long transforms, few cells
     """
     n, _, h, w = image
     _, c, r, s = filters
