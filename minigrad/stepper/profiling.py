@@ -218,7 +218,7 @@ def profile(step: Callable[[], Any], rounds: int = 5) -> Profile:
     """
     if not callable(step):
         raise TypeError(
-            f"profile: a callable without arguments, not {step!r}: "
+            f"profile: a callable without arguments, not a {type(step).__name__}: "
             "put the step into one, as in profile(lambda: value_and_grad(loss)(U, X, T))"
         )
     if not isinstance(rounds, int) or rounds < 1:
