@@ -39,13 +39,6 @@ def one_like(scalar: Any) -> Any:
     return array_module(scalar).array(1, scalar.dtype)
 
 
-def zeros_like(array: Any) -> Any:
-    """Zeros of the array's shape, dtype, device and memory order."""
-    if isinstance(array, np.ndarray):
-        return np.zeros_like(array, subok=False)
-    return array_module(array).zeros_like(array)
-
-
 def to_gpu(tree: Any) -> Any:
     """The nest with copies on the GPU of its NumPy arrays, in their memory order, as CuPy arrays.
 

@@ -30,8 +30,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from . import faults, tree
-from .backend import one_like, zeros_like
-from .faults import positional
+from .backend import one_like
+from .kernels.memory import ZEROED, zeros_like
 from .tree import Gradients, Unwanted
 
 _next_serial = itertools.count(1).__next__
@@ -233,8 +233,8 @@ def _gradients(a: Any, since: int = -1) -> Any:
             return Unwanted(a.value)
         if a.grad is None:
             v = a.value
-            plain = type(v) is np.ndarray and v.flags.c_contiguous
-            a.grad = np.zeros(v.shape, v.dtype) if plain else zeros_like(v)  # 5 times as fast
+            small = type(v) is np.ndarray and v.nbytes < ZEROED and v.flags.c_contiguous
+            a.grad = np.zeros(v.shape, v.dtype) if small else zeros_like(v)  # 5 times as fast
         return a.grad
     if kind is tuple or kind is list:
         return Gradients([_gradients(part, since) for part in a])
@@ -286,7 +286,7 @@ def node(f: Callable) -> Callable:
     """
     if not (f.__module__ or "").startswith("minigrad."):  # those are read by a test
         faults.read(f)
-    most = positional(f, defaults=True)
+    most = faults.positional(f, defaults=True)
     arity: tuple = (None, 0)  # of the last back: its code, the gradients it takes
 
     @functools.wraps(f)
@@ -307,7 +307,7 @@ def node(f: Callable) -> Callable:
         nonlocal arity
         code, count = arity
         if getattr(back, "__code__", back) is not code:  # counting each time: 2 % of a small step
-            count = positional(back, defaults=False) - 1
+            count = faults.positional(back, defaults=False) - 1
             arity = getattr(back, "__code__", None), count
         if count != len(args):
             odd = count < 0 or count > len(args)

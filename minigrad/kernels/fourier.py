@@ -51,6 +51,7 @@ from .windows import Sliding, blocks, phases, slices
 
 KEPT_BYTES = 1 << 24  # of transforms kept for the gradients; larger ones are made again
 CHUNK_BYTES = 600_000  # of a few channels half way through a transform: they stay in the cache
+APART = 64  # bytes between planes: at powers of two they would push each other out of the cache
 
 
 class Transform(NamedTuple):
@@ -79,7 +80,11 @@ def forward(X, W, g: Sliding, groups, finish, pool=1):
     """
     n, k, xp, dtype = len(X), len(W), array_module(X), np.result_type(X, W)
     Tx, Ty, Tw = constants(X.shape[2:], g, dtype, xp)
-    x, w, y = of_images(Tx, X, dtype), of_filters(Tw, W, dtype), empty((len(Tw), k, n), dtype, xp)
+    x, w, y = (
+        of_images(Tx, X, dtype),
+        of_filters(Tw, W, dtype),
+        empty_planes(len(Tw), k, n, dtype, xp),
+    )
     products(grouped(w, groups), grouped(x, groups), grouped(y, groups))
 
     def deliver(s):
@@ -98,8 +103,8 @@ def backward(kept, X, W, g: Sliding, groups, fetch, wanted, pool=1):
     """
     (n, c, *image), k, xp, dtype = X.shape, len(W), array_module(X), np.result_type(X, W)
     Tx, Ty, Tw = constants(X.shape[2:], g, dtype, xp)
-    planes, (x, w) = len(Tw), kept
-    D = empty((planes, k, n), dtype, xp)
+    x, w = kept
+    D = empty_planes(len(Tw), k, n, dtype, xp)
 
     def collect(s):
         dZ = empty((*g.out, s.stop - s.start, n), dtype, xp)
@@ -113,14 +118,13 @@ def backward(kept, X, W, g: Sliding, groups, fetch, wanted, pool=1):
     dX: Any = None
     if wanted[0]:
         x = of_images(Tx, X, dtype) if x is None else x
-        dw = empty((planes, k, c // groups), dtype, xp)
+        dw = empty_planes(len(Tw), k, c // groups, dtype, xp)
         products(grouped(D, groups), grouped(x, groups).swapaxes(-1, -2), grouped(dw, groups))
-        flat, dW = dw.reshape(planes, -1), xp.empty((W.size // Tw.shape[1], Tw.shape[1]), dtype)
-        each(lambda s: xp.matmul(flat[:, s].T, Tw, out=dW[s]), slices(len(dW), 1024), dw.nbytes)
-        dW = dW.reshape(W.shape)
+        dW = to_filters(Tw, dw).reshape(W.shape)
+        del dw
     if wanted[1]:
         w = of_filters(Tw, W, dtype) if w is None else w
-        dx, dX = empty((planes, c, n), dtype, xp), empty((*image, c, n), dtype, xp)
+        dx, dX = empty_planes(len(Tw), c, n, dtype, xp), empty((*image, c, n), dtype, xp)
         products(grouped(w, groups).swapaxes(-1, -2), grouped(D, groups), grouped(dx, groups))
         each(lambda s: adjoint(Tx, dx[:, s], dX[:, :, s]), channels(c, n, Tx), dx.nbytes)
         dX = images(dX)
@@ -130,7 +134,7 @@ def backward(kept, X, W, g: Sliding, groups, fetch, wanted, pool=1):
 def of_images(Tx, X, dtype):
     """Tx x: (planes, c, n).  X (n, c, h, w)."""
     (n, c, _, _), P = X.shape, pixels(X)
-    x = empty((Tx.planes, c, n), dtype, array_module(X))
+    x = empty_planes(Tx.planes, c, n, dtype, array_module(X))
     each(lambda s: transform(Tx, P[:, :, s], x[:, s]), channels(c, n, Tx), x.nbytes)
     return x
 
@@ -138,11 +142,26 @@ def of_images(Tx, X, dtype):
 def of_filters(Tw, W, dtype):
     """Tw w: (planes, k, c / groups).  W (k, c / groups, r, s)."""
     xp = array_module(W)
-    w, filters = empty((len(Tw), *W.shape[:2]), dtype, xp), W.reshape(-1, Tw.shape[1]).T
+    w, filters = empty_planes(len(Tw), *W.shape[:2], dtype, xp), W.reshape(-1, Tw.shape[1]).T
     flat = w.reshape(len(Tw), -1)
-    parts = slices(flat.shape[1], 1024)
+    parts = slices(flat.shape[1], 4096)
     each(lambda s: xp.matmul(Tw, filters[:, s], out=flat[:, s]), parts, w.nbytes)
     return w
+
+
+def to_filters(Tw, dw):
+    """Tw^T dw: (k c / groups, r s).  dw (planes, k, c / groups)."""
+    flat, xp = dw.reshape(len(dw), -1), array_module(dw)
+    dW = xp.empty((flat.shape[1], Tw.shape[1]), dw.dtype)
+    each(lambda s: xp.matmul(flat[:, s].T, Tw, out=dW[s]), slices(len(dW), 256), dw.nbytes)
+    return dW
+
+
+def empty_planes(count, rows, columns, dtype, xp):
+    """An array (count, rows, columns) of whatever values, with APART between the planes."""
+    size = rows * columns
+    row = size + APART // np.dtype(dtype).itemsize
+    return empty((count, row), dtype, xp)[:, :size].reshape(count, rows, columns)
 
 
 def transform(T, X, out):

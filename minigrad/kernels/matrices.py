@@ -16,6 +16,7 @@ from .windows import slices
 
 LARGE = 1 << 26  # multiplications: below, a product takes a millisecond and is left to BLAS
 BLOCKS = 4  # fixed, so that results do not depend on the threads; more make BLAS slower
+ADDED = 1 << 19  # entries of a block that is added while it is in the cache
 
 
 def product(A: Any, B: Any, like: Any = None) -> Any:
@@ -33,3 +34,28 @@ def product(A: Any, B: Any, like: Any = None) -> Any:
     else:
         each(lambda s: np.matmul(A[s], B, out=C[s]), slices(m, -(-m // BLOCKS)))
     return C
+
+
+def add_product(C: Any, A: Any, B: Any) -> None:
+    """C += A B.  C: (m, n), A: (m, k), B: (k, n).
+
+    >>> C = np.ones((2, 2))
+    >>> add_product(C, np.ones((2, 3)), np.ones((3, 2)))
+    >>> C
+    array([[4., 4.],
+           [4., 4.]])
+    """
+    if A.size * B.shape[-1] < LARGE or A.ndim != 2 or type(A) is not np.ndarray:
+        C += A @ B
+    else:
+        add_in_blocks(C, A, B)
+
+
+def add_in_blocks(C, A, B):
+    """C += A B by a few rows at a time, which are added while they are in the cache."""
+
+    def add(s):
+        P = empty((s.stop - s.start, B.shape[1]), np.result_type(A, B))
+        C[s] += np.matmul(A[s], B, out=P)
+
+    each(add, slices(len(A), -(-ADDED // B.shape[1])))

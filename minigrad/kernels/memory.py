@@ -4,6 +4,7 @@ Fresh memory costs more than the arithmetic on it: the system hands it out page 
 What `empty` hands out goes back to a pool when nothing refers to it any more, by itself, and the
 next array that fits gets it.
 
+>>> release()
 >>> A = empty((512, 512), np.float32)
 >>> place = A.ctypes.data
 >>> del A
@@ -16,8 +17,11 @@ from typing import Any
 
 import numpy as np
 
+from ..backend import array_module
+
 SMALLEST = 1 << 16  # bytes: below, NumPy's own cache of memory is as fast
-LIMIT = 1 << 26  # bytes that the pool may hold without use; beyond, the longest unused are freed
+ZEROED = 1 << 23  # bytes: below, NumPy's zeros are as fast
+LIMIT = 64 << 20  # bytes that the pool may hold without use; beyond, the longest unused are freed
 WASTE = 1.5  # how much larger than an array its memory may be
 
 _idle: list["Memory"] = []  # the most recently returned last
@@ -51,6 +55,18 @@ def empty(shape: tuple[int, ...], dtype: Any, xp: Any = np) -> Any:
     if xp is not np or size < SMALLEST:
         return xp.empty(shape, dtype)
     return np.asarray(Loan(taken(size)))[:size].view(dtype).reshape(shape)
+
+
+def zeros_like(X: Any) -> Any:
+    """Zeros of the array's shape, dtype, device and memory order."""
+    if not isinstance(X, np.ndarray):
+        return array_module(X).zeros_like(X)
+    if X.nbytes < ZEROED or type(X) is not np.ndarray:
+        return np.zeros_like(X, subok=False)
+    axes = sorted(range(X.ndim), key=lambda i: -(X.strides[i] ** 2))  # a step may go backwards
+    Z = empty(tuple([X.shape[i] for i in axes]), X.dtype)
+    Z[...] = 0
+    return Z.transpose(np.argsort(axes))
 
 
 def taken(size: int) -> Memory:

@@ -15,7 +15,7 @@ from ..kernels.parallel import each
 from ..kernels.windows import slices
 from ..tree import leaves, map_leaves, same
 
-BLOCK = 1 << 18  # entries that are updated at a time: they stay in the cache, for half the time
+BLOCK = 1 << 19  # entries that are updated at a time: they stay in the cache, for half the time
 
 
 class Descent:

@@ -24,8 +24,9 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from .. import faults
-from ..backend import one_like, zeros_like
+from ..backend import one_like
 from ..engine import Node, below
+from ..kernels.memory import zeros_like
 from .deposits import gradients
 from .names import Names
 

@@ -19,8 +19,8 @@ from types import FunctionType, ModuleType
 
 import numpy as np
 
-from ..backend import zeros_like
 from ..engine import Node, detach
+from ..kernels.memory import zeros_like
 from .deposits import gradients
 from .expansion import follow
 from .frames import Frame

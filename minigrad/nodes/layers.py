@@ -10,7 +10,7 @@ array([[3., 3., 3., 3.],
 import numpy as np
 
 from ..engine import node
-from ..kernels.matrices import product
+from ..kernels.matrices import add_product, product
 from ..kernels.order import like
 from ..tree import needed
 
@@ -29,7 +29,7 @@ def affine(X, U):
 
     def back(dA, dX, dU):
         dW, db = dU
-        dW += product(X.T, dA)
+        add_product(dW, X.T, dA)  # dW += X.T @ dA
         db += dA.sum(0)
         if needed(dX):
             dX += product(dA, W.T, dX)

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from minigrad.kernels import memory
-from minigrad.kernels.memory import empty
+from minigrad.kernels.memory import empty, zeros_like
 
 
 @pytest.fixture(autouse=True)
@@ -78,3 +78,20 @@ def test_threads_never_share_an_array():
     for w in workers:
         w.join()
     assert not failed
+
+
+@pytest.mark.parametrize("axes", [(0, 1, 2), (2, 0, 1), (1, 2, 0), (2, 1, 0)])
+@pytest.mark.parametrize("step", [1, -1])
+def test_zeros_stand_in_the_order_of_their_array(axes, step, monkeypatch):
+    monkeypatch.setattr(memory, "ZEROED", 0)
+    X = np.ones((40, 50, 60)).transpose(axes)[::step]
+    for _ in range(2):  # the second in memory that has been used
+        Z = zeros_like(X)
+        assert Z.shape == X.shape and Z.dtype == X.dtype and not Z.any()
+        assert np.argsort(Z.strides).tolist() == np.argsort(np.square(X.strides)).tolist()
+        Z[...] = 1
+
+
+def test_zeros_of_an_array_with_gaps_have_none():
+    X = np.ones((3000, 3000), np.float32)[::2, ::3]
+    assert zeros_like(X).flags.c_contiguous
