@@ -85,15 +85,18 @@ class Folder(Nowhere):
     def __enter__(self) -> "Folder":
         self.path.mkdir(parents=True, exist_ok=True)
         self._lock = hold(self.path / "lock")
-        for unfinished in self.path.glob(".*.[0-9]*"):  # what a killed process was writing
-            unfinished.unlink()
+        for path in self.path.glob(".*"):
+            if path.suffix[1:].isdigit():  # a process was killed while it wrote this
+                path.unlink()
         return self
 
     def __exit__(self, kind: Any, error: Any, trace: Any) -> None:
+        stopped = kind and issubclass(kind, KeyboardInterrupt)
         try:
-            if self.facts and kind is not NotSaved:
-                stopped = kind and issubclass(kind, KeyboardInterrupt)
+            if self.facts:
                 self._note("interrupted" if stopped else "failed" if kind else "finished")
+        except OSError:
+            pass  # the disk is full, and save has said so
         finally:
             let_go(self.path / "lock", self._lock)
 

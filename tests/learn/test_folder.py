@@ -105,7 +105,7 @@ def test_a_run_killed_again_and_again_goes_on_to_the_same_bytes(tmp_path, unbrok
     kills = 0
     for call, k in [("step", 30), ("write", 9), ("fsync", 11), ("replace", 10), ("unlink", 12)] * 2:
         kills += child(network, tmp_path, call, k) != 0
-    assert kills > 5
+    assert kills >= 5
     assert child(network, tmp_path) == 0
     assert same(tmp_path, unbroken[network])
 
