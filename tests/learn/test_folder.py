@@ -304,7 +304,7 @@ def test_a_full_disk_stops_the_run_and_what_was_saved_is_whole(tmp_path, unbroke
         f"step 12 could not be saved in {tmp_path}: File too large; what was saved before is "
         "whole: make room, and the same again with resume goes on from there"
     )
-    assert fact(tmp_path, "step") == 8
+    assert fact(tmp_path, "state") == "failed"
     runs.go("dense", tmp_path)
     assert same(tmp_path, unbroken["dense"])
 
