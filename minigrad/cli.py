@@ -119,7 +119,7 @@ def _add_runs(minigrad: Any) -> None:
             _print(as_json(found) if programs else listing(found, width) or f"no runs in {folder}")
         elif programs:
             raise click.UsageError("--json is for the list, without a command")
-        context.default_map = dict.fromkeys(("show", "compare"), {"folder": folder})
+        context.default_map = {name: {"folder": folder} for name in runs.commands}
 
     @runs.command("show")
     @click.argument("name")
@@ -146,7 +146,7 @@ def _add_runs(minigrad: Any) -> None:
         both = Comparison(find_run(folder, a), find_run(folder, b))
         out = out or folder / "compare.html"
         both.save(out, logarithmic=log)
-        _print(f"{both}\n\n{out} has both curves")
+        _print(f"{both}\n\n{out} has the curves")
 
 
 def _print(text: str) -> None:

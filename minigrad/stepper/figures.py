@@ -94,9 +94,9 @@ def learning_curve(log, flat=None):
 
 
 def learning_curves(logs, logarithmic=False):
-    """A Figure of the losses of several runs against the step, and against the seconds if all have them.
+    """A Figure of the losses of several runs against step and, if all rows have them, seconds.
 
-    logs: {name: rows of a log}; logarithmic: the axis of the losses.
+    logs: {name: rows}, each row a dict with step, loss, seconds; logarithmic: the losses' axis.
     """
     timed = all("seconds" in row for rows in logs.values() for row in rows)
     against = ("step", "seconds") if timed else ("step",)

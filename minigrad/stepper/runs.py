@@ -1,4 +1,4 @@
-"""Runs, read from the folders that `train` writes: a list of them, one with its curve, two compared.
+"""Runs, read from the folders that `train` writes: a list, one with its curve, two compared.
 
 A run's folder holds run.json (what runs, with which options, how far it is), log.csv (step, epoch,
 loss, rate), times.csv (step, seconds, images_per_s) and lock, which its process holds.
@@ -19,16 +19,18 @@ from . import figures
 from .report import write_report
 from .terminal import curve, table
 
-FACTS: dict[str, tuple[type, ...]] = {  # what run.json must hold
-    "what": (str,),
-    "started": (str,),
-    "state": (str,),
-    "step": (int,),
-    "steps": (int,),
-    "seconds": (int, float),
-    "options": (dict,),
+FACTS = {  # what run.json holds, and how a sentence calls it
+    "what": (str, "a text"),
+    "version": (str, "a text"),
+    "started": (str, "a time"),
+    "state": (str, "a text"),
+    "step": (int, "a whole number"),
+    "steps": (int, "a whole number"),
+    "seconds": (int | float, "a number"),
+    "loss": (int | float | None, "a number or null"),
+    "options": (dict, "an object"),
+    "scores": (dict, "an object"),
 }
-NUMBER = (int, float)
 LOG = ("step", "epoch", "loss", "rate")
 TIMES = ("step", "seconds", "images_per_s")
 RESUMED = "the same command with --resume"  # how a run goes on that ended before its end
@@ -150,13 +152,12 @@ def listing(runs: list[Run], width: int | None = None) -> str:
 
 
 def as_json(runs: list[Run]) -> str:
-    """The runs as a JSON list of objects: the facts with `name`, or `name` and `fault`.
+    """The runs as a JSON list of objects: `name` with the facts, or `name` and `fault`.
 
-    Losses that are not finite are null: JSON has no such numbers.
+    Numbers that are not finite are null: JSON has none.
     """
     found = [
-        {**run.facts, "name": run.name, **({"fault": run.fault} if run.fault else {})}
-        for run in runs
+        {"name": run.name, **(run.facts if run.facts else {"fault": run.fault})} for run in runs
     ]
     return json.dumps(json.loads(json.dumps(found), parse_constant=lambda _: None), indent=1)
 
@@ -168,8 +169,7 @@ def described(run: Run, *, width: int = 80, braille: bool = True, logarithmic: b
     parts = [f"{_shown(run.name)}: {run.fault}" if run.fault else table(_card(run, rows))]
     if drawn:
         steps, losses = ([row[name] for row in drawn] for name in ("step", "loss"))
-        picture = {"width": width, "braille": braille, "logarithmic": logarithmic}
-        parts.append(curve(steps, losses, **picture))
+        parts.append(curve(steps, losses, width=width, braille=braille, logarithmic=logarithmic))
     if notes := notes + undrawn:
         parts.append("\n".join(notes))
     return "\n\n".join(parts)
@@ -208,7 +208,7 @@ class Comparison:
     def results(self) -> list[list[str]]:
         """The table of how both went: state, times, losses, scores."""
         found = [
-            {**_course(run, rows), **_texts(run.facts["scores"])}
+            {**_course(run, rows), **_scores(run.facts)}
             for run, rows in zip(self.runs.values(), self.rows)
         ]
         return [["result", *self.runs], *_beside(found)]
@@ -243,7 +243,7 @@ class Comparison:
             curves,
         ]
         if notes:
-            sections.append({"title": "What could not be read", "text": "; ".join(notes) + "."})
+            sections.append({"title": "What is missing", "text": "; ".join(notes) + "."})
         write_report(path, "Two runs", "; ".join(self.runs), sections)
 
 
@@ -275,13 +275,14 @@ def _facts(path):
     facts = json.loads(path.read_bytes())
     if not isinstance(facts, dict):
         raise ValueError(f"it holds {reprlib.repr(facts)}, not an object")
-    facts = {"loss": None, "version": "", "scores": {}, **facts}
-    for name, kinds in FACTS.items():
-        if not isinstance(facts.get(name), kinds):
-            wanted = " or ".join(kind.__name__ for kind in kinds)
-            raise ValueError(f"{name} is {reprlib.repr(facts.get(name))}, not of type {wanted}")
+    facts = {"scores": {}, **facts}
+    for name, (kind, words) in FACTS.items():
+        if name not in facts:
+            raise ValueError(f"it has no {name}")
+        if not isinstance(facts[name], kind):
+            raise ValueError(f"{name} is {reprlib.repr(facts[name])}, not {words}")
     for name, score in facts["scores"].items():
-        if not isinstance(score, NUMBER):
+        if not isinstance(score, int | float):
             raise ValueError(f"the score {name!r} is {reprlib.repr(score)}, not a number")
     if not math.isfinite(facts["seconds"]):
         raise ValueError(f"seconds is {facts['seconds']}")
@@ -311,7 +312,7 @@ def _held(lock):
 
 
 def _drawable(rows, logarithmic):
-    """The rows whose loss an axis has a place for, by step, and a sentence on the others, if any."""
+    """The rows whose loss has a place on the axis, by step; on the others a sentence, in a list."""
     fits = lambda loss: math.isfinite(loss) and (loss > 0 or not logarithmic)
     others = [row for row in rows if not fits(row["loss"])]
     notes = []
@@ -357,13 +358,16 @@ def _course(run, rows):
 def _card(run, rows):
     """What a run is and how it went, as rows of a table."""
     f = run.facts
-    found = {"command": _shown(f["what"]), **_course(run, rows)}
+    found = {"command": _shown(f["what"]), **_course(run, rows), **_scores(f)}
     if f["state"] in ENDED:
         found["to go on"] = RESUMED
-    for name in ("scores", "options"):
-        if f[name]:
-            found[name] = ", ".join(f"{key} {text}" for key, text in _texts(f[name]).items())
-    return list({f"{_shown(run.name)}": "", **found, "minigrad": _shown(f["version"])}.items())
+    found["options"] = ", ".join(f"{name} {text}" for name, text in _texts(f["options"]).items())
+    found["minigrad"] = _shown(f["version"])
+    return [(_shown(run.name), ""), *found.items()]
+
+
+def _scores(facts):
+    return {f"score ({_shown(name)})": f"{score:.4g}" for name, score in facts["scores"].items()}
 
 
 def _beside(found):

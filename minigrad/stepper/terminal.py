@@ -19,7 +19,7 @@ from collections.abc import Sequence
 import numpy as np
 
 DOTS = np.array([[0x01, 0x08], [0x02, 0x10], [0x04, 0x20], [0x40, 0x80]])  # bits of U+2800 + bits
-DRAWN = "⣿│┤└─"
+DRAWN = "⣿│┤└─"  # what a terminal's encoding must have for braille
 
 
 def table(rows: Sequence[Sequence[str]]) -> str:
@@ -57,7 +57,7 @@ def curve(
     r, c = dots.shape
     grid = _line(_scaled(x, columns * c), _scaled(y, height * r), columns * c, height * r)
     codes = np.einsum("hrwc,rc->hw", grid.reshape(height, r, columns, c), dots)
-    side, tick, corner, floor = DRAWN[1:] if braille else "|++-"
+    side, tick, corner, floor = list(DRAWN[1:] if braille else "|++-")
     lines = [
         f"{marks.get(row, ''):>{margin}} {tick if row in marks else side}"
         + "".join(" " if not code else chr(0x2800 + code) if braille else "*" for code in cells)
