@@ -251,7 +251,7 @@ def duration(seconds: float) -> str:
     """Seconds as a person says them.
 
     >>> duration(4.24), duration(125), duration(12000), duration(200000)
-    ('4.2 s', '2 min 5 s', '3 h 20 min', '2 d 8 h')
+    ('4.2 s', '2 min 5 s', '3 h 20 min', '2 d 7 h')
     """
     if seconds < 9.95:
         return f"{seconds:.1f} s"
