@@ -20,7 +20,7 @@ from .gradcheck import Unfit, check
 from .gradcheck.assignment import arguments, functions, guessed
 from .learn.checkpoint import CheckpointError
 from .learn.training import NotFinite
-from .stepper.runs import Comparison, NoRun, as_json, described, find_run, find_runs, listing
+from .stepper.runs import Comparison, NoRun, as_json, described, find_run, find_runs, listed
 from .stepper.terminal import DRAWN
 
 
@@ -116,7 +116,7 @@ def _add_runs(minigrad: Any) -> None:
         if not context.invoked_subcommand:
             found = find_runs(folder)
             width = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
-            _print(as_json(found) if programs else listing(found, width) or f"no runs in {folder}")
+            _print(as_json(found) if programs else listed(found, width) or f"no runs in {folder}")
         elif programs:
             raise click.UsageError("--json is for the list, without a command")
         context.default_map = {name: {"folder": folder} for name in runs.commands}
@@ -144,9 +144,10 @@ def _add_runs(minigrad: Any) -> None:
     def _compare(a, b, folder, out, log):
         """Print which options of two runs differ and how both went, and draw both curves."""
         both = Comparison(find_run(folder, a), find_run(folder, b))
+        _print(f"{both}\n")
         out = out or folder / "compare.html"
         both.save(out, logarithmic=log)
-        _print(f"{both}\n\n{out} has the curves")
+        _print(f"{out} has the curves")
 
 
 def _print(text: str) -> None:

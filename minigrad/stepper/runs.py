@@ -13,8 +13,6 @@ from pathlib import Path
 from statistics import median
 from typing import Any, NamedTuple
 
-import numpy as np
-
 from . import figures
 from .report import write_report
 from .terminal import curve, table
@@ -56,17 +54,14 @@ class Run(NamedTuple):
     fault: str
 
     def log(self) -> tuple[list[dict[str, float]], list[str]]:
-        """Its rows of step, epoch, loss, rate, and, if there are times, seconds and images_per_s.
+        """Its rows of step, epoch, loss, rate, with seconds and images_per_s where there are times.
 
         The second list says in sentences what could not be read.
         """
         rows, note = read_numbers(self.folder / "log.csv", LOG)
         times, other = read_numbers(self.folder / "times.csv", TIMES)
-        if times:
-            steps = [row["step"] for row in times]
-            for name in TIMES[1:]:
-                found = np.interp([r["step"] for r in rows], steps, [t[name] for t in times])
-                rows = [{**row, name: float(value)} for row, value in zip(rows, found)]
+        at = {row["step"]: row for row in times}
+        rows = [{**row, **at.get(row["step"], {})} for row in rows]
         return rows, [sentence for sentence in (note, other) if sentence]
 
 
@@ -136,7 +131,7 @@ def read_numbers(path: Path, names: tuple[str, ...]) -> tuple[list[dict[str, flo
     return rows, f"the last line of {path.name} is cut off, and left out" if lines[-1] else ""
 
 
-def listing(runs: list[Run], width: int | None = None) -> str:
+def listed(runs: list[Run], width: int | None = None) -> str:
     """The runs as a table, those that cannot be read after it with a sentence each.
 
     width: where a line of the table is cut, nowhere by default.
@@ -349,9 +344,8 @@ def _course(run, rows):
     if rows:
         ends = (rows[0], rows[-1])
         found["loss"] = ", ".join(f"{r['loss']:.4g} at step {r['step']:.0f}" for r in ends)
-        if "images_per_s" in rows[0]:
-            speed = median(row["images_per_s"] for row in rows)
-            found["speed"] = f"{speed:,.0f} images a second"
+    if speeds := [row["images_per_s"] for row in rows if "images_per_s" in row]:
+        found["speed"] = f"{median(speeds):,.0f} images a second"
     return found
 
 

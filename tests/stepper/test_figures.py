@@ -161,18 +161,20 @@ def test_a_learning_curve_shows_the_losses_of_a_log_and_the_guess():
     assert len(figures.learning_curve(log()).axes[0].get_lines()) == 1
 
 
-def test_learning_curves_show_every_log_against_the_step_and_the_seconds_if_all_have_them():
+def test_learning_curves_show_every_log_against_the_step_and_known_seconds():
     timed = [{**row, "seconds": 2.0 * row["step"]} for row in log()]
     steps, seconds = figures.learning_curves({"A": timed, "B": timed[:1]}).axes
     for ax, scale in ((steps, 1), (seconds, 2)):
         a, b = ax.get_lines()
         assert_array_equal(a.get_xydata(), [[0, 1], [scale, 1 / 2], [2 * scale, 1 / 3]])
         assert_array_equal(b.get_xydata(), [[0, 1]])
-        assert b.get_marker() == "o"  # a line of one point is not seen
+        assert b.get_marker() == "o"
         assert a.get_linestyle() != b.get_linestyle()
     assert [ax.get_xlabel() for ax in (steps, seconds)] == ["step", "seconds"]
     assert [text.get_text() for text in steps.get_legend().get_texts()] == ["A", "B"]
-    (alone,) = figures.learning_curves({"A": timed, "B": log()}, logarithmic=True).axes
+    _, seconds = figures.learning_curves({"A": [*timed[:2], *log()], "B": log()}).axes
+    assert [len(line.get_xdata()) for line in seconds.get_lines()] == [2, 0]
+    (alone,) = figures.learning_curves({"A": log()}, logarithmic=True).axes
     assert alone.get_yscale() == "log"
 
 

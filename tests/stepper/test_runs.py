@@ -16,7 +16,7 @@ from minigrad.stepper.runs import (
     duration,
     find_run,
     find_runs,
-    listing,
+    listed,
     read_numbers,
     read_run,
 )
@@ -76,7 +76,7 @@ def zone(monkeypatch):
 def test_the_list_says_what_when_state_step_loss_and_score(tmp_path, zone):
     zone("UTC")
     write(tmp_path / "digits" / "a", started="2020-11-21T13:50:02+00:00")
-    head, line = listing(find_runs(tmp_path)).split("\n")
+    head, line = listed(find_runs(tmp_path)).split("\n")
     cells = re.split("  +", line)
     assert dict(zip(re.split("  +", head), cells)) == {
         "name": "digits/a",
@@ -94,7 +94,7 @@ def test_times_are_local_and_of_this_year_without_it(tmp_path, zone):
     year = time.localtime().tm_year
     write(tmp_path / "a", started=f"{year}-06-21T23:50:02+00:00")
     zone("EAST-05:30")
-    assert "22 Jun 05:20" in listing(find_runs(tmp_path))
+    assert "22 Jun 05:20" in listed(find_runs(tmp_path))
     assert f"{year}-06-22 05:20" in described(find_run(tmp_path, "a"))
 
 
@@ -112,7 +112,7 @@ def test_a_folder_that_is_a_run_is_found_as_well(tmp_path):
 
 def test_a_run_without_loss_and_score_has_empty_cells(tmp_path):
     write(tmp_path / "a", loss=None, scores={})
-    assert row(listing(find_runs(tmp_path)), "a").split("60/600")[1].strip() == FACTS["what"]
+    assert row(listed(find_runs(tmp_path)), "a").split("60/600")[1].strip() == FACTS["what"]
 
 
 def test_a_missing_folder_is_no_empty_list(tmp_path):
@@ -123,8 +123,8 @@ def test_a_missing_folder_is_no_empty_list(tmp_path):
 
 def test_lines_of_the_table_are_cut_at_a_width(tmp_path):
     write(tmp_path / "a", what="python " + 100 * "x")
-    assert max(map(len, listing(find_runs(tmp_path)).split("\n"))) > 100
-    head, line = listing(find_runs(tmp_path), 80).split("\n")
+    assert max(map(len, listed(find_runs(tmp_path)).split("\n"))) > 100
+    head, line = listed(find_runs(tmp_path), 80).split("\n")
     assert len(line) == 80
     assert line.endswith("...")
 
@@ -181,7 +181,7 @@ def test_how_a_run_goes_on_that_ended_early_is_said(tmp_path, state):
     write(tmp_path / "a", state=state)
     write(tmp_path / "b")
     ended = {"running": "killed"}.get(state, state)
-    assert listing(find_runs(tmp_path)).endswith(f"{ended}: the same command with --resume goes on")
+    assert listed(find_runs(tmp_path)).endswith(f"{ended}: the same command with --resume goes on")
     assert "the same command with --resume" in described(find_run(tmp_path, "a"))
     assert "--resume" not in described(find_run(tmp_path, "b"))
 
@@ -209,7 +209,7 @@ DAMAGED = {
 def test_a_damaged_run_is_listed_with_a_sentence_and_the_others_as_they_are(tmp_path, text, why):
     write(tmp_path / "a")
     write(tmp_path / "b").joinpath("run.json").write_text(text, encoding="latin-1")
-    _, line, sentence = listing(find_runs(tmp_path)).split("\n")
+    _, line, sentence = listed(find_runs(tmp_path)).split("\n")
     assert line.startswith("a  ")
     assert sentence.startswith("b: run.json is damaged: ")
     assert why in sentence
@@ -217,7 +217,7 @@ def test_a_damaged_run_is_listed_with_a_sentence_and_the_others_as_they_are(tmp_
 
 def test_a_run_whose_facts_cannot_be_opened_is_listed_with_a_sentence(tmp_path):
     (tmp_path / "a" / "run.json").mkdir(parents=True)
-    assert listing(find_runs(tmp_path)).startswith("a: run.json cannot be read: ")
+    assert listed(find_runs(tmp_path)).startswith("a: run.json cannot be read: ")
 
 
 def test_no_cut_and_no_flipped_bit_ends_the_listing(tmp_path):
@@ -233,7 +233,7 @@ def test_no_cut_and_no_flipped_bit_ends_the_listing(tmp_path):
         path.write_bytes(data)
         (run,) = find_runs(tmp_path)
         assert bool(run.facts) != bool(run.fault)
-        assert listing([run]) and described(run) and as_json([run])
+        assert listed([run]) and described(run) and as_json([run])
 
 
 # names
@@ -323,6 +323,14 @@ def test_a_log_has_the_seconds_of_its_steps(tmp_path):
     assert notes == []
 
 
+def test_steps_whose_time_is_lost_have_none(tmp_path):
+    folder = write(tmp_path / "a", times=TIMES[:-1])
+    rows, notes = read_run(folder, "a").log()
+    assert ["seconds" in row for row in rows] == [True, True, False]
+    assert notes == ["the last line of times.csv is cut off, and left out"]
+    assert row(described(read_run(folder, "a")), "speed") == "2,000 images a second"
+
+
 # one run
 
 
@@ -373,7 +381,7 @@ def test_a_terminal_shows_what_files_hold_and_obeys_none_of_it(tmp_path):
         tmp_path / "a", what=NASTY, state=NASTY, scores={NASTY: 1}, options={NASTY: NASTY}
     )
     run = read_run(folder, NASTY)
-    for text in (listing([run]), described(run), repr(Comparison(run, run))):
+    for text in (listed([run]), described(run), repr(Comparison(run, run))):
         assert all(c.isprintable() for c in text.replace("\n", ""))
         assert r"\x1b[2J\n" in text
 
