@@ -17,7 +17,7 @@ import numpy as np
 from minigrad.models import exemplar_cnn
 
 from minigrad import conv_pool_simple, threads
-from minigrad.kernels import direct, fourier, im2col, memory
+from minigrad.kernels import direct, fourier, im2col, matrices, memory
 from minigrad.learn import optimisers
 from minigrad.nodes import convolution
 
@@ -33,7 +33,9 @@ VARIANTS = {  # what is set while it runs: (where, name, value)
     "whole maps instead of parts": [(k, "CHUNK_BYTES", HUGE) for k in (direct, fourier, im2col)],
     "parts of a tenth": [(direct, "CHUNK_BYTES", 1 << 17), (fourier, "CHUNK_BYTES", 60_000)],
     "transforms made again": [(fourier, "KEPT_BYTES", 0)],
-    "fresh memory every time": [(memory, "SMALLEST", HUGE)],
+    "planes at powers of two": [(fourier, "APART", 0)],
+    "a dense gradient as one product": [(matrices, "ADDED", HUGE)],
+    "fresh memory every time": [(memory, "SMALLEST", HUGE), (memory, "ZEROED", HUGE)],
     "optimiser on whole arrays": [(optimisers, "BLOCK", HUGE)],
 }
 

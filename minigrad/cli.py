@@ -19,6 +19,7 @@ from .backend import NoGPU, to_cpu, to_gpu
 from .gradcheck import Unfit, check
 from .gradcheck.assignment import arguments, functions, guessed
 from .learn.checkpoint import CheckpointError
+from .learn.folder import FolderInUse, NotSaved
 from .learn.training import NotFinite
 from .stepper.runs import Comparison, NoRun, as_json, described, find_run, find_runs, listed
 from .stepper.terminal import DRAWN
@@ -31,15 +32,15 @@ def run(command: Any) -> None:
     try:
         code = command(standalone_mode=False)
     except click.Abort as stop:  # click's name for Ctrl-C
-        _stop(str(stop.__cause__ or "") or "stopped", 130)
+        _stop(str(stop.__cause__ or "") or "stopped", getattr(stop.__cause__, "code", 130))
     except click.ClickException as mistake:
         _stop(mistake.format_message(), 2)
-    except (CheckpointError, NoGPU, NoRun, Unfit) as mistake:
+    except (CheckpointError, FolderInUse, NoGPU, NoRun, Unfit) as mistake:
         _stop(str(mistake), 2)
     except OSError as mistake:
         words = mistake.strerror or str(mistake)
         _stop(f"{mistake.filename}: {words}" if mistake.filename else words, 2)
-    except (NotFinite, MemoryError) as failure:
+    except (NotFinite, NotSaved, MemoryError) as failure:
         _stop(str(failure), 1)
     sys.exit(code if isinstance(code, int) else 0)  # the code that the command chose, if any
 

@@ -14,7 +14,7 @@ import minigrad
 ROOT = Path(__file__).parent.parent
 LIBRARY = sorted([*(ROOT / "minigrad").rglob("*.py"), *(ROOT / "models").glob("*.py")])
 ORDER = [  # imports run from right to left, within a group freely
-    {"tree", "backend", "faults"},
+    {"tree", "backend", "faults", "version"},
     {"kernels"},
     {"engine"},
     {"nodes"},

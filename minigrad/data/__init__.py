@@ -1,7 +1,8 @@
 """Data: loaders, transformations, surrogate classes."""
 
+from .ahead import prefetch
 from .loaders import digits
-from .seeds import surrogates
+from .seeds import Surrogates, surrogates
 from .transformations import (
     Colours,
     Parameters,

@@ -1,8 +1,9 @@
 """Learning: first weights, optimisers, schedules, the training loop, checkpoints, watching."""
 
-from .checkpoint import load_checkpoint, save_checkpoint, write_whole
+from .checkpoint import CheckpointError, load_checkpoint, save_checkpoint, write_whole
+from .folder import FolderInUse, NotSaved, as_csv, note_scores
 from .initial import gaussian, glorot, he
 from .optimisers import Adam, Descent, Momentum, count
 from .schedules import Plateau, constant, cosine, linear, steps
-from .training import Interrupted, NotFinite, as_csv, train
+from .training import Interrupted, NotFinite, train
 from .watching import watch

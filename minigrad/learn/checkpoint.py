@@ -1,25 +1,37 @@
-"""Checkpoints: nests of arrays and a few facts in one file, written whole or not at all."""
+"""Checkpoints: nests of arrays and a few facts in one file, written whole or not at all.
+
+What was saved comes back bit for bit, or is refused with a sentence that says what differs.
+"""
 
 import hashlib
 import json
 import os
+import shutil
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from ..backend import array_module, to_cpu
-from ..tree import paths
+from ..tree import map_leaves, paths
+from ..version import VERSION
 
-FORMAT = "minigrad checkpoint 1"
+FORMAT = "minigrad checkpoint 2"
 
 
 class CheckpointError(ValueError):
     """A checkpoint that is damaged, foreign, or of another model; the message says what differs."""
 
 
-def write_whole(path: str | Path, data: bytes | str) -> None:
-    """Write a file so that at any moment its path holds the old content or the new, whole."""
+class Damaged(CheckpointError):
+    """A checkpoint that cannot be read, or whose content is not what was written."""
+
+
+def write_whole(path: str | Path, data: bytes | str, keep: Path | None = None) -> None:
+    """Write a file so that at any moment its path holds the old content or the new, whole.
+
+    keep: where the old content goes, if there is any; whole at any moment as well.
+    """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
@@ -28,19 +40,44 @@ def write_whole(path: str | Path, data: bytes | str) -> None:
             file.write(data.encode() if isinstance(data, str) else data)
             file.flush()
             os.fsync(file.fileno())
+        if keep and path.exists():
+            _second_name(path, keep)
         temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+    if hasattr(os, "O_DIRECTORY"):  # so that a power cut does not undo the new name
+        folder = os.open(path.parent, os.O_DIRECTORY)
+        os.fsync(folder)
+        os.close(folder)
+
+
+def _second_name(path, name):
+    """Let name hold the content of the file too."""
+    temporary = name.with_name(f".{name.name}.{os.getpid()}")
+    try:
+        try:
+            os.link(path, temporary)
+        except OSError:  # a file system without links
+            shutil.copyfile(path, temporary)
+        temporary.replace(name)
     finally:
         temporary.unlink(missing_ok=True)
 
 
-def save_checkpoint(path: str | Path, arrays: dict[str, Any], facts: dict[str, Any]) -> None:
-    """Write nests of arrays and facts (anything JSON can hold) to a file, whole or not at all."""
+def save_checkpoint(
+    path: str | Path, arrays: dict[str, Any], facts: dict[str, Any], keep: Path | None = None
+) -> None:
+    """Write nests of arrays and facts (anything JSON can hold) to a file, whole or not at all.
+
+    keep: where the checkpoint goes that was there before.
+    """
     from safetensors.numpy import save
 
     flat = {name: np.ascontiguousarray(a).reshape(np.shape(a)) for name, a in _flat(to_cpu(arrays))}
     text = json.dumps(facts, default=lambda a: a.tolist())  # generators hold arrays
-    metadata = {"format": FORMAT, "facts": text, "sha256": _digest(flat, text)}
-    write_whole(path, save(flat, metadata))
+    shape = json.dumps({name: _outline(nest) for name, nest in arrays.items()})
+    metadata = {"format": FORMAT, "version": VERSION, "facts": text, "outline": shape}
+    write_whole(path, save(flat, metadata | {"sha256": _digest(flat, text + shape)}), keep)
 
 
 def load_checkpoint(
@@ -48,10 +85,35 @@ def load_checkpoint(
 ) -> dict[str, Any]:
     """Read a checkpoint into the arrays of nests like those saved, in place; returns the facts.
 
-    expected: facts (dicts) whose entries must be as they are here.
-    Raises CheckpointError with a sentence if the file is missing, damaged, not a checkpoint, or
-    made for other names, shapes, dtypes or facts; the arrays are untouched then.
+    A dict of the nests may lack what training put into it since: it gets it. expected: facts
+    (dicts) whose entries must be as they are here.
+    Raises CheckpointError with a sentence if the file is missing, damaged (Damaged), not a
+    checkpoint, of a newer version, or made for other names, shapes, dtypes or facts; the nests are
+    untouched then.
     """
+    found, facts, outline = read_checkpoint(path, expected)
+    grown = map_leaves(lambda a: a, into)
+    for name, nest in grown.items():
+        _grow(nest, outline.get(name), lambda leaf: np.zeros(leaf[1], leaf[0]))
+    wanted = dict(_flat(grown))
+    for name in (*wanted, *found):
+        kinds = [
+            f"{a[name].dtype} {a[name].shape}" if name in a else "none" for a in (wanted, found)
+        ]
+        if kinds[0] != kinds[1]:
+            raise CheckpointError(
+                f"{path}: made for something else: {name} is {kinds[1]} there, {kinds[0]} here"
+            )
+    for name, array in wanted.items():
+        array[...] = array_module(array).asarray(found[name])
+    _grow(into, grown, lambda leaf: leaf)
+    return facts
+
+
+def read_checkpoint(
+    path: str | Path, expected: dict[str, dict] | None = None
+) -> tuple[dict[str, np.ndarray], dict[str, Any], dict[str, Any]]:
+    """(arrays by path, facts, outline of the nests) of a checkpoint; raises as load_checkpoint."""
     from safetensors import SafetensorError, safe_open
 
     try:
@@ -61,33 +123,50 @@ def load_checkpoint(
     except FileNotFoundError:
         raise CheckpointError(f"{path}: there is no checkpoint here") from None
     except (SafetensorError, OSError, TypeError) as error:
-        raise CheckpointError(f"{path}: not a checkpoint, or a damaged one: {error}") from error
+        raise Damaged(f"{path}: not a checkpoint, or a damaged one: {error}") from error
+    version = metadata.get("version", "0")
     if metadata.get("format") != FORMAT:
         raise CheckpointError(
             f'{path}: a safetensors file, but no "{FORMAT}": it says {metadata.get("format")!r}'
         )
-    if metadata.get("sha256") != _digest(found, metadata.get("facts", "")):
-        raise CheckpointError(f"{path}: damaged: its content does not have the checksum it states")
-    wanted = dict(_flat(into))
-    for name in (*wanted, *found):
-        kinds = [
-            f"{a[name].dtype} {a[name].shape}" if name in a else "none" for a in (wanted, found)
-        ]
-        if kinds[0] != kinds[1]:
-            raise CheckpointError(
-                f"{path}: made for something else: {name} is {kinds[1]} there, {kinds[0]} here"
-            )
+    outline = metadata.get("outline", "")
+    if metadata.get("sha256") != _digest(found, metadata.get("facts", "") + outline):
+        raise Damaged(f"{path}: damaged: its content does not have the checksum it states")
+    if _numbers(version) > _numbers(VERSION):
+        raise CheckpointError(
+            f"{path}: written by minigrad {version}, which is newer than this one, {VERSION}"
+        )
     facts = json.loads(metadata["facts"])
     for name, fact in (expected or {}).items():
-        there = facts.get(name, {})
-        if different := [k for k in fact if there.get(k) != fact[k]]:
+        there, here = facts.get(name, {}), json.loads(json.dumps(fact))
+        if different := [k for k in here if there.get(k) != here[k]]:
             raise CheckpointError(
                 f"{path}: of another run: "
-                + ", ".join(f"{k} {there.get(k)} there, {fact[k]} here" for k in different)
+                + ", ".join(f"{k} {there.get(k)} there, {here[k]} here" for k in different)
             )
-    for name, array in wanted.items():
-        array[...] = array_module(array).asarray(found[name])
-    return facts
+    return found, facts, json.loads(outline)
+
+
+def _outline(nest):
+    """A nest of dicts with [dtype, shape] for arrays, None for anything else: of what may grow."""
+    if isinstance(nest, dict):
+        return {k: _outline(part) for k, part in nest.items()}
+    return [str(nest.dtype), list(nest.shape)] if hasattr(nest, "dtype") else None
+
+
+def _grow(nest, like, leaf):
+    """Give a dict, and those in it, the entries of another that they lack: leaf(entry)."""
+    if not isinstance(nest, dict) or not isinstance(like, dict):
+        return
+    for k, part in like.items():
+        if isinstance(part, dict):
+            _grow(nest.setdefault(k, {}), part, leaf)
+        elif part is not None:
+            nest[k] = nest[k] if k in nest else leaf(part)
+
+
+def _numbers(version):
+    return [int(n) for n in version.split(".") if n.isdigit()]
 
 
 def _flat(arrays):

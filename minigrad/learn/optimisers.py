@@ -35,6 +35,11 @@ class Descent:
             zeros = map_leaves(lambda w: None if w is None else np.zeros_like(w), parameters)
             self.state[name] = zeros
 
+    def options(self) -> dict[str, Any]:
+        """What it is and was told: {"optimiser": "Descent", "decay": 0.0}."""
+        own = {k: v for k, v in vars(self).items() if k not in ("parameters", "state")}
+        return {"optimiser": type(self).__name__, **own}
+
     def step(self, gradients: Any, rate: float) -> None:
         """Take one step down the gradients, nested like the parameters.
 

@@ -65,6 +65,15 @@ class Plateau:
         self.rate, self.factor, self.patience = rate, factor, patience
         self.best, self.waited = math.inf, 0
 
+    @property
+    def state(self):
+        """What a checkpoint must keep."""
+        return vars(self)
+
+    @state.setter
+    def state(self, state):
+        vars(self).update(state)
+
     def __call__(self, progress):
         return self.rate
 

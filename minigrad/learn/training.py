@@ -11,8 +11,6 @@ True
 """
 
 import contextlib
-import csv
-import io
 import operator
 import signal
 import sys
@@ -27,10 +25,11 @@ import numpy as np
 
 from .. import tree
 from ..backend import array_module
+from ..data import prefetch
 from ..engine import Node, below, value_and_grad, var
 from ..tree import leaves, paths
-from .checkpoint import load_checkpoint, save_checkpoint, write_whole
 from .culprits import bad_gradient, bad_value
+from .folder import Folder, Nowhere, now
 from .optimisers import Descent, Momentum
 from .schedules import constant
 
@@ -40,22 +39,27 @@ class NotFinite(FloatingPointError):
 
 
 class Interrupted(KeyboardInterrupt):
-    """Ctrl-C: the run was saved; the message says how to go on."""
+    """Ctrl-C or SIGTERM: the run was saved; the message says how to go on, code how to exit."""
+
+    code = 130
 
 
 def train(
     objective: Callable,
     parameters: Any,
-    data: tuple,
+    data: Any,
     *,
     rng: np.random.Generator,
     epochs: int,
     batch: int = 100,
     rate: float | Callable[[float], float] = 0.1,
     optimiser: Descent | None = None,
+    state: Any = None,
+    after_epoch: Callable[[], Any] | None = None,
     folder: str | Path | None = None,
     resume: bool = False,
     settings: dict[str, Any] | None = None,
+    when_full: str = "stop",
     log_every: int = 20,
     save_every: int | None = None,
     progress: bool = True,
@@ -63,15 +67,21 @@ def train(
     """Minimise the mean of an objective over data, changing parameters in place; returns the log.
 
     objective(parameters, *arrays of a batch, rng=rng) is a scalar Node; parameters: a nest of
-    arrays; data: arrays of equal length, on the device of the parameters, shuffled anew each epoch
-    by rng, which the objective shares (one generator makes the run reproducible); batch: samples a
-    step, the last one of an epoch may be smaller; rate: a number or a schedule
-    (`minigrad.learn.schedules`), 0.1; optimiser: over the parameters, Momentum by default.
-    With a folder, checkpoint.safetensors and log.csv (a row every log_every steps) are written
-    every save_every steps (an epoch by default), at the end and on Ctrl-C; resume goes on from
-    there as if nothing had happened. settings: what a resumed run must have as it was besides
-    samples, batch and epochs, as {"seed": 0}.
-    Raises NotFinite, Interrupted, CheckpointError, and ValueError for data that cannot be used.
+    arrays; data: arrays of equal length, on the device of the parameters, or an object that makes
+    its samples on the way, as `minigrad.data.Surrogates`: len(data), and data.batch(chosen, rng)
+    for the arrays of some, which a thread calls ahead of their use. Samples are shuffled anew each
+    epoch. rng: makes the run reproducible; the objective shares it. batch: samples a step, the last
+    one of an epoch may be smaller; rate: a number or a schedule (`minigrad.learn.schedules`), 0.1;
+    optimiser: over the parameters, Momentum by default; state: a nest of arrays that the objective
+    changes in place (running statistics, memory banks), its dicts may be empty at first;
+    after_epoch(): called after each epoch, before it is saved, as to observe a Plateau.
+    With a folder (`minigrad.learn.folder`), a checkpoint is written every save_every steps (an
+    epoch by default), at the end, on Ctrl-C and SIGTERM, a row of the log every log_every steps;
+    resume goes on from the checkpoint, to the same bytes as if nothing had happened. settings: what
+    a resumed run must have as it was besides samples, batch, epochs, optimiser and rate, as
+    {"seed": 0}; when_full: "stop" when the disk is full, with NotSaved, or "go on" with a warning.
+    Raises NotFinite, Interrupted, NotSaved, FolderInUse, CheckpointError, and ValueError for data
+    that cannot be used.
     """
     n = check_data(data)
     if not isinstance(rng, np.random.Generator):
@@ -90,76 +100,97 @@ def train(
     per_epoch = -(-n // batch)
     total = epochs * per_epoch
     save_every = save_every or per_epoch
-    order = np.zeros(n, np.int64)
-    arrays: dict[str, Any] = {
-        "parameters": parameters,
-        "optimiser": optimiser.state,
-        "order": order,
-    }
+    schedule: Any = rate if callable(rate) else constant(rate)
+    arrays = {"parameters": parameters, "optimiser": optimiser.state, "state": state}
     facts: dict[str, Any] = {
         "step": 0,
+        "started": now(),
         "seconds": 0.0,
         "losses": [],
         "images": 0,
         "log": [],
-        "run": {"samples": n, "batch": batch, "epochs": epochs, **(settings or {})},
+        "seed": int(rng.integers(1 << 63)),
+        "run": {
+            "samples": n,
+            "batch": batch,
+            "epochs": epochs,
+            **({} if callable(rate) else {"rate": rate}),
+            **optimiser.options(),
+            **(settings or {}),
+        },
     }
-    path = None
-    if folder:
-        path = Path(folder) / "checkpoint.safetensors"
-        path.parent.mkdir(parents=True, exist_ok=True)
 
     def save():
-        if path:
-            facts["rng"] = rng.bit_generator.state
-            save_checkpoint(path, arrays, facts)
-            write_whole(path.with_name("log.csv"), as_csv(facts["log"]))
+        facts["rng"] = rng.bit_generator.state
+        facts["schedule"] = getattr(schedule, "state", None)
+        place.save(arrays, facts)
 
-    if resume and path:
-        facts.update(load_checkpoint(path, arrays, {"run": facts["run"]}))
-        rng.bit_generator.state = facts["rng"]
-
-    schedule = rate if callable(rate) else constant(rate)
+    place: Nowhere = Folder(folder, when_full) if folder else Nowhere()
     gradient = value_and_grad(objective)
-    start = time.perf_counter() - facts["seconds"]
-    with (
-        interrupts() as interrupted,
-        progress_bar(progress, epochs * n, facts["step"] * batch) as bar,
-    ):
-        for step in range(facts["step"], total):
-            first = step % per_epoch * batch
-            if first == 0:
-                order[...] = rng.permutation(n)
-            chosen = order[first : first + batch]
-            samples = [a[array_module(a).asarray(chosen)] for a in data]
+    with contextlib.ExitStack() as stack:
+        stack.enter_context(place)
+        if isinstance(place, Folder) and resume:
+            facts.update(place.load(arrays, {"run": facts["run"]}))
+            rng.bit_generator.state = facts["rng"]
+            if facts["schedule"] is not None:
+                schedule.state = facts["schedule"]
+        place.begin(facts, total)
+        start = time.perf_counter() - facts["seconds"]
+        noted = stack.enter_context(interrupts())
+        bar = stack.enter_context(progress_bar(progress, epochs * n, facts["step"] * batch))
+        samples: Any = batches(data, n, batch, facts["seed"], facts["step"], total)
+        if hasattr(data, "batch"):
+            samples = stack.enter_context(prefetch(samples))
+        for step, chosen in enumerate(samples, facts["step"]):
             before = rng.bit_generator.state
-            loss, gradients = gradient(parameters, *samples, rng=rng)
+            loss, gradients = gradient(parameters, *chosen, rng=rng)
             if not finite(loss, gradients):
                 rng.bit_generator.state = before
-                name_culprit(objective, parameters, samples, rng, step)
+                name_culprit(objective, parameters, chosen, rng, step)
             rate_now = schedule(step / total)
             optimiser.step(gradients, rate_now)
 
-            facts["step"], facts["seconds"] = step + 1, time.perf_counter() - start
+            done = step + 1
+            facts["step"], facts["seconds"] = done, time.perf_counter() - start
             facts["losses"].append(float(loss))
-            facts["images"] += len(samples[0])
-            bar.update(len(samples[0]))
-            if (step + 1) % log_every == 0 or step + 1 == total:
+            facts["images"] += len(chosen[0])
+            bar.update(len(chosen[0]))
+            if done % log_every == 0 or done == total:
                 row = log_row(facts, per_epoch, rate_now)
                 facts["log"].append(row)
+                place.add(row)
                 bar.set_postfix(loss=f"{row['loss']:.3f}")
-            if (step + 1) % save_every == 0 or step + 1 == total or interrupted.is_set():
+            if after_epoch and done % per_epoch == 0:
+                after_epoch()
+            if done % save_every == 0 or done == total or noted:
                 save()
-            if interrupted.is_set():
-                raise Interrupted(
-                    f"stopped after step {step + 1} of {total}"
-                    + (
-                        f"; saved in {path}: the same again with resume goes on from there"
-                        if path
-                        else "; not saved"
-                    )
-                )
+            if noted:
+                raise interrupted(done, total, place, noted[0])
     return facts["log"]
+
+
+def batches(data, n, batch, seed, first, total):
+    """The arrays of each step from first to total; what a step gets depends on seed and step."""
+    per_epoch = -(-n // batch)
+    for step in range(first, total):
+        epoch, k = divmod(step, per_epoch)
+        if k == 0 or step == first:
+            order = np.random.default_rng([seed, epoch]).permutation(n)
+        chosen = order[k * batch : (k + 1) * batch]
+        if hasattr(data, "batch"):  # k + 1: numbers that end in 0 seed as if without it
+            yield data.batch(chosen, np.random.default_rng([seed, epoch, k + 1]))
+        else:
+            yield tuple([a[array_module(a).asarray(chosen)] for a in data])
+
+
+def interrupted(step, total, place, number):
+    """The exception for a run that a signal has stopped behind a step."""
+    how = "not saved"
+    if isinstance(place, Folder):
+        how = f"saved in {place.checkpoint}: the same again with resume goes on from there"
+    stop = Interrupted(f"stopped after step {step} of {total}; {how}")
+    stop.code = 128 + number
+    return stop
 
 
 def log_row(facts, per_epoch, rate):
@@ -179,18 +210,12 @@ def log_row(facts, per_epoch, rate):
     return row
 
 
-def as_csv(rows):
-    """Rows (dicts with the same keys) as the text of a CSV file."""
-    text = io.StringIO()
-    if rows:
-        writer = csv.DictWriter(text, rows[0], lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(rows)
-    return text.getvalue()
-
-
 def check_data(data):
     """The number of samples; refuses data that is empty, ragged, or not finite, by position."""
+    if hasattr(data, "batch"):
+        if len(data) < 1:
+            raise ValueError("train: data has no samples")
+        return len(data)
     if not isinstance(data, (tuple, list)):
         raise TypeError(f"train: data is a tuple of arrays, as (X, T), not a {type(data).__name__}")
     for i, a in enumerate(data):
@@ -235,22 +260,26 @@ def name_culprit(objective, parameters, samples, rng, step):
 
 
 @contextlib.contextmanager
-def interrupts() -> Iterator[threading.Event]:
-    """An event that Ctrl-C sets, so that the step is finished; a second one stops at once."""
-    event = threading.Event()
+def interrupts() -> Iterator[list[int]]:
+    """A list that Ctrl-C and SIGTERM go to: the step is finished first; a second stops at once."""
+    noted: list[int] = []
     if threading.current_thread() is not threading.main_thread():
-        yield event
+        yield noted
         return
 
-    def note(number, frame):
-        event.set()
-        signal.signal(signal.SIGINT, before)
+    def restore():
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
-    before = signal.signal(signal.SIGINT, note)
+    def note(number, frame):
+        noted.append(number)
+        restore()
+
+    before = {number: signal.signal(number, note) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
-        yield event
+        yield noted
     finally:
-        signal.signal(signal.SIGINT, before)
+        restore()
 
 
 def progress_bar(wanted, total, done):

@@ -13,6 +13,7 @@ from pathlib import Path
 from statistics import median
 from typing import Any, NamedTuple
 
+from ..learn.folder import LOG, TIMES
 from . import figures
 from .report import write_report
 from .terminal import curve, table
@@ -29,8 +30,6 @@ FACTS = {  # what run.json holds, and how a sentence calls it
     "options": (dict, "an object"),
     "scores": (dict, "an object"),
 }
-LOG = ("step", "epoch", "loss", "rate")
-TIMES = ("step", "seconds", "images_per_s")
 RESUMED = "the same command with --resume"  # how a run goes on that ended before its end
 ENDED = ("killed", "interrupted")
 SAME = "Command, version and all options are the same."
@@ -92,12 +91,13 @@ def read_run(folder: Path, name: str) -> Run:
     """The run in a folder, whatever state its run.json is in."""
     try:
         facts = _facts(folder / "run.json")
+        if facts["state"] == "running" and not _held(folder / "lock"):
+            facts = _facts(folder / "run.json")  # it may just have ended
+            facts["state"] = facts["state"].replace("running", "killed")
     except OSError as error:
         return Run(name, folder, {}, f"run.json cannot be read: {error.strerror}")
     except (ValueError, OverflowError, RecursionError) as error:
         return Run(name, folder, {}, f"run.json is damaged: {error}")
-    if facts["state"] == "running" and not _held(folder / "lock"):
-        facts["state"] = "killed"
     return Run(name, folder, facts, "")
 
 

@@ -1,5 +1,6 @@
 import json
 import os
+import re
 import shutil
 import struct
 from collections import namedtuple
@@ -14,6 +15,7 @@ from numpy.testing import assert_array_equal
 from minigrad.learn import load_checkpoint, save_checkpoint, write_whole
 from minigrad.learn.checkpoint import CheckpointError
 from minigrad.tree import leaves, map_leaves
+from minigrad.version import VERSION
 
 Pair = namedtuple("Pair", "W b")
 
@@ -113,13 +115,13 @@ def test_the_new_content_is_on_the_disk_before_it_takes_the_olds_place(tmp_path,
     fsync = os.fsync
 
     def look(number):
-        (temporary,) = set(tmp_path.iterdir()) - {path}
-        seen.append((path.read_text(), temporary.read_text()))
+        temporary = set(tmp_path.iterdir()) - {path}
+        seen.append((path.read_text(), [file.read_text() for file in temporary]))
         fsync(number)
 
     monkeypatch.setattr(os, "fsync", look)
     write_whole(path, "new ä")
-    assert seen == [("old", "new ä")]
+    assert seen == [("old", ["new ä"]), ("new ä", [])]  # the second makes the new name last
     assert path.read_bytes() == "new ä".encode()
 
 
@@ -151,6 +153,9 @@ DAMAGES = {
     "a bit of the header's length is flipped": lambda path: flip(path, 0),
     "a fact is changed": change_facts,
     "it is text": lambda path: path.write_text("a text, and quite a long one at that\n" * 9),
+    "a byte of the outline is changed": lambda path: path.write_bytes(
+        path.read_bytes().replace(b'\\"order\\": [\\"int64', b'\\"order\\": [\\"int32')
+    ),
     "it is a folder": lambda path: (path.unlink(), path.mkdir()),
 }
 
@@ -174,7 +179,7 @@ def test_another_programs_safetensors_file_is_refused(tmp_path, metadata):
     path, nest = tmp_path / "foreign.safetensors", {"W": np.zeros(2)}
     safetensors.numpy.save_file({"W": np.ones(2)}, path, metadata)
     says = metadata and metadata["format"]
-    with pytest.raises(CheckpointError, match=f'no "minigrad checkpoint 1": it says {says!r}'):
+    with pytest.raises(CheckpointError, match=f'no "minigrad checkpoint 2": it says {says!r}'):
         load_checkpoint(path, nest)
     assert not nest["W"].any()
 
@@ -223,3 +228,75 @@ def test_a_copied_checkpoint_is_as_good(checkpoint, tmp_path):
     nest = zeros()
     load_checkpoint(str(copy), nest)
     assert_array_equal(nest["order"], np.arange(5))
+
+
+def test_the_one_before_is_kept(tmp_path):
+    path, before = tmp_path / "c.safetensors", tmp_path / "before.safetensors"
+    for step in (1, 2, 3):
+        save_checkpoint(path, nests(), {"step": step}, keep=before)
+    assert [load_checkpoint(p, zeros())["step"] for p in (path, before)] == [3, 2]
+    assert set(tmp_path.iterdir()) == {path, before}
+
+
+def test_the_one_before_is_kept_where_files_have_one_name_only(tmp_path, monkeypatch):
+    def refuse(*names):
+        raise OSError("no links here")
+
+    monkeypatch.setattr(os, "link", refuse)
+    test_the_one_before_is_kept(tmp_path)
+
+
+@pytest.mark.parametrize("crash_at", ["link", "replace"])
+def test_a_crash_while_the_one_before_is_kept_leaves_two_whole_ones(
+    tmp_path, monkeypatch, crash_at
+):
+    path, before = tmp_path / "c.safetensors", tmp_path / "before.safetensors"
+    for step in (1, 2):
+        save_checkpoint(path, nests(), {"step": step}, keep=before)
+    replace, calls = Path.replace, []
+
+    def crash(self, target):
+        calls.append(target)
+        if len(calls) == {"link": 1, "replace": 2}[crash_at]:
+            raise KeyboardInterrupt
+        return replace(self, target)
+
+    monkeypatch.setattr(Path, "replace", crash)
+    with pytest.raises(KeyboardInterrupt):
+        save_checkpoint(path, nests(), {"step": 3}, keep=before)
+    monkeypatch.undo()
+    steps = [load_checkpoint(p, zeros())["step"] for p in (path, before)]
+    assert steps == ([2, 1] if crash_at == "link" else [2, 2])
+    assert set(tmp_path.iterdir()) == {path, before}
+
+
+def test_a_dict_that_was_empty_gets_what_training_had_put_into_it(tmp_path):
+    state = {"stem": {"mean": np.arange(3.0)}, "blocks": {"first": {"var": np.ones(2)}}}
+    path, bank = tmp_path / "c.safetensors", np.full(4, 7.0)
+    save_checkpoint(path, {"state": {**state, "bank": bank}}, {})
+    own = {"state": {"bank": np.zeros(4), "blocks": {}}}
+    same = own["state"]["bank"], own["state"]["blocks"]
+    load_checkpoint(path, own)
+    assert_array_equal(own["state"]["stem"]["mean"], np.arange(3.0))
+    assert_array_equal(own["state"]["blocks"]["first"]["var"], np.ones(2))
+    assert_array_equal(same[0], bank)  # what was there is filled, not replaced
+    assert own["state"]["bank"] is same[0]
+    assert own["state"]["blocks"] is same[1]
+
+
+def test_a_refused_checkpoint_puts_nothing_into_a_dict(tmp_path):
+    path = tmp_path / "c.safetensors"
+    save_checkpoint(path, {"state": {"mean": np.ones(2)}, "W": np.ones(2)}, {})
+    own = {"state": {}, "W": np.zeros(3)}
+    with pytest.raises(CheckpointError, match="W is float64"):
+        load_checkpoint(path, own)
+    assert own["state"] == {}
+
+
+def test_a_newer_minigrads_checkpoint_is_refused(tmp_path, monkeypatch):
+    monkeypatch.setattr("minigrad.learn.checkpoint.VERSION", "12.0.3")
+    path = saved(tmp_path)
+    monkeypatch.undo()
+    sentence = f"written by minigrad 12.0.3, which is newer than this one, {VERSION}"
+    with pytest.raises(CheckpointError, match=re.escape(sentence)):
+        load_checkpoint(path, zeros())

@@ -1,0 +1,236 @@
+"""The folder of a run: what it leaves behind, held by one process at a time, never half written.
+
+checkpoint.safetensors          the last step saved: what a resumed run goes on from
+checkpoint-before.safetensors   the one before
+log.csv, times.csv              a row every few steps: the losses, which a resumed run repeats
+                                to the byte, and the clock's, which it does not
+run.json                        what runs, since when, how far it is, its options and scores
+lock                            while a process holds the folder
+"""
+
+import csv
+import datetime
+import io
+import json
+import os
+import shlex
+import sys
+import warnings
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from ..version import VERSION
+from .checkpoint import (
+    CheckpointError,
+    Damaged,
+    load_checkpoint,
+    read_checkpoint,
+    save_checkpoint,
+    write_whole,
+)
+
+LOG = ("step", "epoch", "loss", "rate")
+TIMES = ("step", "seconds", "images_per_s")
+TABLES = {"log.csv": LOG, "times.csv": TIMES}
+
+
+class FolderInUse(RuntimeError):
+    """Another process trains in the folder; the message says which."""
+
+
+class NotSaved(RuntimeError):
+    """The disk took no more; the message says what is whole and how to go on."""
+
+
+class Nowhere:
+    """A run that leaves nothing behind."""
+
+    path: Path | None = None
+
+    def __enter__(self) -> "Nowhere":
+        return self
+
+    def __exit__(self, *exception: Any) -> None:
+        pass
+
+    def begin(self, facts: dict[str, Any], steps: int) -> None:
+        pass
+
+    def add(self, row: dict[str, Any]) -> None:
+        pass
+
+    def save(self, arrays: dict[str, Any], facts: dict[str, Any]) -> None:
+        pass
+
+
+class Folder(Nowhere):
+    """A run's folder, held from entering `with` until leaving it.
+
+    when_full: "stop" or "go on" when something could not be written, see `train`.
+    Raises FolderInUse if another process holds it, NotSaved to stop.
+    """
+
+    path: Path
+
+    def __init__(self, path: str | Path, when_full: str = "stop"):
+        if when_full not in ("stop", "go on"):
+            raise ValueError(f'train: when_full is "stop" or "go on", not {when_full!r}')
+        self.path, self.when_full = Path(path), when_full
+        self.checkpoint = self.path / "checkpoint.safetensors"
+        self.before = self.path / "checkpoint-before.safetensors"
+        self.behind = True  # the tables lack rows, or hold another run's
+        self.facts: dict[str, Any] = {}
+
+    def __enter__(self) -> "Folder":
+        self.path.mkdir(parents=True, exist_ok=True)
+        self._lock = hold(self.path / "lock")
+        for path in self.path.glob(".*"):
+            if path.suffix[1:].isdigit():  # a process was killed while it wrote this
+                path.unlink()
+        return self
+
+    def __exit__(self, kind: Any, error: Any, trace: Any) -> None:
+        stopped = kind and issubclass(kind, KeyboardInterrupt)
+        try:
+            if self.facts:
+                self._note("interrupted" if stopped else "failed" if kind else "finished")
+        except OSError:
+            pass  # the disk is full, and save has said so
+        finally:
+            let_go(self.path / "lock", self._lock)
+
+    def load(self, arrays: dict[str, Any], expected: dict[str, Any]) -> dict[str, Any]:
+        """Fill the arrays from the checkpoint; returns its facts. Raises CheckpointError.
+
+        Of a damaged one the message says whether the one before is whole.
+        """
+        try:
+            return load_checkpoint(self.checkpoint, arrays, expected)
+        except Damaged as error:
+            try:
+                _, facts, _ = read_checkpoint(self.before, expected)
+            except CheckpointError:
+                raise error from None
+            raise Damaged(
+                f"{error}. {self.before.name} is whole, of step {facts['step']}: "
+                f"to go on from there, give it the name {self.checkpoint.name}"
+            ) from None
+
+    def begin(self, facts: dict[str, Any], steps: int) -> None:
+        """Tell what runs, and how far it is: facts, which change as it runs."""
+        self.steps, self.facts = steps, facts
+        self._tables()
+        self._note("running")
+
+    def add(self, row: dict[str, Any]) -> None:
+        """Append a row to the tables, for those who look at them while the run is on."""
+        if self.behind:
+            return
+        try:
+            for name, columns in TABLES.items():
+                with (self.path / name).open("a", newline="") as file:
+                    file.write(as_csv([row], columns).partition("\n")[2])
+        except OSError:
+            self.behind = True  # they are written whole with the next checkpoint
+
+    def save(self, arrays: dict[str, Any], facts: dict[str, Any]) -> None:
+        """Write the checkpoint, keeping the one before, and what the tables lack."""
+        try:
+            save_checkpoint(self.checkpoint, arrays, facts, keep=self.before)
+            if self.behind:
+                self._tables()
+            self._note("running")
+        except OSError as error:
+            self.behind = True
+            sentence = (
+                f"step {facts['step']} could not be saved in {self.path}: "
+                f"{error.strerror or error}; what was saved before is whole"
+            )
+            if self.when_full == "stop":
+                raise NotSaved(
+                    f"{sentence}: make room, and the same again with resume goes on from there"
+                ) from error
+            warnings.warn(f"{sentence}, and the run goes on", RuntimeWarning, stacklevel=3)
+
+    def _tables(self):
+        for name, columns in TABLES.items():
+            write_whole(self.path / name, as_csv(self.facts["log"], columns))
+        self.behind = False
+
+    def _note(self, state):
+        log = self.facts["log"]
+        found = {
+            "what": command(),
+            "version": VERSION,
+            "started": self.facts["started"],
+            "updated": now(),
+            "state": state,
+            "step": self.facts["step"],
+            "steps": self.steps,
+            "options": self.facts["run"],
+            "loss": log[-1]["loss"] if log else None,
+            "seconds": round(self.facts["seconds"], 3),
+        }
+        write_whole(self.path / "run.json", json.dumps(found, indent=1))
+
+
+def note_scores(folder: str | Path, scores: dict[str, float]) -> None:
+    """Add scores by name to a run's `run.json`, which `minigrad runs` shows, the first first."""
+    path = Path(folder) / "run.json"
+    write_whole(path, json.dumps(json.loads(path.read_text()) | {"scores": scores}, indent=1))
+
+
+def now() -> str:
+    return datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
+
+
+def command() -> str:
+    """What was typed to start this process, about."""
+    spec = getattr(sys.modules.get("__main__"), "__spec__", None)
+    script = ["-m", spec.name.removesuffix(".__main__")] if spec else sys.argv[:1]
+    return shlex.join(["python", *script, *sys.argv[1:]])
+
+
+def as_csv(rows: list[dict[str, Any]], columns: Sequence[str] | None = None) -> str:
+    """Rows (dicts) as the text of a CSV file; columns: which keys, those of the first row."""
+    text = io.StringIO()
+    writer = csv.DictWriter(
+        text, columns or list(rows[0]), extrasaction="ignore", lineterminator="\n"
+    )
+    writer.writeheader()
+    writer.writerows(rows)
+    return text.getvalue()
+
+
+def hold(path: Path) -> Any:
+    """The lock file, open and held by this process; it is let go when the process ends, however.
+
+    Where the system has no such locks (Windows), nothing is refused.
+    """
+    try:
+        import fcntl
+    except ImportError:
+        return path.open("a")
+    while True:
+        file = path.open("a+")
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            file.seek(0)
+            other = file.read() or "another process"
+            file.close()
+            raise FolderInUse(
+                f"{path.parent}: {other} trains here now: wait for it, or take another folder"
+            ) from None
+        if path.exists() and os.path.samestat(os.fstat(file.fileno()), path.stat()):
+            file.truncate(0)
+            file.write(f"process {os.getpid()}")
+            file.flush()
+            return file
+        file.close()  # who had it before has just removed it
+
+
+def let_go(path: Path, file: Any) -> None:
+    path.unlink(missing_ok=True)
+    file.close()
