@@ -44,7 +44,8 @@ class Run(NamedTuple):
     """A run: its path below the folder of all, its own folder, and the facts of its run.json.
 
     The state is "running", "finished", "interrupted", "failed", or "killed": run.json says that it
-    runs, and nobody holds the lock. fault: why there are no facts, a sentence, else empty.
+    runs, and nobody holds the lock. Of one that has not ended, step, loss and seconds are those of
+    its last row. fault: why there are no facts, a sentence, else empty.
     """
 
     name: str
@@ -98,7 +99,15 @@ def read_run(folder: Path, name: str) -> Run:
         return Run(name, folder, {}, f"run.json cannot be read: {error.strerror}")
     except (ValueError, OverflowError, RecursionError) as error:
         return Run(name, folder, {}, f"run.json is damaged: {error}")
-    return Run(name, folder, facts, "")
+    run = Run(name, folder, facts, "")
+    if facts["state"] in ("running", "killed"):  # run.json is of its last checkpoint
+        rows, _ = run.log()
+        if rows and rows[-1]["step"] > facts["step"]:
+            last = {
+                name: rows[-1][name] for name in ("step", "loss", "seconds") if name in rows[-1]
+            }
+            facts.update(last, step=int(rows[-1]["step"]))
+    return run
 
 
 def read_numbers(path: Path, names: tuple[str, ...]) -> tuple[list[dict[str, float]], str]:

@@ -175,6 +175,17 @@ def test_where_locks_cannot_be_asked_running_stays_running(tmp_path, monkeypatch
     assert read_run(write(tmp_path / "a", state="running"), "a").facts["state"] == "running"
 
 
+@pytest.mark.parametrize(
+    ("state", "found"), {"running": (60, 0.25, 4), "failed": (7, None, 1)}.items(), ids=str
+)
+def test_a_run_that_has_not_ended_is_as_far_as_its_last_row(tmp_path, state, found):
+    folder = write(tmp_path / "a", state=state, step=7, loss=None, seconds=1)
+    facts = read_run(folder, "a").facts
+    assert (facts["step"], facts["loss"], facts["seconds"]) == found
+    (folder / "log.csv").write_text("")
+    assert read_run(folder, "a").facts["step"] == 7
+
+
 @pytest.mark.parametrize("state", ["interrupted", "running"])
 def test_how_a_run_goes_on_that_ended_early_is_said(tmp_path, state):
     pytest.importorskip("fcntl", reason="there are no such locks here")
