@@ -1,9 +1,13 @@
 """The command line: a user's mistake ends with one line and exit code 2, never with a traceback.
 
 minigrad check FILE[:FUNCTION] [--shapes "(5, 4), ((4, 6), (6,))"] [--seed N] [--json]
+minigrad runs [--folder runs] [--json]
+minigrad runs show NAME [--log]
+minigrad runs compare A B [--out runs/compare.html] [--log]
 """
 
 import json
+import shutil
 import sys
 from pathlib import Path
 from typing import Any
@@ -17,6 +21,8 @@ from .gradcheck.assignment import arguments, functions, guessed
 from .learn.checkpoint import CheckpointError
 from .learn.folder import FolderInUse, NotSaved
 from .learn.training import NotFinite
+from .stepper.runs import Comparison, NoRun, as_json, described, find_run, find_runs, listed
+from .stepper.terminal import DRAWN
 
 
 def run(command: Any) -> None:
@@ -29,7 +35,7 @@ def run(command: Any) -> None:
         _stop(str(stop.__cause__ or "") or "stopped", getattr(stop.__cause__, "code", 130))
     except click.ClickException as mistake:
         _stop(mistake.format_message(), 2)
-    except (CheckpointError, FolderInUse, NoGPU, Unfit) as mistake:
+    except (CheckpointError, FolderInUse, NoGPU, NoRun, Unfit) as mistake:
         _stop(str(mistake), 2)
     except OSError as mistake:
         words = mistake.strerror or str(mistake)
@@ -85,7 +91,81 @@ def main() -> None:
     def _check(target, shapes, seed, as_json):
         return check_file(target, shapes, seed, as_json)
 
+    _add_runs(minigrad)
     run(minigrad)
+
+
+def _add_runs(minigrad: Any) -> None:
+    """Add the commands that look at runs."""
+    import click
+
+    below = click.option(
+        "--folder",
+        default="runs",
+        show_default=True,
+        type=click.Path(path_type=Path),
+        help="Where runs are looked for, at any depth.",
+    )
+    logarithmic = click.option("--log", is_flag=True, help="Give the losses a logarithmic axis.")
+
+    @minigrad.group("runs", invoke_without_command=True)
+    @below
+    @click.option("--json", "programs", is_flag=True, help="For programs: the list as JSON.")
+    @click.pass_context
+    def runs(context, folder, programs):
+        """List the runs: state, start, last loss, score, command; `show` or `compare` them."""
+        if not context.invoked_subcommand:
+            found = find_runs(folder)
+            width = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
+            _print(as_json(found) if programs else listed(found, width) or f"no runs in {folder}")
+        elif programs:
+            raise click.UsageError("--json is for the list, without a command")
+        context.default_map = {name: {"folder": folder} for name in runs.commands}
+
+    @runs.command("show")
+    @click.argument("name")
+    @below
+    @logarithmic
+    def _show(name, folder, log):
+        """Print a run, by its name in the list or its path, and draw its learning curve."""
+        width = shutil.get_terminal_size().columns
+        run = find_run(folder, name)
+        _print(described(run, width=width, braille=_takes(DRAWN), logarithmic=log))
+
+    @runs.command("compare")
+    @click.argument("a")
+    @click.argument("b")
+    @below
+    @click.option(
+        "--out",
+        type=click.Path(dir_okay=False, path_type=Path),
+        help="The page that is written.  [default: compare.html in the folder]",
+    )
+    @logarithmic
+    def _compare(a, b, folder, out, log):
+        """Print which options of two runs differ and how both went, and draw both curves."""
+        both = Comparison(find_run(folder, a), find_run(folder, b))
+        _print(f"{both}\n")
+        out = out or folder / "compare.html"
+        both.save(out, logarithmic=log)
+        _print(f"{out} has the curves")
+
+
+def _print(text: str) -> None:
+    """Print, with escapes for characters that the terminal's encoding does not have."""
+    import click
+
+    encoding = sys.stdout.encoding
+    click.echo(text.encode(encoding, "backslashreplace").decode(encoding))
+
+
+def _takes(text: str) -> bool:
+    """True if the terminal's encoding has all characters of a text."""
+    try:
+        text.encode(sys.stdout.encoding)
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def check_file(target: str, shapes: str | None, seed: int, as_json: bool) -> int:

@@ -1,6 +1,8 @@
 import json
+import os
 import subprocess
 import sys
+from pathlib import Path
 
 import click
 import pytest
@@ -216,3 +218,118 @@ def test_shapes_that_a_function_does_not_take_are_no_mistake_of_its_author(tmp_p
     assert done.returncode == 2
     assert "double: not checked\n  it does not take --shapes (5, 4), (4,): double" in done.stdout
     assert "bias: right" in done.stdout
+
+
+RUN = {
+    "what": "python -m example",
+    "version": "0.1.0",
+    "started": "2026-11-21T13:50:02+00:00",
+    "state": "finished",
+    "step": 3,
+    "steps": 3,
+    "options": {},
+    "loss": 1.0,
+    "seconds": 2.0,
+    "scores": {},
+}
+
+
+def minigrad_runs(tmp_path, *words, encoding="utf-8", width=80):
+    """`minigrad runs` where there are the runs digits/one and digits/two."""
+    for name, rate in (("digits/one", 0.1), ("digits/two", 0.2)):
+        folder = tmp_path / "runs" / name
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "run.json").write_text(json.dumps({**RUN, "options": {"rate": rate}}))
+        (folder / "log.csv").write_text("step,epoch,loss,rate\n1,1,4,0.1\n2,2,2,0.1\n3,3,1,0.1\n")
+        (folder / "times.csv").write_text("step,seconds,images_per_s\n3,2,50\n")
+    return subprocess.run(
+        [sys.executable, "-m", "minigrad", "runs", *words],
+        cwd=tmp_path,
+        capture_output=True,
+        encoding=encoding,
+        env={**os.environ, "PYTHONIOENCODING": encoding, "COLUMNS": str(width)},
+    )
+
+
+def test_runs_lists_the_runs_whole_where_no_terminal_reads(tmp_path):
+    done = minigrad_runs(tmp_path, width=20)
+    assert (done.returncode, done.stderr) == (0, "")
+    head, *lines = done.stdout.splitlines()
+    assert head.startswith("name ")
+    assert [line.split()[0] for line in lines] == ["digits/one", "digits/two"]
+    assert all(line.endswith("python -m example") for line in lines)
+
+
+def test_runs_gives_json_for_programs(tmp_path):
+    one, two = json.loads(minigrad_runs(tmp_path, "--json").stdout)
+    assert one == {"name": "digits/one", **RUN, "options": {"rate": 0.1}}
+    assert two["options"] == {"rate": 0.2}
+
+
+def test_an_empty_folder_has_no_runs_and_programs_get_an_empty_list(tmp_path):
+    (tmp_path / "empty").mkdir()
+    done = minigrad_runs(tmp_path, "--folder", "empty")
+    assert (done.returncode, done.stdout) == (0, "no runs in empty\n")
+    assert json.loads(minigrad_runs(tmp_path, "--folder", "empty", "--json").stdout) == []
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["show", "digits/one"],
+        ["show", "runs/digits/one"],
+        ["--folder", "runs/digits", "show", "one"],
+        ["show", "one", "--folder", "runs/digits", "--log"],
+    ],
+    ids=" ".join,
+)
+def test_runs_show_draws_the_curve_as_wide_as_the_terminal(tmp_path, words):
+    done = minigrad_runs(tmp_path, *words, width=64)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "4 at step 1, 1 at step 3" in done.stdout
+    assert ("loss, logarithmic" in done.stdout) == ("--log" in words)
+    (floor,) = [line for line in done.stdout.splitlines() if "└" in line]
+    assert len(floor) == 64
+
+
+def test_the_curve_is_drawn_in_ascii_where_the_encoding_has_no_more(tmp_path):
+    done = minigrad_runs(tmp_path, "show", "digits/one", encoding="ascii")
+    assert done.returncode == 0
+    assert "4 +*" in done.stdout
+
+
+def test_what_the_encoding_cannot_print_is_printed_as_escapes(tmp_path):
+    folder = tmp_path / "runs" / "ä"
+    folder.mkdir(parents=True)
+    (folder / "run.json").write_text(json.dumps({**RUN, "what": "python -m ω"}))
+    assert r"python -m \u03c9" in minigrad_runs(tmp_path, encoding="latin-1").stdout
+
+
+@pytest.mark.parametrize("out", [[], ["--out", "new/page.html"]], ids=str)
+def test_runs_compare_prints_the_options_that_differ_and_writes_a_page(tmp_path, out):
+    done = minigrad_runs(tmp_path, "compare", "digits/one", "digits/two", "--log", *out)
+    assert (done.returncode, done.stderr) == (0, "")
+    page = Path(out[1] if out else "runs/compare.html")
+    assert "rate    0.1" in done.stdout
+    assert done.stdout.endswith(f"{page} has the curves\n")
+    assert (tmp_path / page).read_text(encoding="utf-8").startswith("<!doctype html>")
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (["show", "digits/on"], "there is no run digits/on; the nearest: digits/one, digits/two"),
+        (["compare", "digits/one", "x"], "there is no run x; the nearest: "),
+        (["compare", "digits/one"], "Missing argument 'B'"),
+        (["compare", "digits/one", "digits/two", "--out", "runs"], "'runs' is a directory"),
+        (["--folder", "none"], "none: there is no such folder"),
+        (["--json", "show", "digits/one"], "--json is for the list"),
+        (["digits/one"], "No such command 'digits/one'"),
+    ],
+    ids=str,
+)
+def test_a_mistake_on_the_command_line_of_runs_is_one_line(tmp_path, words, sentence):
+    done = minigrad_runs(tmp_path, *words)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert sentence in done.stderr
+    assert done.stderr.count("\n") == 1

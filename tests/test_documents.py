@@ -5,6 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from minigrad.stepper.runs import HEAD
+
 ROOT = Path(__file__).parent.parent
 
 
@@ -20,3 +22,9 @@ def test_every_link_leads_to_a_file(name):
     links = [part.split(")")[0] for part in (ROOT / name).read_text().split("](")[1:]]
     for link in links:
         assert (ROOT / link).exists(), link
+
+
+def test_the_list_of_runs_has_the_columns_that_the_command_prints():
+    lines = (ROOT / "README.md").read_text(encoding="utf-8").split("\n")
+    head = lines[lines.index("$ .venv/bin/minigrad runs") + 1]
+    assert head.split() == HEAD

@@ -93,6 +93,31 @@ def learning_curve(log, flat=None):
     return page
 
 
+def learning_curves(logs, logarithmic=False):
+    """A Figure of the losses of several runs against the step and, where rows have them, seconds.
+
+    logs: {name: rows}, each row a dict with step, loss, seconds; logarithmic: the losses' axis.
+    """
+    timed = any("seconds" in row for rows in logs.values() for row in rows)
+    against = ("step", "seconds") if timed else ("step",)
+    page, axes = figure(4.5 * len(against), 3.4, columns=len(against))
+    for ax, name in zip(axes, against):
+        for (label, rows), (color, dashes) in zip(
+            logs.items(),
+            itertools.cycle([(BLUE, "-"), (ORANGE, "--"), (GREEN, "-."), (VIOLET, ":")]),
+        ):
+            rows = [row for row in rows if name in row]
+            points = [[row[key] for row in rows] for key in (name, "loss")]
+            marker = "o" if len(rows) == 1 else ""  # a line of one point is not seen
+            ax.plot(*points, color=color, ls=dashes, lw=2, marker=marker, ms=4, label=label)
+        if logarithmic:
+            ax.set_yscale("log")
+        ax.set_xlabel(name)
+        ax.set_ylabel("loss")
+    axes[0].legend(frameon=False, fontsize=9)
+    return page
+
+
 def accuracy(ax, labels, rows):
     """Draw test accuracy (%) against labels per class; rows: {name: (means, deviations)}."""
     for (name, both), color in zip(

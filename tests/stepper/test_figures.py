@@ -79,6 +79,7 @@ FIGURES = {
     "filters of zeros": lambda: figures.filters(images(8) * 0, images(8)),
     "learning_curve": lambda: figures.learning_curve(log()),
     "learning_curve with a guess": lambda: figures.learning_curve(log(1), flat=2.3),
+    "learning_curves": lambda: figures.learning_curves({"A": log(), "B": []}, logarithmic=True),
     "accuracy": lambda: accuracy("abc"),
     "query_rows": query_rows,
 }
@@ -158,6 +159,23 @@ def test_a_learning_curve_shows_the_losses_of_a_log_and_the_guess():
     assert_array_equal(curve.get_xydata(), [[0, 1], [1, 1 / 2], [2, 1 / 3]])
     assert set(guess.get_ydata()) == {2.3}
     assert len(figures.learning_curve(log()).axes[0].get_lines()) == 1
+
+
+def test_learning_curves_show_every_log_against_the_step_and_known_seconds():
+    timed = [{**row, "seconds": 2.0 * row["step"]} for row in log()]
+    steps, seconds = figures.learning_curves({"A": timed, "B": timed[:1]}).axes
+    for ax, scale in ((steps, 1), (seconds, 2)):
+        a, b = ax.get_lines()
+        assert_array_equal(a.get_xydata(), [[0, 1], [scale, 1 / 2], [2 * scale, 1 / 3]])
+        assert_array_equal(b.get_xydata(), [[0, 1]])
+        assert b.get_marker() == "o"
+        assert a.get_linestyle() != b.get_linestyle()
+    assert [ax.get_xlabel() for ax in (steps, seconds)] == ["step", "seconds"]
+    assert [text.get_text() for text in steps.get_legend().get_texts()] == ["A", "B"]
+    _, seconds = figures.learning_curves({"A": [*timed[:2], *log()], "B": log()}).axes
+    assert [len(line.get_xdata()) for line in seconds.get_lines()] == [2, 0]
+    (alone,) = figures.learning_curves({"A": log()}, logarithmic=True).axes
+    assert alone.get_yscale() == "log"
 
 
 @pytest.mark.parametrize("names", ["a", "abcd", "abcdef"])
