@@ -5,6 +5,7 @@
 [0, 1, 4, 9]
 """
 
+import inspect
 import queue
 import threading
 from collections.abc import Iterable
@@ -17,14 +18,14 @@ class prefetch:
     depth: items that may be there or in the making before they are asked for, 2: more only take
     memory, as a slow maker stays slow. What the iterable raises is raised where its item was asked
     for, with its traceback. Close it, or leave its `with`, before the end to stop the thread: close
-    waits until the item in the making is done, and closes a generator. Only NumPy's own work runs
-    beside the caller's: an iterable of Python code gains nothing.
-    Raises ValueError for a depth below 1.
+    waits until the item in the making is done, and closes a generator. Work of NumPy's, files and
+    waiting go on beside the caller's; Python code takes turns with it.
+    Raises ValueError for another depth.
     """
 
     def __init__(self, items: Iterable, depth: int = 2):
-        if depth < 1:
-            raise ValueError(f"prefetch: depth is at least 1, not {depth}")
+        if not isinstance(depth, int) or depth < 1:
+            raise ValueError(f"prefetch: depth is a whole number, at least 1, not {depth!r}")
         self._made: queue.SimpleQueue = queue.SimpleQueue()
         self._room, self._closed = threading.Semaphore(depth), threading.Event()
         given = (items, self._made, self._room, self._closed)  # not self, which may be dropped
@@ -39,6 +40,7 @@ class prefetch:
             raise StopIteration
         item, error = self._made.get()
         if error is not None:
+            self._made.put((None, StopIteration()))  # for others who wait for an item
             self.close()
             try:
                 raise error
@@ -74,7 +76,7 @@ def _make(items, made, room, closed):
         while not closed.is_set():
             made.put((next(iterator), None))
             room.acquire()
-        if hasattr(iterator, "close"):
+        if inspect.isgenerator(iterator):
             iterator.close()
     except BaseException as error:
         end = error

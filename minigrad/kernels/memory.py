@@ -61,7 +61,7 @@ def zeros_like(X: Any) -> Any:
     """Zeros of the array's shape, dtype, device and memory order."""
     if not isinstance(X, np.ndarray):
         return array_module(X).zeros_like(X)
-    if X.nbytes < ZEROED or type(X) is not np.ndarray:
+    if X.nbytes < ZEROED or type(X) is not np.ndarray or X.dtype.hasobject:
         return np.zeros_like(X, subok=False)
     axes = sorted(range(X.ndim), key=lambda i: -(X.strides[i] ** 2))  # a step may go backwards
     Z = empty(tuple([X.shape[i] for i in axes]), X.dtype)

@@ -17,6 +17,7 @@ from ..tree import map_leaves, paths
 from ..version import VERSION
 
 FORMAT = "minigrad checkpoint 2"
+TEXT = "facts and outlines"  # an array of the bytes of their JSON: a file's own head has a limit
 
 
 class CheckpointError(ValueError):
@@ -67,17 +68,29 @@ def _second_name(path, name):
 def save_checkpoint(
     path: str | Path, arrays: dict[str, Any], facts: dict[str, Any], keep: Path | None = None
 ) -> None:
-    """Write nests of arrays and facts (anything JSON can hold) to a file, whole or not at all.
+    """Write nests of arrays and facts to a file, whole or not at all.
 
-    keep: where the checkpoint goes that was there before.
+    facts: what JSON can hold, NumPy's numbers and arrays as Python's; keep: where the checkpoint
+    goes that was there before. Raises CheckpointError for what is no array of numbers.
     """
+    from safetensors import SafetensorError
     from safetensors.numpy import save
 
-    flat = {name: np.ascontiguousarray(a).reshape(np.shape(a)) for name, a in _flat(to_cpu(arrays))}
-    text = json.dumps(facts, default=lambda a: a.tolist())  # generators hold arrays
-    shape = json.dumps({name: _outline(nest) for name, nest in arrays.items()})
-    metadata = {"format": FORMAT, "version": VERSION, "facts": text, "outline": shape}
-    write_whole(path, save(flat, metadata | {"sha256": _digest(flat, text + shape)}), keep)
+    flat = {name: _stored(path, name, a) for name, a in _flat(to_cpu(arrays))}
+    outlines = {name: _outline(nest) for name, nest in arrays.items()}
+    flat[TEXT] = np.frombuffer(as_json([facts, outlines]).encode(), np.uint8)
+    metadata = {"format": FORMAT, "version": VERSION, "sha256": _digest(flat)}
+    try:
+        content = save(flat, metadata)
+    except SafetensorError as error:
+        raise CheckpointError(f"{path}: cannot be saved: {error}") from error
+    write_whole(path, content, keep)
+
+
+def as_json(facts: Any) -> str:
+    """JSON, with NumPy's numbers and arrays as Python's, and anything else by its name."""
+    known = lambda a: a.tolist() if hasattr(a, "tolist") else getattr(a, "__name__", str(a))
+    return json.dumps(facts, default=known, indent=1)
 
 
 def load_checkpoint(
@@ -91,14 +104,16 @@ def load_checkpoint(
     checkpoint, of a newer version, or made for other names, shapes, dtypes or facts; the nests are
     untouched then.
     """
-    found, facts, outline = read_checkpoint(path, expected)
+    found, facts, outlines = read_checkpoint(path, expected)
+    xp = next((array_module(a) for _, a in _flat(into)), np)
     grown = map_leaves(lambda a: a, into)
     for name, nest in grown.items():
-        _grow(nest, outline.get(name), lambda leaf: np.zeros(leaf[1], leaf[0]))
+        _grow(nest, outlines.get(name), lambda leaf: xp.zeros(leaf[1], leaf[0]))
     wanted = dict(_flat(grown))
     for name in (*wanted, *found):
         kinds = [
-            f"{a[name].dtype} {a[name].shape}" if name in a else "none" for a in (wanted, found)
+            f"{a[name].dtype.newbyteorder('=')} {a[name].shape}" if name in a else "none"
+            for a in (wanted, found)
         ]
         if kinds[0] != kinds[1]:
             raise CheckpointError(
@@ -106,14 +121,15 @@ def load_checkpoint(
             )
     for name, array in wanted.items():
         array[...] = array_module(array).asarray(found[name])
-    _grow(into, grown, lambda leaf: leaf)
+    for name, nest in grown.items():
+        _adopt(into[name], nest)
     return facts
 
 
 def read_checkpoint(
     path: str | Path, expected: dict[str, dict] | None = None
 ) -> tuple[dict[str, np.ndarray], dict[str, Any], dict[str, Any]]:
-    """(arrays by path, facts, outline of the nests) of a checkpoint; raises as load_checkpoint."""
+    """(arrays by path, facts, outlines of nests) of a checkpoint; raises as load_checkpoint."""
     from safetensors import SafetensorError, safe_open
 
     try:
@@ -129,40 +145,57 @@ def read_checkpoint(
         raise CheckpointError(
             f'{path}: a safetensors file, but no "{FORMAT}": it says {metadata.get("format")!r}'
         )
-    outline = metadata.get("outline", "")
-    if metadata.get("sha256") != _digest(found, metadata.get("facts", "") + outline):
+    if metadata.get("sha256") != _digest(found):
         raise Damaged(f"{path}: damaged: its content does not have the checksum it states")
     if _numbers(version) > _numbers(VERSION):
         raise CheckpointError(
             f"{path}: written by minigrad {version}, which is newer than this one, {VERSION}"
         )
-    facts = json.loads(metadata["facts"])
+    facts, outlines = json.loads(found.pop(TEXT).tobytes())
     for name, fact in (expected or {}).items():
-        there, here = facts.get(name, {}), json.loads(json.dumps(fact))
-        if different := [k for k in here if there.get(k) != here[k]]:
+        there, here = facts.get(name, {}), json.loads(as_json(fact))
+        if different := [k for k in {**here, **there} if there.get(k) != here.get(k)]:
             raise CheckpointError(
                 f"{path}: of another run: "
-                + ", ".join(f"{k} {there.get(k)} there, {here[k]} here" for k in different)
+                + ", ".join(f"{k} {there.get(k)} there, {here.get(k)} here" for k in different)
             )
-    return found, facts, json.loads(outline)
+    return found, facts, outlines
 
 
 def _outline(nest):
-    """A nest of dicts with [dtype, shape] for arrays, None for anything else: of what may grow."""
+    """What a nest of dicts may grow by: [[key, outline], ...], arrays as {"array": [dtype, shape]}.
+
+    None for anything else.
+    """
     if isinstance(nest, dict):
-        return {k: _outline(part) for k, part in nest.items()}
-    return [str(nest.dtype), list(nest.shape)] if hasattr(nest, "dtype") else None
+        return [[k, _outline(part)] for k, part in nest.items()]
+    return {"array": [str(nest.dtype), list(nest.shape)]} if hasattr(nest, "dtype") else None
 
 
-def _grow(nest, like, leaf):
-    """Give a dict, and those in it, the entries of another that they lack: leaf(entry)."""
-    if not isinstance(nest, dict) or not isinstance(like, dict):
-        return
-    for k, part in like.items():
-        if isinstance(part, dict):
-            _grow(nest.setdefault(k, {}), part, leaf)
-        elif part is not None:
-            nest[k] = nest[k] if k in nest else leaf(part)
+def _grow(nest, outline, new):
+    """Give a dict, and those in it, the entries of an outline they lack: arrays are new(...)."""
+    if isinstance(nest, dict) and isinstance(outline, list):
+        for k, part in outline:
+            if isinstance(part, list):
+                _grow(nest.setdefault(k, {}), part, new)
+            elif part and k not in nest:
+                nest[k] = new(part["array"])
+
+
+def _adopt(nest, grown):
+    """Give a dict, and those in it, what another has in addition."""
+    if isinstance(nest, dict):
+        for k, part in grown.items():
+            _adopt(nest.setdefault(k, part), part)
+
+
+def _stored(path, name, a):
+    """An array as the file holds it: contiguous, in the machine's order of bytes."""
+    if not hasattr(a, "dtype") or not hasattr(a, "__setitem__"):
+        raise CheckpointError(
+            f"{path}: cannot be saved: {name} is a {type(a).__name__}, not an array"
+        )
+    return np.ascontiguousarray(a, a.dtype.newbyteorder("=")).reshape(a.shape)
 
 
 def _numbers(version):
@@ -175,8 +208,8 @@ def _flat(arrays):
         yield from ((path, a) for path, a in paths(nest, name) if a is not None)
 
 
-def _digest(flat, text):
-    digest = hashlib.sha256(text.encode())
+def _digest(flat):
+    digest = hashlib.sha256()
     for name in sorted(flat):
         digest.update(f"{name} {flat[name].dtype} {flat[name].shape}".encode())
         digest.update(np.ascontiguousarray(flat[name]).tobytes())

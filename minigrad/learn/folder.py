@@ -25,6 +25,7 @@ from ..version import VERSION
 from .checkpoint import (
     CheckpointError,
     Damaged,
+    as_json,
     load_checkpoint,
     read_checkpoint,
     save_checkpoint,
@@ -47,22 +48,20 @@ class NotSaved(RuntimeError):
 class Nowhere:
     """A run that leaves nothing behind."""
 
-    path: Path | None = None
-
     def __enter__(self) -> "Nowhere":
         return self
 
     def __exit__(self, *exception: Any) -> None:
         pass
 
-    def begin(self, facts: dict[str, Any], steps: int) -> None:
+    def begin(self, facts: dict[str, Any], steps: int, resumed: bool) -> None:
         pass
 
     def add(self, row: dict[str, Any]) -> None:
         pass
 
-    def save(self, arrays: dict[str, Any], facts: dict[str, Any]) -> None:
-        pass
+    def save(self, arrays: dict[str, Any], facts: dict[str, Any]) -> str:
+        return "not saved"
 
 
 class Folder(Nowhere):
@@ -72,22 +71,21 @@ class Folder(Nowhere):
     Raises FolderInUse if another process holds it, NotSaved to stop.
     """
 
-    path: Path
-
     def __init__(self, path: str | Path, when_full: str = "stop"):
         if when_full not in ("stop", "go on"):
             raise ValueError(f'train: when_full is "stop" or "go on", not {when_full!r}')
-        self.path, self.when_full = Path(path), when_full
+        self.path, self.when_full = Path(path).absolute(), when_full
         self.checkpoint = self.path / "checkpoint.safetensors"
         self.before = self.path / "checkpoint-before.safetensors"
         self.behind = True  # the tables lack rows, or hold another run's
         self.facts: dict[str, Any] = {}
+        self.scores: dict[str, float] = {}
 
     def __enter__(self) -> "Folder":
         self.path.mkdir(parents=True, exist_ok=True)
         self._lock = hold(self.path / "lock")
-        for path in self.path.glob(".*"):
-            if path.suffix[1:].isdigit():  # a process was killed while it wrote this
+        for name in (self.checkpoint.name, self.before.name, "run.json", *TABLES):
+            for path in self.path.glob(f".{name}.*"):  # a process was killed while it wrote this
                 path.unlink()
         return self
 
@@ -118,11 +116,24 @@ class Folder(Nowhere):
                 f"to go on from there, give it the name {self.checkpoint.name}"
             ) from None
 
-    def begin(self, facts: dict[str, Any], steps: int) -> None:
-        """Tell what runs, and how far it is: facts, which change as it runs."""
+    def begin(self, facts: dict[str, Any], steps: int, resumed: bool) -> None:
+        """Tell what runs, and how far it is: facts, which change as it runs.
+
+        Raises CheckpointError for a new run where another one could go on.
+        """
+        before = noted(self.path)
+        done, wanted = before.get("step", 0), before.get("steps", 0)
+        if resumed:
+            self.scores = before.get("scores", {})
+        elif 0 < done < wanted and self.checkpoint.exists():
+            raise CheckpointError(
+                f"{self.path}: holds a run that stopped at step {done} of {wanted}: resume goes on "
+                "from there; to begin anew, remove the folder or take another"
+            )
+        else:
+            self.before.unlink(missing_ok=True)
         self.steps, self.facts = steps, facts
-        self._tables()
-        self._note("running")
+        self._unless_full(lambda: [self._tables(), self._note("running")])
 
     def add(self, row: dict[str, Any]) -> None:
         """Append a row to the tables, for those who look at them while the run is on."""
@@ -135,24 +146,36 @@ class Folder(Nowhere):
         except OSError:
             self.behind = True  # they are written whole with the next checkpoint
 
-    def save(self, arrays: dict[str, Any], facts: dict[str, Any]) -> None:
-        """Write the checkpoint, keeping the one before, and what the tables lack."""
-        try:
+    def save(self, arrays: dict[str, Any], facts: dict[str, Any]) -> str:
+        """Write the checkpoint, keeping the one before, and what the tables lack; says how."""
+
+        def write():
             save_checkpoint(self.checkpoint, arrays, facts, keep=self.before)
             if self.behind:
                 self._tables()
             self._note("running")
+
+        if self._unless_full(write):
+            return f"saved in {self.checkpoint}: the same again with resume goes on from there"
+        return "not saved: the disk is full; what was saved before is whole"
+
+    def _unless_full(self, write):
+        """True if something could be written; else stop, or warn, as was asked."""
+        try:
+            write()
         except OSError as error:
             self.behind = True
             sentence = (
-                f"step {facts['step']} could not be saved in {self.path}: "
+                f"step {self.facts['step']} could not be saved in {self.path}: "
                 f"{error.strerror or error}; what was saved before is whole"
             )
             if self.when_full == "stop":
                 raise NotSaved(
                     f"{sentence}: make room, and the same again with resume goes on from there"
                 ) from error
-            warnings.warn(f"{sentence}, and the run goes on", RuntimeWarning, stacklevel=3)
+            warnings.warn(f"{sentence}, and the run goes on", RuntimeWarning, stacklevel=4)
+            return False
+        return True
 
     def _tables(self):
         for name, columns in TABLES.items():
@@ -172,14 +195,24 @@ class Folder(Nowhere):
             "options": self.facts["run"],
             "loss": log[-1]["loss"] if log else None,
             "seconds": round(self.facts["seconds"], 3),
+            "scores": self.scores,
         }
-        write_whole(self.path / "run.json", json.dumps(found, indent=1))
+        write_whole(self.path / "run.json", as_json(found))
+
+
+def noted(folder: Path) -> dict[str, Any]:
+    """What run.json says; nothing if there is none that can be read."""
+    try:
+        found = json.loads((folder / "run.json").read_bytes())
+    except (OSError, ValueError):
+        return {}
+    return found if isinstance(found, dict) else {}
 
 
 def note_scores(folder: str | Path, scores: dict[str, float]) -> None:
     """Add scores by name to a run's `run.json`, which `minigrad runs` shows, the first first."""
     path = Path(folder) / "run.json"
-    write_whole(path, json.dumps(json.loads(path.read_text()) | {"scores": scores}, indent=1))
+    write_whole(path, as_json(noted(path.parent) | {"scores": scores}))
 
 
 def now() -> str:
@@ -218,7 +251,7 @@ def hold(path: Path) -> Any:
         file = path.open("a+")
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
+        except BlockingIOError:
             if not asked:  # once more: `minigrad runs` holds it, too, for as long as it looks
                 asked = True
                 file.close()
@@ -230,6 +263,8 @@ def hold(path: Path) -> Any:
             raise FolderInUse(
                 f"{path.parent}: {other} trains here now: wait for it, or take another folder"
             ) from None
+        except OSError:  # a file system without locks
+            return file
         if path.exists() and os.path.samestat(os.fstat(file.fileno()), path.stat()):
             file.truncate(0)
             file.write(f"process {os.getpid()}")

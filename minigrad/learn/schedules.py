@@ -65,14 +65,18 @@ class Plateau:
         self.rate, self.factor, self.patience = rate, factor, patience
         self.best, self.waited = math.inf, 0
 
+    def options(self):
+        """What it was told, for a resumed run to have the same."""
+        return {"schedule": "Plateau", "factor": self.factor, "patience": self.patience}
+
     @property
     def state(self):
         """What a checkpoint must keep."""
-        return vars(self)
+        return {"rate": self.rate, "best": self.best, "waited": self.waited}
 
     @state.setter
     def state(self, state):
-        vars(self).update(state)
+        self.rate, self.best, self.waited = state["rate"], state["best"], state["waited"]
 
     def __call__(self, progress):
         return self.rate

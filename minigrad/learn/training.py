@@ -28,6 +28,7 @@ from ..backend import array_module
 from ..data import prefetch
 from ..engine import Node, below, value_and_grad, var
 from ..tree import leaves, paths
+from .checkpoint import CheckpointError
 from .culprits import bad_gradient, bad_value
 from .folder import Folder, Nowhere, now
 from .optimisers import Descent, Momentum
@@ -86,20 +87,17 @@ def train(
     n = check_data(data)
     if not isinstance(rng, np.random.Generator):
         raise TypeError(f"train: rng is a numpy Generator, as of default_rng(0), not {rng!r}")
-    if resume and not folder:
+    if resume and folder is None:
         raise ValueError("train: resume goes on from a folder's checkpoint: give folder= too")
-    if min(batch, epochs, log_every) < 1:
-        raise ValueError(
-            f"train: batch {batch}, epochs {epochs}, log_every {log_every}: at least 1"
-        )
+    per_epoch = -(-n // whole("batch", batch))
+    total = whole("epochs", epochs) * per_epoch
+    save_every = per_epoch if save_every is None else whole("save_every", save_every)
+    whole("log_every", log_every)
     if any(isinstance(w, Node) for w in leaves(parameters)):
         raise TypeError("train: parameters are arrays, not Nodes: without var")
     optimiser = Momentum(parameters) if optimiser is None else optimiser
     if not tree.same(optimiser.parameters, parameters, operator.is_):
         raise ValueError("train: the optimiser steps other arrays than parameters")
-    per_epoch = -(-n // batch)
-    total = epochs * per_epoch
-    save_every = save_every or per_epoch
     schedule: Any = rate if callable(rate) else constant(rate)
     arrays = {"parameters": parameters, "optimiser": optimiser.state, "state": state}
     facts: dict[str, Any] = {
@@ -114,6 +112,8 @@ def train(
             "samples": n,
             "batch": batch,
             "epochs": epochs,
+            "generator": type(rng.bit_generator).__name__,
+            **(rate.options() if hasattr(rate, "options") else {}),
             **({} if callable(rate) else {"rate": rate}),
             **optimiser.options(),
             **(settings or {}),
@@ -123,9 +123,9 @@ def train(
     def save():
         facts["rng"] = rng.bit_generator.state
         facts["schedule"] = getattr(schedule, "state", None)
-        place.save(arrays, facts)
+        return place.save(arrays, facts)
 
-    place: Nowhere = Folder(folder, when_full) if folder else Nowhere()
+    place = Nowhere() if folder is None else Folder(folder, when_full)
     gradient = value_and_grad(objective)
     with contextlib.ExitStack() as stack:
         stack.enter_context(place)
@@ -134,12 +134,16 @@ def train(
             rng.bit_generator.state = facts["rng"]
             if facts["schedule"] is not None:
                 schedule.state = facts["schedule"]
-        place.begin(facts, total)
+            elif facts["log"]:
+                check_rate(schedule, facts["log"][-1], total)
+        place.begin(facts, total, resume)
+        if not resume:
+            save()
         start = time.perf_counter() - facts["seconds"]
-        noted = stack.enter_context(interrupts())
+        signals = stack.enter_context(interrupts())
         bar = stack.enter_context(progress_bar(progress, epochs * n, facts["step"] * batch))
         samples: Any = batches(data, n, batch, facts["seed"], facts["step"], total)
-        if hasattr(data, "batch"):
+        if makes_batches(data):
             samples = stack.enter_context(prefetch(samples))
         for step, chosen in enumerate(samples, facts["step"]):
             before = rng.bit_generator.state
@@ -147,7 +151,7 @@ def train(
             if not finite(loss, gradients):
                 rng.bit_generator.state = before
                 name_culprit(objective, parameters, chosen, rng, step)
-            rate_now = schedule(step / total)
+            rate_now = float(schedule(step / total))
             optimiser.step(gradients, rate_now)
 
             done = step + 1
@@ -162,10 +166,13 @@ def train(
                 bar.set_postfix(loss=f"{row['loss']:.3f}")
             if after_epoch and done % per_epoch == 0:
                 after_epoch()
-            if done % save_every == 0 or done == total or noted:
-                save()
-            if noted:
-                raise interrupted(done, total, place, noted[0])
+            stopped = signals[:]
+            if done % save_every == 0 or done == total or stopped:
+                how = save()
+            if stopped:
+                stop = Interrupted(f"stopped after step {done} of {total}; {how}")
+                stop.code = 128 + stopped[0]
+                raise stop
     return facts["log"]
 
 
@@ -177,20 +184,32 @@ def batches(data, n, batch, seed, first, total):
         if k == 0 or step == first:
             order = np.random.default_rng([seed, epoch]).permutation(n)
         chosen = order[k * batch : (k + 1) * batch]
-        if hasattr(data, "batch"):  # k + 1: numbers that end in 0 seed as if without it
+        if makes_batches(data):  # k + 1: numbers that end in 0 seed as if without it
             yield data.batch(chosen, np.random.default_rng([seed, epoch, k + 1]))
         else:
             yield tuple([a[array_module(a).asarray(chosen)] for a in data])
 
 
-def interrupted(step, total, place, number):
-    """The exception for a run that a signal has stopped behind a step."""
-    how = "not saved"
-    if isinstance(place, Folder):
-        how = f"saved in {place.checkpoint}: the same again with resume goes on from there"
-    stop = Interrupted(f"stopped after step {step} of {total}; {how}")
-    stop.code = 128 + number
-    return stop
+def makes_batches(data):
+    """True for an object that makes its samples on the way."""
+    return hasattr(data, "batch") and not isinstance(data, (tuple, list))
+
+
+def whole(name, n):
+    """n, a whole number from 1 on."""
+    if not isinstance(n, (int, np.integer)) or n < 1:
+        raise ValueError(f"train: {name} is a whole number, at least 1, not {n!r}")
+    return int(n)
+
+
+def check_rate(schedule, row, total):
+    """Refuse to go on with another rate than that of the last row of the log."""
+    rate = float(schedule((row["step"] - 1) / total))
+    if rate != row["rate"]:
+        raise CheckpointError(
+            f"train: the checkpoint is of another run: the rate of step {row['step']} is "
+            f"{row['rate']} there, {rate} here"
+        )
 
 
 def log_row(facts, per_epoch, rate):
@@ -212,7 +231,7 @@ def log_row(facts, per_epoch, rate):
 
 def check_data(data):
     """The number of samples; refuses data that is empty, ragged, or not finite, by position."""
-    if hasattr(data, "batch"):
+    if makes_batches(data):
         if len(data) < 1:
             raise ValueError("train: data has no samples")
         return len(data)
@@ -275,7 +294,8 @@ def interrupts() -> Iterator[list[int]]:
         noted.append(number)
         restore()
 
-    before = {number: signal.signal(number, note) for number in (signal.SIGINT, signal.SIGTERM)}
+    asked = [n for n in (signal.SIGINT, signal.SIGTERM) if signal.getsignal(n) != signal.SIG_IGN]
+    before = {number: signal.signal(number, note) for number in asked}  # nohup ignores SIGINT
     try:
         yield noted
     finally:
@@ -287,10 +307,13 @@ def progress_bar(wanted, total, done):
     from tqdm import TqdmWarning
     from tqdm.auto import tqdm
 
+    class Bar(tqdm):
+        monitor_interval = 0  # no thread that outlives it
+
     seen = sys.stderr.isatty() or "ipykernel" in sys.modules
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", TqdmWarning)
-        return tqdm(
+        return Bar(
             total=total,
             initial=done,
             unit=" images",

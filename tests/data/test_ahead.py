@@ -163,9 +163,31 @@ def test_an_exception_leaves_nothing_behind():
     assert kept[0]() is None
 
 
-@pytest.mark.parametrize("depth", [0, -1])
-def test_a_depth_below_one_is_refused(depth):
-    with pytest.raises(ValueError, match=f"prefetch: depth is at least 1, not {depth}"):
+def test_several_may_wait_for_an_item_at_the_end():
+    with prefetch(range(3)) as items:
+        found = []
+        both = [threading.Thread(target=lambda: found.extend(items)) for _ in range(2)]
+        for thread in both:
+            thread.start()
+        for thread in both:
+            thread.join(5)
+        assert not any(thread.is_alive() for thread in both)
+    assert sorted(found) == [0, 1, 2]
+
+
+def test_a_file_of_the_callers_is_not_closed(tmp_path):
+    path = tmp_path / "lines"
+    path.write_text("a\nb\n")
+    with path.open() as file:
+        with prefetch(file) as lines:
+            next(lines)
+        assert not file.closed
+
+
+@pytest.mark.parametrize("depth", [0, -1, 1.5, None])
+def test_another_depth_is_refused(depth):
+    sentence = f"prefetch: depth is a whole number, at least 1, not {depth}"
+    with pytest.raises(ValueError, match=sentence):
         prefetch([], depth)
 
 

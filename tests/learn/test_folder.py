@@ -9,7 +9,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from safetensors.numpy import load_file
 
 import minigrad as mg
 from minigrad.learn import (
@@ -19,9 +18,11 @@ from minigrad.learn import (
     Momentum,
     NotSaved,
     Plateau,
+    linear,
     note_scores,
     train,
 )
+from minigrad.learn.checkpoint import read_checkpoint
 from minigrad.version import VERSION
 from tests.learn import runs
 
@@ -47,9 +48,13 @@ def same(folder, other):
     """True if two runs left the same bytes: parameters and all that was learned, log, table."""
     for name in REPEATED:
         assert (folder / name).read_bytes() == (other / name).read_bytes(), name
-    arrays = [load_file(path / "checkpoint.safetensors") for path in (folder, other)]
-    assert arrays[0].keys() == arrays[1].keys()
-    return all(a.tobytes() == arrays[1][name].tobytes() for name, a in arrays[0].items())
+    (arrays, facts, _), (others, other_facts, _) = (
+        read_checkpoint(path / "checkpoint.safetensors") for path in (folder, other)
+    )
+    assert arrays.keys() == others.keys()
+    for name in ("step", "losses", "seed", "rng", "run"):
+        assert facts[name] == other_facts[name], name
+    return all(a.tobytes() == others[name].tobytes() for name, a in arrays.items())
 
 
 @pytest.fixture(scope="module")
@@ -207,6 +212,46 @@ def test_a_second_run_in_the_folder_is_refused(tmp_path, unbroken):
     assert same(tmp_path, unbroken["dense"])  # nothing of the first was touched
 
 
+def test_a_run_killed_before_its_first_step_goes_on_too(tmp_path, unbroken):
+    assert child("dense", tmp_path, "step", 1) == -signal.SIGKILL
+    assert child("dense", tmp_path) == 0
+    assert same(tmp_path, unbroken["dense"])
+
+
+def test_a_new_run_where_another_could_go_on_is_refused(tmp_path):
+    def go(**options):
+        W, X = np.ones(3), np.ones(4)
+        f = lambda U, X, rng: mg.sum(U * U) * X.mean()
+        train(f, W, (X,), rng=np.random.default_rng(0), epochs=3, folder=tmp_path, **options)
+
+    with pytest.raises(Interrupted):
+        go(rate=lambda progress: signal.raise_signal(signal.SIGINT) or 0.1)
+    log = (tmp_path / "log.csv").read_bytes()
+    sentence = f"{tmp_path}: holds a run that stopped at step 1 of 3: resume goes on from there; to"
+    with pytest.raises(CheckpointError, match=re.escape(sentence)):
+        go()
+    assert (tmp_path / "log.csv").read_bytes() == log
+    go(resume=True, rate=lambda progress: 0.1)
+    go()  # what is finished may be replaced
+
+
+def test_a_new_run_is_not_taken_for_the_finished_one_before_it(tmp_path):
+    runs.go("dense", tmp_path / "other", epochs=2)
+    (tmp_path / "other" / "checkpoint.safetensors").rename(tmp_path / "checkpoint.safetensors")
+    with pytest.raises(SystemExit):
+        plateau(tmp_path, fail_at=0)
+    assert plateau(tmp_path, resume=True) == plateau(tmp_path / "unbroken")
+
+
+def test_files_of_others_are_left_alone(tmp_path):
+    others = [tmp_path / name for name in (".notes.2024", ".cache.3", "log.csv.1")]
+    for path in others:
+        path.write_text("mine")
+    (tmp_path / ".log.csv.4711").write_text("half a ta")  # a killed process's
+    runs.go("dense", tmp_path)
+    assert {path.name for path in tmp_path.iterdir()} == FILES | {path.name for path in others}
+
+
 def test_a_killed_run_holds_its_folder_no_longer(tmp_path):
     assert child("dense", tmp_path, "step", 50) == -signal.SIGKILL
     assert (tmp_path / "lock").exists()
@@ -254,8 +299,10 @@ def test_a_damaged_one_before_is_not_offered(tmp_path):
         ({"optimiser": {"form": "caffe"}}, "form pytorch there, caffe here"),
         ({"rate": 0.2}, "rate 0.1 there, 0.2 here"),
         ({"settings": {"seed": 3}}, "seed None there, 3 here"),
+        ({"rate": Plateau(0.1)}, "schedule None there, Plateau here"),
+        ({"rng": np.random.Generator(np.random.MT19937(0))}, "generator PCG64 there, MT19937 here"),
     ],
-    ids=["momentum", "form", "rate", "settings"],
+    ids=["momentum", "form", "rate", "settings", "schedule", "generator"],
 )
 def test_going_on_with_other_options_is_refused(tmp_path, other, sentence):
     def go(optimiser=None, **options):
@@ -274,6 +321,15 @@ def test_going_on_with_other_options_is_refused(tmp_path, other, sentence):
     go()
     with pytest.raises(CheckpointError, match=re.escape(f"of another run: {sentence}")):
         go(resume=True, **other)
+
+
+def test_going_on_with_another_schedule_is_refused(tmp_path):
+    with pytest.raises(Interrupted):
+        at_step(9, lambda: signal.raise_signal(signal.SIGINT), tmp_path)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(runs, "linear", lambda rate: linear(2 * rate))
+        with pytest.raises(CheckpointError, match=r"the rate of step 9 is 0\.0\d+ there, 0\.0\d+ "):
+            runs.go("dense", tmp_path)
 
 
 # a full disk
@@ -333,6 +389,24 @@ def test_a_full_disk_may_be_gone_on_with_until_there_is_room_again(tmp_path, unb
         runs.go("dense", tmp_path, when_full="go on")
     assert [re.search(r"step (\d+)", str(w.message))[1] for w in warned] == ["12", "16", "20"]
     assert same(tmp_path, unbroken["dense"])
+
+
+def test_a_run_that_could_not_be_saved_does_not_say_that_it_was(tmp_path):
+    disk = full_disk(300)
+
+    def stop():
+        disk.__enter__()
+        signal.raise_signal(signal.SIGTERM)
+
+    try:
+        with pytest.warns(RuntimeWarning, match="not be saved"), pytest.raises(Interrupted) as e:
+            at_step(1, stop, tmp_path, when_full="go on")
+    finally:
+        disk.__exit__()
+    assert str(e.value) == (
+        f"stopped after step 2 of {STEPS}; not saved: the disk is full; what was saved before is "
+        "whole"
+    )
 
 
 def test_another_wish_for_a_full_disk_is_refused(tmp_path):
