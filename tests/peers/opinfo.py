@@ -1,0 +1,127 @@
+"""PyTorch's own samples of its operations (OpInfo) put to minigrad.
+
+PYTHONPATH=tests python -m peers.opinfo               prints the table; kept in opinfo.md
+"""
+
+import random
+import warnings
+
+import numpy as np
+from numpy.testing import assert_allclose
+from peers.operations import OPERATIONS, Unsupported
+from peers.tallies import Tally, table
+
+import minigrad as mg
+
+# One operation, two libraries, float64: what summing in another order can change, far below what a
+# wrong formula does.
+TOLERANCE = {"rtol": 1e-9, "atol": 1e-10}
+
+
+def database():
+    """PyTorch's descriptions of its operations, by name."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        from torch.testing._internal.common_methods_invocations import op_db
+    return {op.formatted_name: op for op in op_db}
+
+
+def samples(op):
+    """What PyTorch tests the operation with, in float64, the same in every run."""
+    import torch
+
+    torch.manual_seed(0)
+    random.seed(0)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield from op.sample_inputs("cpu", torch.float64, requires_grad=True)
+
+
+def arguments(sample):
+    return [sample.input, list(sample.args), sample.kwargs]
+
+
+def differentiable(nest):
+    """The tensors of a nest that have a gradient, each once."""
+    import torch
+
+    leaves = torch.utils._pytree.tree_leaves(nest)
+    found = [a for a in leaves if isinstance(a, torch.Tensor) and a.requires_grad]
+    return list({id(a): a for a in found}.values())
+
+
+def theirs(op, sample, rng):
+    """Values of torch, random cotangents, and the products of these with the Jacobian."""
+    import torch
+
+    value = op(sample.input, *sample.args, **sample.kwargs)
+    values = differentiable(value if isinstance(value, torch.Tensor) else list(value))
+    cotangents = [rng.standard_normal(v.shape) for v in values]
+    gradients = torch.autograd.grad(
+        values, differentiable(arguments(sample)), [*map(torch.tensor, cotangents)]
+    )
+    return [v.detach().numpy() for v in values], cotangents, [g.numpy() for g in gradients]
+
+
+def ours(function, sample, cotangents):
+    """Values and products of minigrad, in the order of torch's."""
+    import torch
+
+    nodes = {id(a): mg.var(a.detach().numpy()) for a in differentiable(arguments(sample))}
+
+    def translated(a):
+        if not isinstance(a, torch.Tensor):
+            return a
+        return nodes[id(a)] if id(a) in nodes else a.detach().numpy()
+
+    first, args, options = torch.utils._pytree.tree_map(translated, arguments(sample))
+    values = function(first, *args, **options)
+    values = values if isinstance(values, tuple) else (values,)
+    L = mg.add(tuple(mg.sum(G * Z) for G, Z in zip(cotangents, values, strict=True)))
+    L.backward()
+    return [Z.value for Z in values], [n.grad for n in nodes.values()]
+
+
+def compare(op, function, sample, rng):
+    """Raise AssertionError if minigrad's values or products are not torch's.
+
+    Once with the sample's memory, once with gaps in it.
+    """
+    values, cotangents, gradients = theirs(op, sample, rng)
+    for laid_out in (sample, sample.noncontiguous()):
+        for got, expected in zip(ours(function, laid_out, cotangents), (values, gradients)):
+            for a, b in zip(got, expected, strict=True):
+                assert a.shape == b.shape and a.dtype == b.dtype
+                assert_allclose(a, b, **TOLERANCE)
+
+
+def tally(op, function):
+    """How the samples of one operation go."""
+    rng, count = np.random.default_rng(0), Tally()
+    for sample in samples(op):
+        with count.one(Unsupported):
+            compare(op, function, sample, rng)
+    return count
+
+
+def tallies():
+    operations = database()
+    return {name: tally(operations[name], f) for name, f in OPERATIONS.items()}
+
+
+def document(rows):
+    """The table as Markdown."""
+    import torch
+
+    head = f"PyTorch {torch.__version__.split('+')[0]} has samples of {len(database())} operations"
+    return table(
+        f"# {len(rows)} operations of PyTorch against minigrad's",
+        f"{head}; these are the ones that minigrad has, as one node or a few "
+        "([operations.py](operations.py)). Every sample in float64, the value and the product of "
+        "the Jacobian with a random cotangent, with the sample's memory and with gaps in it.",
+        rows,
+    )
+
+
+if __name__ == "__main__":
+    print(document(tallies()), end="")
