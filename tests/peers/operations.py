@@ -8,17 +8,28 @@ import functools
 import math
 
 import numpy as np
+from peers.tallies import unless
 
 import minigrad as mg
 
 
-class Unsupported(Exception):
-    """Why minigrad does not do this: an option, a shape or a number of axes."""
+def at_numbers(f):
+    """f of arguments without NaN, where libraries differ in what they call the slope."""
+
+    def call(*args):
+        arrays = [np.asarray(mg.detach(a)) for a in args]
+        unless(not any(np.isnan(a).any() for a in arrays), "a slope at NaN")
+        return f(*args)
+
+    return call
 
 
-def unless(holds, reason):
-    if not holds:
-        raise Unsupported(reason)
+def power(A, B):
+    if isinstance(B, mg.Node):
+        a, b = mg.detach((A, B))
+        bare = np.where(a < 0, ~np.isnan(a**b), (a == 0) & (b < 0))
+        unless(not bare.any(), "a gradient by the exponent of a base <= 0: ours is 0")
+    return A**B
 
 
 def axes(A, dim):
@@ -63,6 +74,11 @@ def split(A, size, dim=0):
 
 def chunk(A, chunks, dim=0):
     return split(A, -(-A.shape[dim] // chunks), dim)
+
+
+def narrow(A, dim, start, length):
+    start = int(start) + (A.shape[dim] if start < 0 else 0)
+    return part(A, dim, slice(start, start + length))
 
 
 def index_select(A, dim, i):
@@ -119,7 +135,7 @@ def expand(A, *shape):
 
 
 def cat(X, dim=0):
-    unless(len({x.ndim for x in X}) == 1, "an empty vector among matrices")
+    unless(all(x.shape != (0,) for x in X), "empty vectors, which torch passes over")
     return mg.concatenate(tuple(X), dim)
 
 
@@ -294,23 +310,23 @@ OPERATIONS = {
     "mul": lambda A, B: A * B,
     "div_no_rounding_mode": lambda A, B: A / B,
     "true_divide": lambda A, B: A / B,
-    "pow": lambda A, B: A**B,
-    "float_power": lambda A, B: A**B,
+    "pow": power,
+    "float_power": power,
     "__radd__": lambda A, B: B + A,
     "__rsub__": lambda A, B: B - A,
     "__rmul__": lambda A, B: B * A,
     "__rdiv__": lambda A, B: B / A,
-    "__rpow__": lambda A, B: B**A,
+    "__rpow__": lambda A, B: power(B, A),
     "__rmatmul__": lambda A, B: B @ A,
-    "maximum": mg.maximum,
-    "minimum": mg.minimum,
-    "max_binary": mg.maximum,
-    "min_binary": mg.minimum,
+    "maximum": at_numbers(mg.maximum),
+    "minimum": at_numbers(mg.minimum),
+    "max_binary": at_numbers(mg.maximum),
+    "min_binary": at_numbers(mg.minimum),
     "addcmul": lambda S, A, B, value=1: S + value * A * B,
     "addcdiv": lambda S, A, B, value=1: S + value * A / B,
     "lerp": lambda A, B, weight: A + weight * (B - A),
     "neg": mg.neg,
-    "abs": mg.abs,
+    "abs": at_numbers(mg.abs),
     "exp": mg.exp,
     "exp2": lambda A: 2.0**A,
     "log": mg.log,
@@ -367,7 +383,7 @@ OPERATIONS = {
     "split": split,
     "split_with_sizes": parts,
     "select": part,
-    "narrow": lambda A, dim, start, n: part(A, dim, slice(int(start), int(start) + n)),
+    "narrow": narrow,
     "slice": lambda A, dim=0, start=None, end=None, step=1: part(A, dim, slice(start, end, step)),
     "flip": flip,
     "__getitem__": mg.index,
@@ -377,7 +393,7 @@ OPERATIONS = {
     "nn_functional_pad_constant": pad,
     "nn_functional_embedding": mg.take,
     "nn_functional_linear": linear,
-    "nn_functional_relu": mg.relu,
+    "nn_functional_relu": at_numbers(mg.relu),
     "nn_functional_leaky_relu": lambda A, negative_slope=0.01: mg.leaky_relu(A, negative_slope),
     "sigmoid": mg.sigmoid,
     "nn_functional_silu": lambda A: A * mg.sigmoid(A),

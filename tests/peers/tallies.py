@@ -5,6 +5,15 @@ import contextlib
 import dataclasses
 
 
+class Unsupported(Exception):
+    """Why: an option, a shape, a kind of number or a function that minigrad does not have."""
+
+
+def unless(holds, reason):
+    if not holds:
+        raise Unsupported(reason)
+
+
 @dataclasses.dataclass
 class Tally:
     """One operation's cases: how many agreed, why some are unsupported, what was wrong."""
@@ -14,11 +23,11 @@ class Tally:
     wrong: list[str] = dataclasses.field(default_factory=list)
 
     @contextlib.contextmanager
-    def one(self, unsupported):
-        """Count the case in the block: unsupported by that exception, wrong by any other."""
+    def one(self):
+        """Count the case in the block: unsupported, wrong by any other exception, or agreed."""
         try:
             yield
-        except unsupported as reason:
+        except Unsupported as reason:
             self.unsupported[str(reason)] += 1
         except Exception as error:
             self.wrong.append(f"{type(error).__name__}: {error}")
