@@ -5,6 +5,7 @@ counts as wrong, so that none is passed over; what minigrad does not do is Unsup
 """
 
 import functools
+import itertools
 import math
 
 import numpy as np
@@ -63,7 +64,7 @@ def part(A, dim, i):
 
 def parts(A, sizes, dim=0):
     ends = np.cumsum([0, *sizes]).tolist()
-    return tuple(part(A, dim, slice(a, b)) for a, b in zip(ends, ends[1:]))
+    return tuple(part(A, dim, slice(a, b)) for a, b in itertools.pairwise(ends))
 
 
 def split(A, size, dim=0):
@@ -290,8 +291,8 @@ def adaptive_avg_pool2d(X, output_size):
 @on_images
 def max_unpool2d(X, indices, kernel_size, stride=None, padding=0, output_size=None):
     indices = indices.reshape(X.shape)
-    places = indices.reshape(-1, math.prod(X.shape[2:]))
-    unless(all(len(set(p)) == len(p) for p in places.tolist()), "two entries at one place: ours add")
+    maps = indices.reshape(-1, math.prod(X.shape[2:])).tolist()
+    unless(all(len(set(places)) == len(places) for places in maps), "two at one place: ours add")
     return mg.upsample(X, size=tuple(output_size[-2:]), switches=indices)
 
 

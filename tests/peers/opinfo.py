@@ -27,6 +27,12 @@ def database():
     return {op.formatted_name: op for op in op_db}
 
 
+def version():
+    import torch
+
+    return torch.__version__.split("+")[0]
+
+
 def samples(op):
     """What PyTorch tests the operation with, in float64, the same in every run."""
     import torch
@@ -126,14 +132,12 @@ def tallies():
 
 def document(rows):
     """The table as Markdown."""
-    import torch
-
-    head = f"PyTorch {torch.__version__.split('+')[0]} has samples of {len(database())} operations"
     return table(
         f"# {len(rows)} operations of PyTorch against minigrad's",
-        f"{head}; these are the ones that minigrad has, as one node or a few "
-        "([operations.py](operations.py)). Every sample in float64, the value and the product of "
-        "the Jacobian with a random cotangent, with the sample's memory and with gaps in it.",
+        f"PyTorch {version()} has samples of {len(database())} operations; here are those that "
+        "minigrad has, as one node or a few ([operations.py](operations.py)). Every sample in "
+        "float64, infinite and NaN ones too: the value and the product of the Jacobian with a "
+        "random cotangent, as the sample stands in memory and with gaps.",
         rows,
     )
 

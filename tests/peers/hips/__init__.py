@@ -66,8 +66,7 @@ def check_grads(f, argnum=0, seed=0):
         def at(step):
             moved = list(args)
             for i, v in zip(positions, direction):
-                steps = iter(leaves(v))
-                moved[i] = map_leaves(lambda a: a + step * next(steps), args[i])
+                moved[i] = shifted(args[i], v, step)
             return np.sum(G * value(f, *moved))
 
         expected = (at(STEP) - at(-STEP)) / (2 * STEP)
@@ -75,6 +74,11 @@ def check_grads(f, argnum=0, seed=0):
         assert_allclose(sum(np.sum(g * v) for g, v in products), expected, **TOLERANCE)
 
     return check
+
+
+def shifted(nest, direction, step):
+    steps = iter(leaves(direction))
+    return map_leaves(lambda a: a + step * next(steps), nest)
 
 
 def value(f, *args):

@@ -11,7 +11,7 @@ from numpy.testing import assert_allclose
 from peers import hips
 from peers.hips import functions
 from peers.hips.cases import CASES
-from peers.tallies import Tally, Unsupported, table
+from peers.tallies import Tally, Unsupported, table, unless
 
 import minigrad as mg
 from minigrad.tree import children, leaves
@@ -19,23 +19,30 @@ from minigrad.tree import children, leaves
 TOLERANCE = {"rtol": 1e-9, "atol": 1e-10}
 
 
-def derivatives(library, f, case):
-    """The value, and by each argument the gradient of a nest, of an array the Jacobian too."""
-    values = [f(*case.args)]
-    for i in case.wrt:
-        if children(case.args[i]) is not None:
-            values += leaves(library.grad(f, i)(*case.args))
+class Functions:
+    """The functions of ours, and Unsupported for another name."""
+
+    def __getattr__(self, name):
+        unless(hasattr(functions, name), f"no {name}")
+        return getattr(functions, name)
+
+
+def derivatives(library, f, args, wrt):
+    """The value; then by nests the gradient, by arrays the sum's gradient and the Jacobian."""
+    values = [f(*args)]
+    for i in wrt:
+        if children(args[i]) is not None:
+            values += leaves(library.grad(f, i)(*args))
         else:
-            values += [library.elementwise_grad(f, i)(*case.args)]
-            values += [library.jacobian(f, i)(*case.args)]
+            values += [library.elementwise_grad(f, i)(*args), library.jacobian(f, i)(*args)]
     return values
 
 
 def ours(case):
-    f = lambda *args: case.f(functions, *args)
+    f, args = lambda *args: case.f(Functions(), *args), [hips.floats(a) for a in case.args]
     try:
-        hips.check_grads(f, case.wrt)(*case.args)
-        return derivatives(hips, f, case)
+        hips.check_grads(f, case.wrt)(*args)
+        return derivatives(hips, f, args, case.wrt)
     except AttributeError as error:
         if not isinstance(error.obj, mg.Node):
             raise
@@ -48,7 +55,8 @@ def theirs(case):
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        return derivatives(autograd, lambda *args: case.f(autograd.numpy, *args), case)
+        f = lambda *args: case.f(autograd.numpy, *args)
+        return derivatives(autograd, f, case.args, case.wrt)
 
 
 def tallies():
