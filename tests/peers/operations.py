@@ -297,7 +297,7 @@ def max_unpool2d(X, indices, kernel_size, stride=None, padding=0, output_size=No
 
 
 def upsample_nearest(X, size=None, scale_factor=None, **options):
-    unless(X.ndim == 4, f"{X.ndim - 2} axes of space")
+    unless(X.ndim == 4, "no images (n, c, h, w)")
     h, w = X.shape[2:]
     size = size or (int(h * scale_factor), int(w * scale_factor))
     unless(not size[0] % h and not size[1] % w, "a factor that is no whole number")

@@ -5,8 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from peers import hips
-from peers.hips import __main__ as walk
-from peers.hips import functions
+from peers.hips import comparison, functions
 from peers.hips.cases import CASES
 
 import minigrad as mg
@@ -15,7 +14,7 @@ import minigrad as mg
 @pytest.fixture(scope="module")
 def rows():
     pytest.importorskip("autograd", reason="autograd, of the extra `peers`, is not installed")
-    return walk.tallies()
+    return comparison.tallies()
 
 
 def test_no_case_is_wrong(rows):
@@ -24,8 +23,8 @@ def test_no_case_is_wrong(rows):
 
 
 def test_the_table_is_that_of_today(rows):
-    kept = Path(hips.__file__).with_name("hips.md").read_text()
-    assert kept == walk.document(rows), "PYTHONPATH=tests python -m peers.hips"
+    kept = Path(__file__).with_name("hips.md").read_text()
+    assert kept == comparison.document(rows), "PYTHONPATH=tests python -m peers.hips.comparison"
 
 
 def test_grad_and_elementwise_grad_take_numbers_and_nests():

@@ -40,7 +40,7 @@ def test_a_wrong_value_a_wrong_gradient_and_an_unknown_option_would_be_seen():
 
 
 def test_the_table_is_that_of_today(rows):
-    kept = Path(opinfo.__file__).with_name("opinfo.md").read_text()
+    kept = Path(__file__).with_name("opinfo.md").read_text()
     if f"PyTorch {opinfo.version()} " not in kept:
         pytest.skip(f"the table is of another PyTorch than {opinfo.version()}, of other samples")
     assert kept == opinfo.document(rows), "PYTHONPATH=tests python -m peers.opinfo"

@@ -50,7 +50,7 @@ def jacobian(f, argnum=0):
 
 
 def check_grads(f, argnum=0, seed=0):
-    """The function that raises AssertionError unless f's products with the Jacobian are right.
+    """The function that raises AssertionError unless f's gradients are its slopes.
 
     argnum: a number or a tuple; along one random direction, against central differences.
     """

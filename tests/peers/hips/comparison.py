@@ -1,6 +1,6 @@
 """What HIPS autograd's tests differentiate, differentiated by autograd and by minigrad.
 
-PYTHONPATH=tests python -m peers.hips                 prints the table; kept in hips.md
+PYTHONPATH=tests python -m peers.hips.comparison      prints the table; kept in ../hips.md
 """
 
 import collections
@@ -73,10 +73,10 @@ def document(rows):
     """The table as Markdown."""
     return table(
         f"# {len(CASES)} test cases of HIPS autograd against minigrad",
-        "Functions and shapes that autograd's tests differentiate ([cases.py](cases.py)), through "
-        "`grad`, `elementwise_grad` and `jacobian` of autograd, of minigrad "
-        "([\\_\\_init\\_\\_.py](__init__.py), [functions.py](functions.py)), and by differences. "
-        "First derivatives only: minigrad has no gradient of a gradient, nor forward mode.",
+        "What autograd's tests differentiate ([cases.py](hips/cases.py)), by its `grad`, "
+        "`elementwise_grad` and `jacobian`, by [those of minigrad](hips/__init__.py) and by "
+        "differences. First derivatives only: minigrad has no gradient of a gradient, and no "
+        "forward mode.",
         rows,
     )
 
