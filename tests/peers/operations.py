@@ -49,6 +49,8 @@ def least(A, axis, keepdims):
 
 
 def along_axis(f):
+    """f along an axis, for torch's arguments: it asks for numbers and empty axes too."""
+
     def call(A, dim, dtype=None):
         unless(A.ndim, "a number has no axis")
         unless(A.shape[dim], "an axis without entries")
@@ -191,7 +193,7 @@ def normalize(X, p=2.0, dim=1, eps=1e-12):
 
 
 def by_channel(f, X):
-    """f of X (n, c, ...) as images (n, c, h, 1)."""
+    """f, which sees channels only, of X (n, c, ...) as images (n, c, h, 1)."""
     images = mg.reshape(X, (*X.shape[:2], math.prod(X.shape[2:]), 1))
     return mg.reshape(f(images), X.shape)
 
@@ -292,7 +294,8 @@ def adaptive_avg_pool2d(X, output_size):
 def max_unpool2d(X, indices, kernel_size, stride=None, padding=0, output_size=None):
     indices = indices.reshape(X.shape)
     maps = indices.reshape(-1, math.prod(X.shape[2:])).tolist()
-    unless(all(len(set(places)) == len(places) for places in maps), "two at one place: ours add")
+    apart = all(len(set(places)) == len(places) for places in maps)
+    unless(apart, "two entries for one place, which ours adds up")
     return mg.upsample(X, size=tuple(output_size[-2:]), switches=indices)
 
 
