@@ -127,7 +127,8 @@ def pow(A, B):
         if needed(dA):
             fit(dA, dZ * B * A ** (B - (B != 0)))
         if needed(dB):
-            fit(dB, dZ * Z * np.log(np.where(A > 0, A, 1)))
+            P = np.where(np.isinf(Z) & (A == 0), 0, Z)  # 0 for 0^-1: inf times 0 would be NaN
+            fit(dB, dZ * P * np.log(np.where(A > 0, A, 1)))
 
     return Z, back
 

@@ -166,6 +166,12 @@ def test_pow_has_gradient_0_in_b_where_a_is_not_positive():
     assert_array_equal(grad(lambda B: mg.sum(mg.pow(A, B)))(B), np.zeros(3))
 
 
+def test_pow_has_gradient_0_in_b_where_a_is_0_and_the_power_infinite():
+    A, B = np.zeros(2), np.array([-1.0, -0.5])
+    with np.errstate(divide="ignore"):
+        assert_array_equal(grad(lambda B: mg.sum(mg.pow(A, B)))(B), np.zeros(2))
+
+
 @pytest.mark.parametrize("exponent", [1, 2, 3, 2.0, np.array([1.0, 2.0, 3.0])], ids=repr)
 def test_pow_of_negative_and_zero_entries_has_the_gradient_of_a_power(exponent):
     assert agrees(lambda A: mg.pow(A, exponent), np.array([-1.5, 0.0, 2.0]))
