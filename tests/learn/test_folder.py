@@ -169,6 +169,7 @@ def test_run_json_says_what_runs_and_how_far_it_is(tmp_path):
         "momentum": 0.9,
         "decay": 0.0,
         "form": "pytorch",
+        "generator": "PCG64",
     }
     last = (tmp_path / "log.csv").read_text().splitlines()[-1]
     assert str(after["loss"]) == last.split(",")[2]
