@@ -5,6 +5,7 @@ minigrad check FILE[:FUNCTION] [--shapes "(5, 4), ((4, 6), (6,))"] [--seed N] [-
 
 import json
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from .backend import NoGPU, to_cpu, to_gpu
 from .gradcheck import Unfit, check
 from .gradcheck.assignment import arguments, functions, guessed
 from .learn.checkpoint import CheckpointError
+from .learn.parallel import NoRanks, RankGone, environment
 from .learn.training import NotFinite
 
 
@@ -28,12 +30,12 @@ def run(command: Any) -> None:
         _stop(str(stop.__cause__ or "") or "stopped", 130)
     except click.ClickException as mistake:
         _stop(mistake.format_message(), 2)
-    except (CheckpointError, NoGPU, Unfit) as mistake:
+    except (CheckpointError, NoGPU, NoRanks, Unfit) as mistake:
         _stop(str(mistake), 2)
     except OSError as mistake:
         words = mistake.strerror or str(mistake)
         _stop(f"{mistake.filename}: {words}" if mistake.filename else words, 2)
-    except (NotFinite, MemoryError) as failure:
+    except (NotFinite, RankGone, MemoryError) as failure:
         _stop(str(failure), 1)
     sys.exit(code if isinstance(code, int) else 0)  # the code that the command chose, if any
 
@@ -58,6 +60,8 @@ def device(command: Any) -> Any:
 def _stop(sentence: str, code: int) -> None:
     import click
 
+    if environment("RANK"):
+        time.sleep(0.3)  # what all ranks would say, rank 0 has said by now, and mpiexec ends them
     click.echo(sentence, err=True)
     sys.exit(code)
 

@@ -3,6 +3,7 @@
 from .checkpoint import load_checkpoint, save_checkpoint, write_whole
 from .initial import gaussian, glorot, he
 from .optimisers import Adam, Descent, Momentum, count
+from .parallel import RankGone, Ranks, started
 from .schedules import Plateau, constant, cosine, linear, steps
 from .training import Interrupted, NotFinite, as_csv, train
 from .watching import watch

@@ -32,6 +32,7 @@ from ..tree import leaves, paths
 from .checkpoint import load_checkpoint, save_checkpoint, write_whole
 from .culprits import bad_gradient, bad_value
 from .optimisers import Descent, Momentum
+from .parallel import Ranks
 from .schedules import constant
 
 
@@ -59,6 +60,7 @@ def train(
     log_every: int = 20,
     save_every: int | None = None,
     progress: bool = True,
+    ranks: Ranks | None = None,
 ) -> list[dict[str, float]]:
     """Minimise the mean of an objective over data, changing parameters in place; returns the log.
 
@@ -71,6 +73,8 @@ def train(
     every save_every steps (an epoch by default), at the end and on Ctrl-C; resume goes on from
     there as if nothing had happened. settings: what a resumed run must have as it was besides
     samples, batch and epochs, as {"seed": 0}.
+    ranks: the processes that train together (`minigrad.learn.parallel`), each called alike; the
+    objective is then a mean over samples, and only rank 0 writes. None, this process alone.
     Raises NotFinite, Interrupted, CheckpointError, and ValueError for data that cannot be used.
     """
     n = check_data(data)
@@ -87,6 +91,7 @@ def train(
     optimiser = Momentum(parameters) if optimiser is None else optimiser
     if not tree.same(optimiser.parameters, parameters, operator.is_):
         raise ValueError("train: the optimiser steps other arrays than parameters")
+    ranks = ranks or Ranks()
     per_epoch = -(-n // batch)
     total = epochs * per_epoch
     save_every = save_every or per_epoch
@@ -107,50 +112,58 @@ def train(
     path = None
     if folder:
         path = Path(folder) / "checkpoint.safetensors"
-        path.parent.mkdir(parents=True, exist_ok=True)
+        if ranks.rank == 0:
+            path.parent.mkdir(parents=True, exist_ok=True)
 
     def save():
-        if path:
+        if path and ranks.rank == 0:
             facts["rng"] = rng.bit_generator.state
             save_checkpoint(path, arrays, facts)
             write_whole(path.with_name("log.csv"), as_csv(facts["log"]))
+        if path:
+            ranks.saved(facts["step"])
 
     if resume and path:
         facts.update(load_checkpoint(path, arrays, {"run": facts["run"]}))
         rng.bit_generator.state = facts["rng"]
+        ranks.saved(facts["step"])
+    ranks.check(arrays, rng)
 
     schedule = rate if callable(rate) else constant(rate)
     gradient = value_and_grad(objective)
     start = time.perf_counter() - facts["seconds"]
     with (
         interrupts() as interrupted,
-        progress_bar(progress, epochs * n, facts["step"] * batch) as bar,
+        progress_bar(progress and ranks.rank == 0, epochs * n, facts["step"] * batch) as bar,
     ):
         for step in range(facts["step"], total):
             first = step % per_epoch * batch
             if first == 0:
                 order[...] = rng.permutation(n)
             chosen = order[first : first + batch]
-            samples = [a[array_module(a).asarray(chosen)] for a in data]
-            before = rng.bit_generator.state
-            loss, gradients = gradient(parameters, *samples, rng=rng)
+            own = ranks.share(chosen)
+            samples = [a[array_module(a).asarray(own)] for a in data]
+            draws = ranks.generator(rng, step)
+            before = draws.bit_generator.state
+            loss, gradients = gradient(parameters, *samples, rng=draws)
+            loss, gradients, stop = ranks.average(loss, gradients, interrupted.is_set())
             if not finite(loss, gradients):
-                rng.bit_generator.state = before
-                name_culprit(objective, parameters, samples, rng, step)
+                draws.bit_generator.state = before
+                name_culprit(objective, parameters, samples, draws, step, ranks)
             rate_now = schedule(step / total)
             optimiser.step(gradients, rate_now)
 
             facts["step"], facts["seconds"] = step + 1, time.perf_counter() - start
             facts["losses"].append(float(loss))
-            facts["images"] += len(samples[0])
-            bar.update(len(samples[0]))
+            facts["images"] += len(chosen)
+            bar.update(len(chosen))
             if (step + 1) % log_every == 0 or step + 1 == total:
                 row = log_row(facts, per_epoch, rate_now)
                 facts["log"].append(row)
                 bar.set_postfix(loss=f"{row['loss']:.3f}")
-            if (step + 1) % save_every == 0 or step + 1 == total or interrupted.is_set():
+            if (step + 1) % save_every == 0 or step + 1 == total or stop:
                 save()
-            if interrupted.is_set():
+            if stop:
                 raise Interrupted(
                     f"stopped after step {step + 1} of {total}"
                     + (
@@ -219,7 +232,7 @@ def finite(loss, gradients):
     )
 
 
-def name_culprit(objective, parameters, samples, rng, step):
+def name_culprit(objective, parameters, samples, rng, step, ranks):
     """Compute the step once more, keeping everything, and raise NotFinite for where it began."""
     with np.errstate(all="ignore"):
         nest = var(parameters)
@@ -230,7 +243,7 @@ def name_culprit(objective, parameters, samples, rng, step):
         if not sentence:
             L.backward()
             sentence = bad_gradient(order, names)
-    sentence = sentence or "loss or gradient were not finite, computed once more they are"
+    sentence = ranks.first(sentence) or "loss or gradient were not finite, computed once more they are"
     raise NotFinite(f"step {step}: {sentence}")
 
 
