@@ -1,0 +1,68 @@
+"""A short run, alone or on ranks, that a rank may break off.
+
+python short_run.py FOLDER [--resume] [--signal NAME RANK STEP]    each rank leaves its parameters
+"""
+
+import argparse
+import os
+import signal
+from pathlib import Path
+
+import numpy as np
+
+import minigrad as mg
+from minigrad.cli import run
+from minigrad.learn import started, train
+
+SAMPLES, BATCH, EPOCHS = 62, 15, 4  # the last batch of an epoch has 2 samples, less than 3 ranks
+
+
+def parameters(seed=0):
+    rng = np.random.default_rng(seed)
+    U = {"hidden": (rng.standard_normal((6, 5)), np.zeros(5)), "norm": (np.ones(5), np.zeros(5))}
+    return U | {"output": (rng.standard_normal((5, 3)), np.zeros(3))}
+
+
+def samples():
+    rng = np.random.default_rng(1)
+    return rng.standard_normal((SAMPLES, 6)), rng.integers(0, 3, SAMPLES)
+
+
+def objective(U, X, T, *, rng, ranks=None, state=None):
+    A = mg.batchnorm(mg.affine(X, U["hidden"]), U["norm"], ranks=ranks, state=state)
+    return mg.entropy(mg.affine(mg.relu(A), U["output"]), T) + mg.decay(U["hidden"][0], 0.01)
+
+
+def trained(ranks=None, f=objective, **options):
+    """(parameters, log, running statistics) after a run with statistics that all ranks share."""
+    U, state = parameters(), {}
+    options = {"epochs": EPOCHS, "batch": BATCH, "log_every": 3, "save_every": 2} | options
+    shared = lambda *args, rng: f(*args, rng=rng, ranks=ranks, state=state)
+    rng = np.random.default_rng(2)
+    log = train(shared, U, samples(), rng=rng, ranks=ranks, progress=False, **options)
+    return U, log, state
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--resume", action="store_true")
+    parser.add_argument("--signal", nargs=3, default=("", -1, -1))
+    given = parser.parse_args()
+    name, rank, step = given.signal
+    calls = iter(range(1000))
+
+    def broken_off(*args, ranks, **options):
+        if next(calls) == int(step) and ranks.rank == int(rank):
+            os.kill(os.getpid(), getattr(signal, name))
+        return objective(*args, ranks=ranks, **options)
+
+    with started() as ranks:
+        U, log, _ = trained(ranks, broken_off, folder=given.folder, resume=given.resume)
+        W = np.concatenate([w.ravel() for w in mg.tree.leaves(U)])
+        np.save(given.folder / f"{ranks.rank} of {ranks.size}.npy", W)
+        print(f"{ranks.size} ranks: loss {log[-1]['loss']}")
+
+
+if __name__ == "__main__":
+    run(lambda standalone_mode: main())
