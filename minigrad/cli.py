@@ -16,7 +16,7 @@ from .backend import NoGPU, to_cpu, to_gpu
 from .gradcheck import Unfit, check
 from .gradcheck.assignment import arguments, functions, guessed
 from .learn.checkpoint import CheckpointError
-from .learn.parallel import NoRanks, RankGone, environment
+from .learn.parallel import TURN, NoRanks, RankGone, environment
 from .learn.training import NotFinite
 
 
@@ -35,8 +35,10 @@ def run(command: Any) -> None:
     except OSError as mistake:
         words = mistake.strerror or str(mistake)
         _stop(f"{mistake.filename}: {words}" if mistake.filename else words, 2)
-    except (NotFinite, RankGone, MemoryError) as failure:
+    except (NotFinite, MemoryError) as failure:
         _stop(str(failure), 1)
+    except RankGone as end:
+        _stop(str(end), 1, say_at_once=True)
     sys.exit(code if isinstance(code, int) else 0)  # the code that the command chose, if any
 
 
@@ -57,11 +59,11 @@ def device(command: Any) -> Any:
     return click.option("--device", "move", type=kinds, callback=move, **options)(command)
 
 
-def _stop(sentence: str, code: int) -> None:
+def _stop(sentence: str, code: int, say_at_once: bool = False) -> None:
     import click
 
-    if environment("RANK"):
-        time.sleep(0.3)  # what all ranks would say, rank 0 has said by now, and mpiexec ends them
+    if environment("RANK") and not say_at_once:
+        time.sleep(TURN)  # what all ranks would say rank 0 says, and mpiexec ends the others
     click.echo(sentence, err=True)
     sys.exit(code)
 

@@ -29,7 +29,8 @@ import numpy as np
 from ..backend import array_module, nccl, to_cpu
 from ..tree import leaves, map_leaves
 
-PATIENCE = 0.2  # seconds until a rank that waits looks after the others; mpiexec kills after 1
+PATIENCE = 0.2  # seconds until a rank that waits looks after the others
+TURN = 2  # seconds: when a rank has failed, mpiexec ends the others within them
 
 
 class NoRanks(RuntimeError):
@@ -130,17 +131,18 @@ class Ranks:
         return next((f"rank {rank}: {words}" for rank, words in said if words), None)
 
     def look(self) -> None:
-        """Raise RankGone if a rank of this machine is no more."""
+        """Raise RankGone if a rank on this machine is no more."""
         host = socket.gethostname()
-        for rank, (where, pid) in enumerate(self._peers):
-            if where == host and not alive(pid):
-                kept = (
-                    "nothing was saved"
-                    if self._saved is None
-                    else f"the checkpoint of step {self._saved} resumes, also with another number "
-                    "of ranks"
-                )
-                raise RankGone(f"rank {rank} is gone, and so all end: {kept}")
+        gone = [r for r, (at, pid) in enumerate(self._peers) if at == host and not alive(pid)]
+        if not gone:
+            return
+        if any(rank not in gone for rank in range(self.rank)):
+            time.sleep(TURN)  # the lowest rank that is left says it
+        kept = f"the checkpoint of step {self._saved} resumes, also with another number of ranks"
+        raise RankGone(
+            f"rank {gone[0]} is gone, and so all end: "
+            + ("nothing was saved" if self._saved is None else kept)
+        )
 
     def _sum(self, a):
         """An array added over the ranks: by MPI, or on GPUs by NCCL."""
@@ -194,9 +196,12 @@ def started() -> Iterator[Ranks | None]:
         ranks.look()
         sys.exit(128 + number)
 
-    signal.signal(signal.SIGTERM, told_to_end)  # mpiexec's word to all when one has ended
-    with contextlib.redirect_stdout(io.StringIO() if ranks.rank else sys.stdout):
-        yield ranks
+    before = signal.signal(signal.SIGTERM, told_to_end)  # mpiexec's word when one has ended
+    try:
+        with contextlib.redirect_stdout(io.StringIO() if ranks.rank else sys.stdout):
+            yield ranks
+    finally:
+        signal.signal(signal.SIGTERM, before)
     MPI.Finalize()
 
 

@@ -3,11 +3,11 @@
 python short_run.py FOLDER [--resume] [--signal NAME RANK STEP]    each rank leaves its parameters
 """
 
-import argparse
 import os
 import signal
 from pathlib import Path
 
+import click
 import numpy as np
 
 import minigrad as mg
@@ -43,26 +43,25 @@ def trained(ranks=None, f=objective, **options):
     return U, log, state
 
 
-def main():
-    parser = argparse.ArgumentParser()
-    parser.add_argument("folder", type=Path)
-    parser.add_argument("--resume", action="store_true")
-    parser.add_argument("--signal", nargs=3, default=("", -1, -1))
-    given = parser.parse_args()
-    name, rank, step = given.signal
+@click.command()
+@click.argument("folder", type=Path)
+@click.option("--resume", is_flag=True)
+@click.option("--signal", "broken", type=(str, int, int), default=("", -1, -1))
+def main(folder, resume, broken):
+    name, rank, step = broken
     calls = iter(range(1000))
 
     def broken_off(*args, ranks, **options):
-        if next(calls) == int(step) and ranks.rank == int(rank):
+        if next(calls) == step and ranks.rank == rank:
             os.kill(os.getpid(), getattr(signal, name))
         return objective(*args, ranks=ranks, **options)
 
     with started() as ranks:
-        U, log, _ = trained(ranks, broken_off, folder=given.folder, resume=given.resume)
+        U, log, _ = trained(ranks, broken_off, folder=folder, resume=resume)
         W = np.concatenate([w.ravel() for w in mg.tree.leaves(U)])
-        np.save(given.folder / f"{ranks.rank} of {ranks.size}.npy", W)
+        np.save(folder / f"{ranks.rank} of {ranks.size}.npy", W)
         print(f"{ranks.size} ranks: loss {log[-1]['loss']}")
 
 
 if __name__ == "__main__":
-    run(lambda standalone_mode: main())
+    run(main)
