@@ -16,12 +16,14 @@ import contextlib
 import copy
 import hashlib
 import io
+import itertools
 import os
 import signal
 import socket
 import sys
 import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -50,9 +52,10 @@ class Ranks:
 
     def __init__(self, comm: Any = None):
         self.comm = comm
-        self.rank, self.size = (0, 1) if comm is None else (comm.rank, comm.size)
+        self.rank: int = 0 if comm is None else comm.rank
+        self.size: int = 1 if comm is None else comm.size
         self.weight = self.growth = 1.0
-        here = socket.gethostname(), os.getpid()
+        here = machine(), os.getpid()
         self._peers = [here] if comm is None else comm.allgather(here)
         self._saved: int | None = None
         self._gpus: Any = None
@@ -81,7 +84,7 @@ class Ranks:
         return np.random.default_rng([*state, step, self.rank])
 
     def average(self, loss: Any, gradients: Any, stop: bool = False) -> tuple[Any, Any, bool]:
-        """Loss and gradients of the whole batch, and whether any rank is to stop, by one all-reduce.
+        """Loss and gradients of the whole batch, and whether any rank is to stop: one all-reduce.
 
         Exact up to rounding where the loss is a mean over samples, plus what depends on none.
         """
@@ -91,10 +94,13 @@ class Ranks:
         found = [g for g in leaves(gradients) if g is not None]
         facts = xp.stack([loss, xp.asarray(stop, loss.dtype)])
         flat = self.mean(xp.concatenate([facts, *[g.ravel() for g in found]]))
-        ends = np.cumsum([2, *[g.size for g in found]])
-        parts = (flat[start:end] for start, end in zip(ends, ends[1:]))
-        back = lambda g: next(parts).reshape(g.shape).astype(g.dtype, copy=False)
-        return flat[0], map_leaves(lambda g: g if g is None else back(g), gradients), bool(flat[1] > 0)
+        ends = itertools.accumulate([g.size for g in found], initial=2)
+        parts = (flat[start:end] for start, end in itertools.pairwise(ends))
+
+        def averaged(g):
+            return g if g is None else next(parts).reshape(g.shape).astype(g.dtype, copy=False)
+
+        return flat[0], map_leaves(averaged, gradients), bool(flat[1] > 0)
 
     def mean(self, a: Any) -> Any:
         """The mean of an array over the ranks, weighted by their shares of the batch."""
@@ -104,9 +110,9 @@ class Ranks:
 
     def saved(self, step: int) -> None:
         """Wait until rank 0, too, says that the checkpoint of a step is there."""
-        self._saved = step
         if self.size > 1:
             self._wait(self.comm.Ibarrier())
+        self._saved = step
 
     def check(self, arrays: Any, rng: np.random.Generator) -> None:
         """Raise ValueError if ranks begin with other arrays, or another generator, than rank 0."""
@@ -132,8 +138,8 @@ class Ranks:
 
     def look(self) -> None:
         """Raise RankGone if a rank on this machine is no more."""
-        host = socket.gethostname()
-        gone = [r for r, (at, pid) in enumerate(self._peers) if at == host and not alive(pid)]
+        here = machine()
+        gone = [r for r, (at, pid) in enumerate(self._peers) if at == here and not alive(pid)]
         if not gone:
             return
         if any(rank not in gone for rank in range(self.rank)):
@@ -156,12 +162,13 @@ class Ranks:
 
     def _wait(self, request):
         """Wait in Python: in C no signal would be heard, nor a rank missed."""
-        begin, nap = time.monotonic(), 0.0
+        begin = time.monotonic()
         while not request.Test():
-            time.sleep(nap)
-            if time.monotonic() - begin > PATIENCE:
+            if time.monotonic() - begin < PATIENCE:
+                os.sched_yield()
+            else:
                 self.look()
-                nap = 0.001  # a long wait leaves the core to others
+                time.sleep(0.001)  # a long wait leaves the core to others
 
 
 @contextlib.contextmanager
@@ -209,6 +216,15 @@ def environment(name: str) -> int | None:
     """SIZE or RANK as Open MPI's or MPICH's mpiexec has set it; None without them."""
     value = os.environ.get(f"OMPI_COMM_WORLD_{name}", os.environ.get(f"PMI_{name}"))
     return None if value is None else int(value)
+
+
+def machine() -> tuple[str, ...]:
+    """What tells this machine, and whom it gives which number, from others of the same name."""
+    try:
+        boot = Path("/proc/sys/kernel/random/boot_id").read_text()
+        return socket.gethostname(), boot, str(Path("/proc/self/ns/pid").readlink())
+    except OSError:  # not Linux
+        return (socket.gethostname(),)
 
 
 def alive(pid: int) -> bool:

@@ -243,7 +243,8 @@ def name_culprit(objective, parameters, samples, rng, step, ranks):
         if not sentence:
             L.backward()
             sentence = bad_gradient(order, names)
-    sentence = ranks.first(sentence) or "loss or gradient were not finite, computed once more they are"
+    sentence = ranks.first(sentence)
+    sentence = sentence or "loss or gradient were not finite, computed once more they are"
     raise NotFinite(f"step {step}: {sentence}")
 
 

@@ -89,7 +89,9 @@ def batchnorm(X, U, *, state=None, training=True, momentum=0.1, eps=1e-5, views=
 
 
 @node
-def batchnorm_relu(X, U, S=None, *, state=None, training=True, momentum=0.1, eps=1e-5, views=1, ranks=None):
+def batchnorm_relu(
+    X, U, S=None, *, state=None, training=True, momentum=0.1, eps=1e-5, views=1, ranks=None
+):
     """Z = max(0, batchnorm(X, U) + S), what follows a convolution, in one pass over memory.
 
     X, U and the options as in `batchnorm`; S: like X, what goes round the convolutions of a

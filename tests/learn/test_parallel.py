@@ -2,7 +2,6 @@ import importlib.util
 import os
 import re
 import shutil
-import signal
 import subprocess
 import sys
 import threading
@@ -17,10 +16,8 @@ from learn.short_run import objective, parameters, samples, trained
 from numpy.testing import assert_allclose, assert_array_equal
 
 import minigrad as mg
-from minigrad.learn import NotFinite, RankGone, Ranks, started, train
-from minigrad.learn import parallel
+from minigrad.learn import NotFinite, RankGone, Ranks, parallel, started, train
 from minigrad.learn.parallel import NoRanks
-from minigrad.learn.training import Interrupted
 from minigrad.tree import leaves
 
 ROOT = Path(__file__).parents[2]
@@ -168,7 +165,7 @@ def test_on_gpus_arrays_are_added_by_nccl(monkeypatch):
         ranks.share(np.arange(4))
         return ranks.average(mg.to_gpu(np.array(3.0)), (W, None), True)
 
-    for loss, (dW, nothing), stop in together(2, on):
+    for loss, (dW, _), stop in together(2, on):
         assert float(loss) == 3
         assert type(dW) is type(W)
         assert_array_equal(mg.to_cpu(dW), mg.to_cpu(W))
@@ -364,9 +361,9 @@ def test_a_process_that_mpiexec_did_not_start_has_no_ranks(monkeypatch):
 def test_mpiexec_without_mpi4py_is_refused(monkeypatch, name):
     monkeypatch.setenv(name, "2")
     monkeypatch.setitem(sys.modules, "mpi4py", None)
-    with pytest.raises(NoRanks, match=r"mpiexec started 2 ranks, but mpi4py cannot be imported"):
-        with started():
-            pass
+    sentence = "mpiexec started 2 ranks, but mpi4py cannot be imported"
+    with pytest.raises(NoRanks, match=sentence), started():
+        pass
 
 
 def test_the_example_without_mpi4py_is_one_line_and_exit_code_2(tmp_path):
