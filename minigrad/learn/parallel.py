@@ -199,11 +199,11 @@ def started() -> Iterator[Ranks | None]:
         )
     ranks = Ranks(MPI.COMM_WORLD)
 
-    def told_to_end(number, frame):
+    def told_to_end(number, frame):  # by mpiexec: a rank has ended, or somebody typed Ctrl-C
         ranks.look()
-        sys.exit(128 + number)
+        signal.raise_signal(signal.SIGINT)
 
-    before = signal.signal(signal.SIGTERM, told_to_end)  # mpiexec's word when one has ended
+    before = signal.signal(signal.SIGTERM, told_to_end)
     try:
         with contextlib.redirect_stdout(io.StringIO() if ranks.rank else sys.stdout):
             yield ranks

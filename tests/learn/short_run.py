@@ -1,8 +1,11 @@
 """A short run, alone or on ranks, that a rank may break off.
 
-python short_run.py FOLDER [--resume] [--signal NAME RANK STEP]    each rank leaves its parameters
+python short_run.py FOLDER [--epochs N] [--resume] [--signal NAME RANK STEP]
+
+Each rank leaves its parameters in the folder.
 """
 
+import itertools
 import os
 import signal
 from pathlib import Path
@@ -45,11 +48,12 @@ def trained(ranks=None, f=objective, **options):
 
 @click.command()
 @click.argument("folder", type=Path)
+@click.option("--epochs", default=EPOCHS)
 @click.option("--resume", is_flag=True)
 @click.option("--signal", "broken", type=(str, int, int), default=("", -1, -1))
-def main(folder, resume, broken):
+def main(folder, epochs, resume, broken):
     name, rank, step = broken
-    calls = iter(range(1000))
+    calls = itertools.count()
 
     def broken_off(*args, ranks, **options):
         if next(calls) == step and ranks.rank == rank:
@@ -57,7 +61,7 @@ def main(folder, resume, broken):
         return objective(*args, ranks=ranks, **options)
 
     with started() as ranks:
-        U, log, _ = trained(ranks, broken_off, folder=folder, resume=resume)
+        U, log, _ = trained(ranks, broken_off, folder=folder, epochs=epochs, resume=resume)
         W = np.concatenate([w.ravel() for w in mg.tree.leaves(U)])
         np.save(folder / f"{ranks.rank} of {ranks.size}.npy", W)
         print(f"{ranks.size} ranks: loss {log[-1]['loss']}")

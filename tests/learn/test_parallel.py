@@ -2,9 +2,11 @@ import importlib.util
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -382,18 +384,20 @@ runpy.run_module("examples.exemplar_digits", run_name="__main__")"""
     assert not (tmp_path / "new").exists()
 
 
-def mpiexec(k, *words):
-    """A finished run of `mpiexec -n k python ...`, with what Open MPI wants from root."""
+def mpiexec(k, *words, act=lambda process: None):
+    """A finished run of `mpiexec -n k python ...`, on which something has acted meanwhile."""
     allowed = {"OMPI_ALLOW_RUN_AS_ROOT": "1", "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1"}
-    command = ["mpiexec", "-n", str(k), "--oversubscribe", sys.executable, *map(str, words)]
-    return subprocess.run(
-        command,
+    process = subprocess.Popen(
+        ["mpiexec", "-n", str(k), "--oversubscribe", sys.executable, *map(str, words)],
         cwd=ROOT,
         env=os.environ | allowed | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"},
-        capture_output=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
         text=True,
-        timeout=120,
     )
+    act(process)
+    said = process.communicate(timeout=120)
+    return subprocess.CompletedProcess(process.args, process.returncode, *said)
 
 
 def run(k, folder, *words):
@@ -452,6 +456,21 @@ def test_ctrl_c_on_one_rank_saves_and_stops_all_after_the_same_step(tmp_path):
     assert done.returncode != 0
     assert "stopped after step 9 of 20; saved in" in done.stderr
     assert run(1, tmp_path, "--resume").returncode == 0
+
+
+@pytest.mark.mpi
+@needs_mpi
+def test_ctrl_c_on_mpiexec_saves_and_stops(tmp_path):
+    checkpoint = tmp_path / "checkpoint.safetensors"
+
+    def ctrl_c(process):
+        while process.poll() is None and not checkpoint.exists():
+            time.sleep(0.05)
+        process.send_signal(signal.SIGINT)
+
+    done = mpiexec(2, short_run.__file__, tmp_path, "--epochs", 9999, act=ctrl_c)
+    assert done.returncode != 0
+    assert len(re.findall(r"stopped after step \d+ of 49995; saved in", done.stderr)) == 1
 
 
 @pytest.mark.mpi
