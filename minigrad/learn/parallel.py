@@ -29,6 +29,7 @@ from typing import Any
 import numpy as np
 
 from ..backend import array_module, nccl, to_cpu
+from ..kernels.memory import empty
 from ..tree import leaves, map_leaves
 
 PATIENCE = 0.2  # seconds until a rank that waits looks after the others
@@ -106,7 +107,12 @@ class Ranks:
         """The mean of an array over the ranks, weighted by their shares of the batch."""
         if self.size == 1:
             return a
-        return self._sum(a * self.weight if self.weight else array_module(a).zeros_like(a))
+        part = empty(a.shape, a.dtype, array_module(a))  # fresh memory costs more than the sum
+        if self.weight:
+            np.multiply(a, self.weight, out=part)
+        else:
+            part[...] = 0  # 0 a is not 0 where a is not finite
+        return self._sum(part)
 
     def saved(self, step: int) -> None:
         """Wait until rank 0, too, says that the checkpoint of a step is there."""
@@ -152,7 +158,7 @@ class Ranks:
 
     def _sum(self, a):
         """An array added over the ranks: by MPI, or on GPUs by NCCL."""
-        total = array_module(a).empty_like(a)
+        total = empty(a.shape, a.dtype, array_module(a))
         if isinstance(a, np.ndarray):
             self._wait(self.comm.Iallreduce(a, total))
         else:
