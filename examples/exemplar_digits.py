@@ -2,6 +2,7 @@
 
     python -m examples.exemplar_digits            ten seconds on two cores;
                                                   --device gpu: on a GPU
+    mpiexec -n 2 python -m examples.exemplar_digits   two processes that share each batch
 
 400 unlabeled digits are the seeds, each a class of its own; a small network learns to tell versions
 of them apart: shifted, scaled, turned, with other contrast, 50 of each in an epoch, drawn anew by a
@@ -31,7 +32,16 @@ from minigrad import threads, to_cpu
 from minigrad.cli import device, run
 from minigrad.data import Ranges, Surrogates, digits, surrogates
 from minigrad.evaluate import label_draws, nearest, scaled, svm_scores
-from minigrad.learn import Momentum, as_csv, count, linear, note_scores, train, write_whole
+from minigrad.learn import (
+    Momentum,
+    as_csv,
+    count,
+    linear,
+    note_scores,
+    started,
+    train,
+    write_whole,
+)
 from minigrad.stepper import figures
 from minigrad.stepper.report import write_report
 from minigrad.tree import map_leaves
@@ -77,7 +87,13 @@ BATCH, RATE, MOMENTUM = 100, 0.05, 0.9
     help="Of the kernels, with BLAS held to one; by default one, and BLAS as it is.",
 )
 @device
-def main(seed, seeds, versions, epochs, folder, resume, when_full, workers, move):
+def main(**options):
+    with started() as ranks:
+        demo(ranks, **options)
+
+
+def demo(ranks, seed, seeds, versions, epochs, folder, resume, when_full, workers, move):
+    """The run, on all ranks if mpiexec has started some; rank 0 judges what it has learned."""
     start = time.perf_counter()
     if workers:
         threads(workers)
@@ -109,7 +125,10 @@ def main(seed, seeds, versions, epochs, folder, resume, when_full, workers, move
         resume=resume,
         settings={"seed": seed, "seeds": seeds, "versions": versions},
         when_full=when_full,
+        ranks=ranks,
     )
+    if ranks and ranks.rank:
+        return
     trained = log[-1]["seconds"]
     print(f"trained in {trained:.0f} s, loss {log[0]['loss']:.2f} -> {log[-1]['loss']:.2f}\n")
 

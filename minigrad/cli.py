@@ -9,6 +9,7 @@ minigrad runs compare A B [--out runs/compare.html] [--log]
 import json
 import shutil
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from .gradcheck import Unfit, check
 from .gradcheck.assignment import arguments, functions, guessed
 from .learn.checkpoint import CheckpointError
 from .learn.folder import FolderInUse, NotSaved
+from .learn.parallel import TURN, NoRanks, RankGone, environment
 from .learn.training import NotFinite
 from .stepper.runs import Comparison, NoRun, as_json, described, find_run, find_runs, listed
 from .stepper.terminal import DRAWN
@@ -35,13 +37,15 @@ def run(command: Any) -> None:
         _stop(str(stop.__cause__ or "") or "stopped", getattr(stop.__cause__, "code", 130))
     except click.ClickException as mistake:
         _stop(mistake.format_message(), 2)
-    except (CheckpointError, FolderInUse, NoGPU, NoRun, Unfit) as mistake:
+    except (CheckpointError, FolderInUse, NoGPU, NoRanks, NoRun, Unfit) as mistake:
         _stop(str(mistake), 2)
     except OSError as mistake:
         words = mistake.strerror or str(mistake)
         _stop(f"{mistake.filename}: {words}" if mistake.filename else words, 2)
     except (NotFinite, NotSaved, MemoryError) as failure:
         _stop(str(failure), 1)
+    except RankGone as end:
+        _stop(str(end), 1, say_at_once=True)
     sys.exit(code if isinstance(code, int) else 0)  # the code that the command chose, if any
 
 
@@ -62,9 +66,11 @@ def device(command: Any) -> Any:
     return click.option("--device", "move", type=kinds, callback=move, **options)(command)
 
 
-def _stop(sentence: str, code: int) -> None:
+def _stop(sentence: str, code: int, say_at_once: bool = False) -> None:
     import click
 
+    if environment("RANK") and not say_at_once:
+        time.sleep(TURN)  # what all ranks would say rank 0 says, and mpiexec ends the others
     click.echo(sentence, err=True)
     sys.exit(code)
 

@@ -94,26 +94,26 @@ def features(X, U, *, state=None, **options):
 
 
 @block
-def network(X, U, *, state=None, training=False, fused=True):
+def network(X, U, *, state=None, training=False, **options):
     """Logits (n, classes).
 
     X: (n, c, h, w); U: parameters as from `initial`; state: a dict, empty at first, that training
     fills with the running statistics of every batchnorm and that use requires; training: by the
-    statistics of the batch; fused: False takes plain nodes for the same numbers.
+    statistics of the batch; the other options are those of `unit`.
     """
-    Z = features(X, U, state=state, training=training, fused=fused)
+    Z = features(X, U, state=state, training=training, **options)
     return affine(Z, U["output"])
 
 
 @block
-def loss(U, X, T, rate=5e-4, *, state=None, fused=True):
+def loss(U, X, T, rate=5e-4, *, state=None, **options):
     """Average cross-entropy in training plus decay of the weights, not of scales and shifts.
 
     U: parameters, X: (n, c, h, w), T: (n,) labels, rate: of the decay, 5e-4; the options are those
     of `network`.
     """
     weights = tuple([W for W in leaves(U) if W.ndim > 1])
-    A = network(X, U, state=state, training=True, fused=fused)
+    A = network(X, U, state=state, training=True, **options)
     return entropy(A, T) + decay(weights, rate)
 
 

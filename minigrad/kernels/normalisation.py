@@ -18,9 +18,15 @@ def by_view(X, views):
     return X.reshape(views, len(X) // views, *X.shape[1:], *(1,) * (4 - X.ndim))
 
 
-def count(V):
-    """How many values a channel of one view has."""
-    return V[0, :, 0].size
+def count(V, ranks=None):
+    """How many values a channel of one view has; those of all ranks, if there are some."""
+    m = V[0, :, 0].size
+    return m if ranks is None else round(m * ranks.growth)
+
+
+def shared(a, ranks):
+    """A mean over this rank's samples as the mean over those of all ranks, if there are some."""
+    return a if ranks is None else ranks.mean(a)
 
 
 def broad(a):
@@ -28,21 +34,22 @@ def broad(a):
     return a[:, None, :, None, None]
 
 
-def moments(V):
-    """Mean and variance of each channel: (views, c) both."""
+def moments(V, ranks=None):
+    """Mean and variance of each channel, over all ranks if there are some: (views, c) both."""
     m = count(V)
-    mean = total(lambda i: np.einsum("vnchw->vc", V[i]), V) / m
+    mean = shared(total(lambda i: np.einsum("vnchw->vc", V[i]), V) / m, ranks)
 
     def squares(i):
         D = V[i] - broad(mean)
         return np.einsum("vnchw,vnchw->vc", D, D)
 
-    return mean, total(squares, V) / m
+    return mean, shared(total(squares, V) / m, ranks)
 
 
-def unbiased(V, var):
+def unbiased(V, var, ranks=None):
     """The variance of what V is drawn from."""
-    return var * (count(V) / (count(V) - 1))
+    m = count(V, ranks)
+    return var * (m / (m - 1))
 
 
 def scaled(Z, V, s, t, S=None, relu=False):

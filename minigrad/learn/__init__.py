@@ -4,6 +4,7 @@ from .checkpoint import CheckpointError, load_checkpoint, save_checkpoint, write
 from .folder import FolderInUse, NotSaved, as_csv, note_scores
 from .initial import gaussian, glorot, he
 from .optimisers import Adam, Descent, Momentum, count
+from .parallel import RankGone, Ranks, started
 from .schedules import Plateau, constant, cosine, linear, steps
 from .training import Interrupted, NotFinite, train
 from .watching import watch

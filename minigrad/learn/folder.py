@@ -32,6 +32,7 @@ from .checkpoint import (
     write_whole,
 )
 
+CHECKPOINT, BEFORE = "checkpoint.safetensors", "checkpoint-before.safetensors"
 LOG = ("step", "epoch", "loss", "rate")
 TIMES = ("step", "seconds", "images_per_s")
 TABLES = {"log.csv": LOG, "times.csv": TIMES}
@@ -75,8 +76,7 @@ class Folder(Nowhere):
         if when_full not in ("stop", "go on"):
             raise ValueError(f'train: when_full is "stop" or "go on", not {when_full!r}')
         self.path, self.when_full = Path(path).absolute(), when_full
-        self.checkpoint = self.path / "checkpoint.safetensors"
-        self.before = self.path / "checkpoint-before.safetensors"
+        self.checkpoint, self.before = self.path / CHECKPOINT, self.path / BEFORE
         self.behind = True  # the tables lack rows, or hold another run's
         self.facts: dict[str, Any] = {}
         self.scores: dict[str, float] = {}
@@ -84,7 +84,7 @@ class Folder(Nowhere):
     def __enter__(self) -> "Folder":
         self.path.mkdir(parents=True, exist_ok=True)
         self._lock = hold(self.path / "lock")
-        for name in (self.checkpoint.name, self.before.name, "run.json", *TABLES):
+        for name in (CHECKPOINT, BEFORE, "run.json", *TABLES):
             for path in self.path.glob(f".{name}.*"):  # a process was killed while it wrote this
                 path.unlink()
         return self
@@ -98,23 +98,6 @@ class Folder(Nowhere):
             pass  # the disk is full, and save has said so
         finally:
             let_go(self.path / "lock", self._lock)
-
-    def load(self, arrays: dict[str, Any], expected: dict[str, Any]) -> dict[str, Any]:
-        """Fill the arrays from the checkpoint; returns its facts. Raises CheckpointError.
-
-        Of a damaged one the message says whether the one before is whole.
-        """
-        try:
-            return load_checkpoint(self.checkpoint, arrays, expected)
-        except Damaged as error:
-            try:
-                _, facts, _ = read_checkpoint(self.before, expected)
-            except CheckpointError:
-                raise error from None
-            raise Damaged(
-                f"{error}. {self.before.name} is whole, of step {facts['step']}: "
-                f"to go on from there, give it the name {self.checkpoint.name}"
-            ) from None
 
     def begin(self, facts: dict[str, Any], steps: int, resumed: bool) -> None:
         """Tell what runs, and how far it is: facts, which change as it runs.
@@ -198,6 +181,27 @@ class Folder(Nowhere):
             "scores": self.scores,
         }
         write_whole(self.path / "run.json", as_json(found))
+
+
+def load_last(
+    folder: str | Path, arrays: dict[str, Any], expected: dict[str, Any]
+) -> dict[str, Any]:
+    """Fill the arrays from a run's last checkpoint; returns its facts. Raises CheckpointError.
+
+    Of a damaged one the message says whether the one before is whole.
+    """
+    last, before = (Path(folder) / name for name in (CHECKPOINT, BEFORE))
+    try:
+        return load_checkpoint(last, arrays, expected)
+    except Damaged as error:
+        try:
+            _, facts, _ = read_checkpoint(before, expected)
+        except CheckpointError:
+            raise error from None
+        raise Damaged(
+            f"{error}. {BEFORE} is whole, of step {facts['step']}: "
+            f"to go on from there, give it the name {CHECKPOINT}"
+        ) from None
 
 
 def noted(folder: Path) -> dict[str, Any]:

@@ -30,8 +30,9 @@ from ..engine import Node, below, value_and_grad, var
 from ..tree import leaves, paths
 from .checkpoint import CheckpointError
 from .culprits import bad_gradient, bad_value
-from .folder import Folder, Nowhere, now
+from .folder import Folder, Nowhere, load_last, now
 from .optimisers import Descent, Momentum
+from .parallel import Ranks
 from .schedules import constant
 
 
@@ -42,7 +43,9 @@ class NotFinite(FloatingPointError):
 class Interrupted(KeyboardInterrupt):
     """Ctrl-C or SIGTERM: the run was saved; the message says how to go on, code how to exit."""
 
-    code = 130
+    def __init__(self, message: str, number: int = signal.SIGINT):
+        super().__init__(message)
+        self.code = 128 + number
 
 
 def train(
@@ -64,6 +67,7 @@ def train(
     log_every: int = 20,
     save_every: int | None = None,
     progress: bool = True,
+    ranks: Ranks | None = None,
 ) -> list[dict[str, float]]:
     """Minimise the mean of an objective over data, changing parameters in place; returns the log.
 
@@ -81,6 +85,8 @@ def train(
     resume goes on from the checkpoint, to the same bytes as if nothing had happened. settings: what
     a resumed run must have as it was besides samples, batch, epochs, optimiser and rate, as
     {"seed": 0}; when_full: "stop" when the disk is full, with NotSaved, or "go on" with a warning.
+    ranks: the processes that train together (`minigrad.learn.parallel`), each called alike; the
+    objective is then a mean over samples, and only rank 0 writes. None, this process alone.
     Raises NotFinite, Interrupted, NotSaved, FolderInUse, CheckpointError, and ValueError for data
     that cannot be used.
     """
@@ -89,6 +95,7 @@ def train(
         raise TypeError(f"train: rng is a numpy Generator, as of default_rng(0), not {rng!r}")
     if resume and folder is None:
         raise ValueError("train: resume goes on from a folder's checkpoint: give folder= too")
+    ranks = ranks or Ranks()
     per_epoch = -(-n // whole("batch", batch))
     total = whole("epochs", epochs) * per_epoch
     save_every = per_epoch if save_every is None else whole("save_every", save_every)
@@ -123,42 +130,51 @@ def train(
     def save():
         facts["rng"] = rng.bit_generator.state
         facts["schedule"] = getattr(schedule, "state", None)
-        return place.save(arrays, facts)
+        how = place.save(arrays, facts)
+        if folder is not None:
+            ranks.saved(facts["step"])
+        return how
 
-    place = Nowhere() if folder is None else Folder(folder, when_full)
+    place = Nowhere() if folder is None or ranks.rank else Folder(folder, when_full)
     gradient = value_and_grad(objective)
     with contextlib.ExitStack() as stack:
         stack.enter_context(place)
-        if isinstance(place, Folder) and resume:
-            facts.update(place.load(arrays, {"run": facts["run"]}))
+        if resume and folder is not None:
+            facts.update(load_last(folder, arrays, {"run": facts["run"]}))
+            ranks.saved(facts["step"])
             rng.bit_generator.state = facts["rng"]
             if facts["schedule"] is not None:
                 schedule.state = facts["schedule"]
             elif facts["log"]:
                 check_rate(schedule, facts["log"][-1], total)
+        ranks.check(arrays, rng)
         place.begin(facts, total, resume)
         if not resume:
             save()
         start = time.perf_counter() - facts["seconds"]
         signals = stack.enter_context(interrupts())
-        bar = stack.enter_context(progress_bar(progress, epochs * n, facts["step"] * batch))
-        samples: Any = batches(data, n, batch, facts["seed"], facts["step"], total)
+        seen = progress and ranks.rank == 0
+        bar = stack.enter_context(progress_bar(seen, epochs * n, facts["step"] * batch))
+        samples: Any = batches(data, n, batch, facts["seed"], facts["step"], total, ranks)
         if makes_batches(data):
             samples = stack.enter_context(prefetch(samples))
-        for step, chosen in enumerate(samples, facts["step"]):
-            before = rng.bit_generator.state
-            loss, gradients = gradient(parameters, *chosen, rng=rng)
+        for step, (chosen, own) in enumerate(samples, facts["step"]):
+            ranks.share(chosen)
+            draws = ranks.generator(rng, step)
+            before = draws.bit_generator.state
+            loss, gradients = gradient(parameters, *own, rng=draws)
+            loss, gradients, stop = ranks.average(loss, gradients, bool(signals))
             if not finite(loss, gradients):
-                rng.bit_generator.state = before
-                name_culprit(objective, parameters, chosen, rng, step)
+                draws.bit_generator.state = before
+                name_culprit(objective, parameters, own, draws, step, ranks)
             rate_now = float(schedule(step / total))
             optimiser.step(gradients, rate_now)
 
             done = step + 1
             facts["step"], facts["seconds"] = done, time.perf_counter() - start
             facts["losses"].append(float(loss))
-            facts["images"] += len(chosen[0])
-            bar.update(len(chosen[0]))
+            facts["images"] += len(chosen)
+            bar.update(len(chosen))
             if done % log_every == 0 or done == total:
                 row = log_row(facts, per_epoch, rate_now)
                 facts["log"].append(row)
@@ -166,28 +182,30 @@ def train(
                 bar.set_postfix(loss=f"{row['loss']:.3f}")
             if after_epoch and done % per_epoch == 0:
                 after_epoch()
-            stopped = signals[:]
-            if done % save_every == 0 or done == total or stopped:
+            if done % save_every == 0 or done == total or stop:
                 how = save()
-            if stopped:
-                stop = Interrupted(f"stopped after step {done} of {total}; {how}")
-                stop.code = 128 + stopped[0]
-                raise stop
+            if stop:
+                raise Interrupted(f"stopped after step {done} of {total}; {how}", *signals[:1])
     return facts["log"]
 
 
-def batches(data, n, batch, seed, first, total):
-    """The arrays of each step from first to total; what a step gets depends on seed and step."""
+def batches(data, n, batch, seed, first, total, ranks):
+    """(indices, the arrays of this rank's part) of each step from first to total.
+
+    They depend on seed, step and rank alone.
+    """
     per_epoch = -(-n // batch)
     for step in range(first, total):
         epoch, k = divmod(step, per_epoch)
         if k == 0 or step == first:
             order = np.random.default_rng([seed, epoch]).permutation(n)
         chosen = order[k * batch : (k + 1) * batch]
+        own = ranks.part(chosen)
         if makes_batches(data):  # k + 1: numbers that end in 0 seed as if without it
-            yield data.batch(chosen, np.random.default_rng([seed, epoch, k + 1]))
+            draws = np.random.default_rng([seed, epoch, k + 1, ranks.rank])
+            yield chosen, data.batch(own, draws)
         else:
-            yield tuple([a[array_module(a).asarray(chosen)] for a in data])
+            yield chosen, [a[array_module(a).asarray(own)] for a in data]
 
 
 def makes_batches(data):
@@ -263,7 +281,7 @@ def finite(loss, gradients):
     )
 
 
-def name_culprit(objective, parameters, samples, rng, step):
+def name_culprit(objective, parameters, samples, rng, step, ranks):
     """Compute the step once more, keeping everything, and raise NotFinite for where it began."""
     with np.errstate(all="ignore"):
         nest = var(parameters)
@@ -274,6 +292,7 @@ def name_culprit(objective, parameters, samples, rng, step):
         if not sentence:
             L.backward()
             sentence = bad_gradient(order, names)
+    sentence = ranks.first(sentence)
     sentence = sentence or "loss or gradient were not finite, computed once more they are"
     raise NotFinite(f"step {step}: {sentence}")
 

@@ -39,7 +39,7 @@ def normalize(X, axis=1):
 
 
 @node
-def batchnorm(X, U, *, state=None, training=True, momentum=0.1, eps=1e-5, views=1):
+def batchnorm(X, U, *, state=None, training=True, momentum=0.1, eps=1e-5, views=1, ranks=None):
     """Z = gamma Y + beta with Y = (X - mean) / sqrt(var + eps), mean and var those of each channel.
 
     X, Z: (n, c, h, w), or (n, c); U = (gamma, beta), both (c,), or None for Z = Y; training: mean
@@ -47,7 +47,9 @@ def batchnorm(X, U, *, state=None, training=True, momentum=0.1, eps=1e-5, views=
     and updates in place, mean += momentum (mean of the batch - mean), var alike with the unbiased
     variance of the batch, from mean = 0 and var = 1; momentum: 0.1, the weight of what is new;
     eps: 1e-5, so that a constant channel gives Y = 0; views: how many views of one batch X holds
-    behind each other, 1; each is normalised by its own statistics and updates the state in turn.
+    behind each other, 1; each is normalised by its own statistics and updates the state in turn;
+    ranks: processes that train together (`minigrad.learn.parallel`) and share mean and var, which
+    are then those of the whole batch; None, each its own.
     The gradient in training: with m values to a channel,
     dX = gamma / sqrt(var + eps) (dZ - sum(dZ) / m - Y sum(dZ Y) / m).
     Raises ValueError if shapes do not fit, training sees a single value, or use has no state.
@@ -57,13 +59,13 @@ def batchnorm(X, U, *, state=None, training=True, momentum=0.1, eps=1e-5, views=
     array([[-1.,  0.],
            [ 1.,  0.]])
     """
-    check_batch(X, U, state, training, views)
+    check_batch(X, U, state, training, views, ranks)
     gamma, beta = (np.ones_like(X, shape=X.shape[1:2]), 0) if U is None else U
     V = channels.by_view(X, views)
     if training:
-        mean, var = channels.moments(V)
+        mean, var = channels.moments(V, ranks)
         if state is not None:
-            remember(state, mean, channels.unbiased(V, var), momentum)
+            remember(state, mean, channels.unbiased(V, var, ranks), momentum)
     else:
         mean, var = (np.stack([state[name]] * views) for name in ("mean", "var"))
     R = 1 / np.sqrt(var + eps)
@@ -79,13 +81,17 @@ def batchnorm(X, U, *, state=None, training=True, momentum=0.1, eps=1e-5, views=
             dbeta += sums.sum(0)
         if needed(dX):
             dV = channels.by_view(dX, views)
+            if training:
+                sums, dots = channels.shared(np.stack([sums, dots]), ranks)
             channels.deposit(dV, G, V, *coefficients(V, gamma, mean, R, sums, dots, training))
 
     return Z, back
 
 
 @node
-def batchnorm_relu(X, U, S=None, *, state=None, training=True, momentum=0.1, eps=1e-5, views=1):
+def batchnorm_relu(
+    X, U, S=None, *, state=None, training=True, momentum=0.1, eps=1e-5, views=1, ranks=None
+):
     """Z = max(0, batchnorm(X, U) + S), what follows a convolution, in one pass over memory.
 
     X, U and the options as in `batchnorm`; S: like X, what goes round the convolutions of a
@@ -98,15 +104,15 @@ def batchnorm_relu(X, U, S=None, *, state=None, training=True, momentum=0.1, eps
     array([[0. ],
            [1.5]])
     """
-    check_batch(X, U, state, training, views)
+    check_batch(X, U, state, training, views, ranks)
     if S is not None and S.shape != X.shape:
         raise ValueError(f"batchnorm_relu: X is {X.shape} but S is {S.shape}")
     gamma, beta = (np.ones_like(X, shape=X.shape[1:2]), 0) if U is None else U
     V, T = channels.by_view(X, views), None if S is None else channels.by_view(S, views)
     if training:
-        mean, var = channels.moments(V)
+        mean, var = channels.moments(V, ranks)
         if state is not None:
-            remember(state, mean, channels.unbiased(V, var), momentum)
+            remember(state, mean, channels.unbiased(V, var, ranks), momentum)
     else:
         mean, var = (np.stack([state[name]] * views) for name in ("mean", "var"))
     R = 1 / np.sqrt(var + eps)
@@ -126,6 +132,8 @@ def batchnorm_relu(X, U, S=None, *, state=None, training=True, momentum=0.1, eps
             dbeta += sums.sum(0)
         if needed(dX):
             dV = channels.by_view(dX, views)
+            if training:
+                sums, dots = channels.shared(np.stack([sums, dots]), ranks)
             channels.deposit(dV, G, V, *coefficients(V, gamma, mean, R, sums, dots, training))
 
     return Z, back
@@ -193,7 +201,7 @@ def remember(state, mean, var, momentum):
         state["var"] += momentum * (new_var - state["var"])
 
 
-def check_batch(X, U, state, training, views):
+def check_batch(X, U, state, training, views, ranks):
     """Raise ValueError unless a batch can be normalised."""
     if X.ndim not in (2, 4):
         raise ValueError(f"batchnorm: X is (n, c, h, w) or (n, c), not {X.shape}")
@@ -204,7 +212,7 @@ def check_batch(X, U, state, training, views):
         )
     if views < 1 or n % views:
         raise ValueError(f"batchnorm: {n} samples are not {views} views of a batch")
-    if training and X.size <= c * views:
+    if training and X.size * (1 if ranks is None else ranks.growth) <= c * views:
         raise ValueError(
             f"batchnorm: training takes the variance of a channel, from more than one value, not "
             f"from those of X {X.shape} in {views} view{'s' * (views > 1)}"

@@ -122,7 +122,7 @@ def test_every_signal_that_asks_to_stop_saves_and_says_how_to_go_on(tmp_path, un
             at_step(9, lambda number=number: signal.raise_signal(number), folder)
         assert stop.value.code == 128 + number
         assert str(stop.value) == (
-            f"stopped after step 10 of {STEPS}; saved in {folder / 'checkpoint.safetensors'}: "
+            f"stopped after step 11 of {STEPS}; saved in {folder / 'checkpoint.safetensors'}: "
             "the same again with resume goes on from there"
         )
         assert fact(folder, "state") == "interrupted"
@@ -220,19 +220,23 @@ def test_a_run_killed_before_its_first_step_goes_on_too(tmp_path, unbroken):
 
 
 def test_a_new_run_where_another_could_go_on_is_refused(tmp_path):
-    def go(**options):
-        W, X = np.ones(3), np.ones(4)
-        f = lambda U, X, rng: mg.sum(U * U) * X.mean()
-        train(f, W, (X,), rng=np.random.default_rng(0), epochs=3, folder=tmp_path, **options)
+    def go(stop=False, **options):
+        def objective(U, X, rng):
+            if stop:
+                signal.raise_signal(signal.SIGINT)
+            return mg.sum(U * U) * X.mean()
+
+        data, rng = (np.ones(4),), np.random.default_rng(0)
+        train(objective, np.ones(3), data, rng=rng, epochs=3, folder=tmp_path, **options)
 
     with pytest.raises(Interrupted):
-        go(rate=lambda progress: signal.raise_signal(signal.SIGINT) or 0.1)
+        go(stop=True)
     log = (tmp_path / "log.csv").read_bytes()
     sentence = f"{tmp_path}: holds a run that stopped at step 1 of 3: resume goes on from there; to"
     with pytest.raises(CheckpointError, match=re.escape(sentence)):
         go()
     assert (tmp_path / "log.csv").read_bytes() == log
-    go(resume=True, rate=lambda progress: 0.1)
+    go(resume=True)
     go()  # what is finished may be replaced
 
 
@@ -405,7 +409,7 @@ def test_a_run_that_could_not_be_saved_does_not_say_that_it_was(tmp_path):
     finally:
         disk.__exit__()
     assert str(e.value) == (
-        f"stopped after step 2 of {STEPS}; not saved: the disk is full; what was saved before is "
+        f"stopped after step 3 of {STEPS}; not saved: the disk is full; what was saved before is "
         "whole"
     )
 
