@@ -15,12 +15,13 @@ import pytest
 import strict
 from learn import short_run
 from learn.short_run import objective, parameters, samples, trained
+from minigrad.models import resnet
 from numpy.testing import assert_allclose, assert_array_equal
 
 import minigrad as mg
 from minigrad.learn import NotFinite, RankGone, Ranks, parallel, started, train
 from minigrad.learn.parallel import NoRanks
-from minigrad.tree import leaves
+from minigrad.tree import leaves, map_leaves
 
 ROOT = Path(__file__).parents[2]
 KS = [1, 2, 3, 7]
@@ -242,6 +243,21 @@ def test_one_value_of_a_channel_on_a_rank_is_enough_if_ranks_share():
     assert_allclose(together(2, lambda r: on(r, ranks=r).item()), [-1, 1])
     with pytest.raises(ValueError, match="more than one value"):
         together(2, on)
+
+
+@pytest.mark.parametrize("k", [2, 3])
+def test_a_residual_network_that_shares_statistics_has_the_gradients_of_the_whole_batch(k):
+    rng = np.random.default_rng(0)
+    U = map_leaves(lambda w: w.astype(np.float64), resnet.initial(rng, 3, 1, (2, 3, 3, 3)))
+    X, T = rng.standard_normal((5, 1, 16, 16)), rng.integers(0, 3, 5)
+    gradient = mg.value_and_grad(resnet.loss)
+
+    def on(ranks):
+        own = ranks.share(np.arange(5))
+        return ranks.average(*gradient(U, X[own], T[own], ranks=ranks))[:2]
+
+    for found in together(k, on):
+        same(found, gradient(U, X, T), rtol=1e-6, atol=1e-10)
 
 
 # runs
