@@ -360,3 +360,7 @@ def squared_error(A, T):
 
 def decay(X, rate):
     return mul(number(rate / 2), add([total(mul(A, A), None, False) for A in X]))
+
+
+def size(shape):
+    return math.prod(shape)
