@@ -123,9 +123,8 @@ def _contents(nest: Any, in_dict: bool = False) -> Iterator[tuple[Any, Any]]:
             yield nest, dict(nest)
         for part in children(nest):
             yield from _contents(part, in_dict or isinstance(nest, dict))
-    elif in_dict and hasattr(nest, "__array_function__") and not hasattr(nest, "parents"):
-        if getattr(nest.flags, "writeable", True):
-            yield nest, nest.copy()
+    elif in_dict and hasattr(nest, "nbytes") and getattr(nest.flags, "writeable", True):
+        yield nest, nest.copy()
 
 
 class Gradients(tuple):

@@ -99,6 +99,7 @@ OTHERS = {
 OPERATIONS = {**UNARY, **BINARY, **NESTS, **REDUCTIONS, **ALONG, **OTHERS}
 KINDS = (*OPERATIONS, "block", "block", "block", "called again", "called again")
 SCALARS, LIBRARY = 0, 1
+ANY = st.integers(0, 9999)
 
 
 def run(steps, values, way):
@@ -142,7 +143,8 @@ class Drawing:
         return len(self.values) - 1
 
     def upto(self, n):
-        return self.draw(st.integers(0, n))
+        """0 to n; from a wide range, of which hypothesis prefers the ends less."""
+        return self.draw(ANY) % (n + 1)
 
     def choose(self, choices):
         return choices[self.upto(len(choices) - 1)]
@@ -151,9 +153,14 @@ class Drawing:
         """A new leaf or constant."""
         seed = self.upto(999)
         number = self.number(array(shape, seed))
-        kind = self.leaves if seed % 5 else self.constants
+        kind = self.constants if seed % 5 == 4 else self.leaves
         kind[number] = self.values[number]
         return number
+
+    def alike(self, number, seen):
+        """One of its shape."""
+        shape = self.values[number].shape
+        return self.choose([v for v in seen if self.values[v].shape == shape])
 
     def like(self, number, seen):
         """One that broadcasts with it, perhaps itself."""
@@ -173,8 +180,9 @@ class Drawing:
             if not bodies:
                 raise Unfit
             again = self.choose(bodies)
-            return Step(again, map_leaves(lambda _: self.choose(seen), again.parameters))
-        A = self.choose(seen)
+            return Step(again, map_leaves(lambda v: self.alike(v, seen), again.parameters))
+        matrices = [v for v in seen if len(self.values[v].shape) == 2]
+        A = self.choose(matrices if matrices and kind in ("affine", "entropy") else seen)
         shape = self.values[A].shape
         ndim = len(shape)
         axis = lambda: self.upto(2 * ndim - 1) - ndim if ndim else 0
@@ -217,7 +225,9 @@ class Drawing:
         parts = [slice(None), slice(1, None), slice(None, None, -1), slice(0, 2)]
         single = self.choose([[0, 1, -1], [[0, 0, -1], [1, 0]]])
         return tuple(
-            self.choose(single if self.upto(1) and (k == 0 or isinstance(single[0], int)) else parts)
+            self.choose(
+                single if self.upto(1) and (k == 0 or isinstance(single[0], int)) else parts
+            )
             for k in range(self.upto(ndim))
         )
 
@@ -250,13 +260,15 @@ class Drawing:
 
 @st.composite
 def programs(draw):
-    """Programs with up to eight steps outside blocks."""
+    """Programs with up to ten steps outside blocks."""
     drawing = Drawing(draw)
     whole = [2 + drawing.upto(1) for _ in range(drawing.upto(3))]
     seen = []
     for _ in range(1 + drawing.upto(2)):
         shape = [1 if drawing.upto(3) == 0 else n for n in whole]
-        seen.append(drawing.given(tuple(shape[drawing.upto(len(shape)) if drawing.upto(1) else 0 :])))
-    steps = drawing.steps(seen, 2 + drawing.upto(6))
+        seen.append(
+            drawing.given(tuple(shape[drawing.upto(len(shape)) if drawing.upto(1) else 0 :]))
+        )
+    steps = drawing.steps(seen, 2 + drawing.upto(8))
     results = {drawing.choose(seen), seen[-1]}
     return Program(drawing.leaves, drawing.constants, steps, tuple(sorted(results)))

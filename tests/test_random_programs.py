@@ -1,14 +1,18 @@
 """Random programs of nodes and blocks: values and gradients are those of Scalars, one at a time."""
 
+import functools
+
 import numpy as np
 import pytest
 import scalar
-from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import HealthCheck, Phase, given, reject, settings
 from numpy.testing import assert_allclose
-from programs import LIBRARY, NESTS, OPERATIONS, SCALARS, array, programs, run
+from programs import LIBRARY, OPERATIONS, SCALARS, array, programs, run
 
 import minigrad as mg
+from minigrad import engine
 from minigrad.engine import Node, below
+from minigrad.nodes.arithmetic import fit
 from minigrad.tree import map_leaves
 
 ROUNDING = 1e-9  # of float64, after a few dozen operations on numbers up to scalar.LARGE
@@ -44,20 +48,19 @@ def computed(program, leaves):
 
 def stepped(L, values):
     """Take the steps outside blocks one by one, from the last to the first."""
-    order = below(L)
-    for n in reversed([n for n in order if n in outside(L, values)]):
-        n.back(*(n.blocks[0].args if n.blocks else n.args))
-
-
-def outside(L, values):
-    """What was computed outside blocks: results of steps, and what the loss is made of."""
-    last = max([n.serial for n in values.values() if type(n) is Node and n.function], default=0)
-    return {n for n in below(L) if n.function and (n.serial > last or n in values.values())}
+    results = [n for n in values.values() if type(n) is Node and n.function]
+    last = max([n.serial for n in results], default=0)
+    for n in reversed(below(L)):
+        if n in results or n.function and n.serial > last:  # later: what the loss is made of
+            n.back(*(n.blocks[0].args if n.blocks else n.args))
 
 
 def compare(program):
     """Assert that values, and gradients in three ways, are those of Scalars."""
-    values, loss, gradients = with_scalars(program)
+    try:
+        values, loss, gradients = with_scalars(program)
+    except scalar.Unfit:  # the loss is too large
+        reject()
     size = max([1.0, *(np.abs(g).max() for g in gradients.values())])
     arrays = {k: as_numpy(A, k) for k, A in program.leaves.items()}
 
@@ -105,3 +108,98 @@ def test_values_and_gradients_are_those_of_scalars():
 @pytest.mark.slow
 def test_values_and_gradients_of_10000_programs_are_those_of_scalars():
     compare_many(10_000)
+
+
+@mg.node
+def assigns(A, B):
+    """A product that is right until one of its arguments is used once more."""
+
+    def back(dZ, dA, dB):
+        dA[...] = fitted(dZ * B, dA)
+        dB[...] = fitted(dZ * A, dB)
+
+    return A * B, back
+
+
+@mg.node
+def forgets_the_sign(A, B):
+    def back(dZ, dA, dB):
+        fit(dA, dZ)
+        fit(dB, dZ)
+
+    return A - B, back
+
+
+@mg.node
+def lets_all_through(A):
+    def back(dZ, dA):
+        dA += dZ
+
+    return np.maximum(A, 0), back
+
+
+@mg.node
+def averages_the_broadcast(X):
+    """A sum of a nest, wrong only where a part of it was broadcast."""
+
+    def back(dS, dX):
+        for dx in dX:
+            dx += fitted(dS, dx) * (dx.size / dS.size)
+
+    return functools.reduce(np.add, X), back
+
+
+def fitted(deposit, gradient):
+    """The deposit, summed over what was broadcast."""
+    whole = np.zeros(gradient.shape)
+    fit(whole, deposit)
+    return whole
+
+
+@pytest.mark.parametrize(
+    ("operation", "wrong"),
+    [
+        ("mul", assigns),
+        ("minus", forgets_the_sign),
+        ("relu", lets_all_through),
+        ("add", averages_the_broadcast),
+    ],
+)
+def test_a_wrong_back_is_noticed(operation, wrong, monkeypatch):
+    right, _ = OPERATIONS[operation]
+    monkeypatch.setitem(OPERATIONS, operation, (right, wrong))
+    is_noticed()
+
+
+def test_an_engine_that_loses_what_a_block_captures_is_noticed(monkeypatch):
+    def forgetful(f):
+        (around,) = [c for c in f.__closure__ if type(c.cell_contents) is dict]
+
+        def call(*args):
+            nodes, around.cell_contents = around.cell_contents, mg.detach(around.cell_contents)
+            try:
+                return engine.block(f)(*args)
+            finally:
+                around.cell_contents = nodes
+
+        return call
+
+    monkeypatch.setattr(mg, "block", forgetful)
+    is_noticed()
+
+
+def test_an_engine_that_begins_a_gradient_anew_at_each_use_is_noticed(monkeypatch):
+    right = engine._gradients
+
+    def anew(a, since=-1):
+        if type(a) is Node and a.function:
+            a.grad = None
+        return right(a, since)
+
+    monkeypatch.setattr(engine, "_gradients", anew)
+    is_noticed()
+
+
+def is_noticed():
+    with pytest.raises(AssertionError, match="Not equal to tolerance"):
+        compare_many(500, phases=[Phase.generate], report_multiple_bugs=False)
