@@ -51,7 +51,7 @@ def stepped(L, values):
     results = [n for n in values.values() if type(n) is Node and n.function]
     last = max([n.serial for n in results], default=0)
     for n in reversed(below(L)):
-        if n in results or n.function and n.serial > last:  # later: what the loss is made of
+        if n in results or (n.function and n.serial > last):  # later: what the loss is made of
             n.back(*(n.blocks[0].args if n.blocks else n.args))
 
 
