@@ -202,4 +202,4 @@ def test_an_engine_that_begins_a_gradient_anew_at_each_use_is_noticed(monkeypatc
 
 def is_noticed():
     with pytest.raises(AssertionError, match="Not equal to tolerance"):
-        compare_many(500, phases=[Phase.generate], report_multiple_bugs=False)
+        compare_many(5000, phases=[Phase.generate], report_multiple_bugs=False)
