@@ -32,7 +32,7 @@ import numpy as np
 from . import faults, tree
 from .backend import one_like
 from .kernels.memory import ZEROED, zeros_like
-from .tree import Gradients, Unwanted
+from .tree import Gradients, Unwanted, undone
 
 _next_serial = itertools.count(1).__next__
 _by_serial = operator.attrgetter("serial")
@@ -57,7 +57,7 @@ class Program:
     def __init__(self, order: list["Node"]):
         # weak: steps that nobody can take any more must not block the next program
         self.steps = weakref.WeakSet(n for n in order if n._back is not None)
-        self.failed = False
+        self.failed = True  # also while a step is under way, so that one cut short is not repeated
 
 
 class Node:
@@ -134,20 +134,21 @@ class Node:
         """
         if not self.function and not self.blocks:
             raise RuntimeError("a leaf was given, not computed: it has no step to take")
-        own = Block(self.function, self.args, self.options, self.serial - 1)
-        block = self.blocks[0] if self.blocks else own
+        block = [*self.blocks, Block(self.function, self.args, self.options, self.serial - 1)][0]
         if not tree.same(args, block.args, _equal):
             raise ValueError(faults.other_arguments(block.function, block.args, args))
         if self.grad is None and self._program is None:
             self._begin(block)
         order = below(self, block.since)
         faults.check_turn(self, block.function.__name__, order)
+        self._program.failed = True
         for n in reversed(order):
             if n._back is not None:
                 n._deposit()
                 n._ran = True
                 for p in n.parents:
                     p._waits -= 1
+        self._program.failed = False
 
     def _begin(self, block):
         """Clear the gradients of a new backward program and seed it at this scalar."""
@@ -160,7 +161,7 @@ class Node:
             n.grad, n._program, n._ran, n._waits = None, program, False, 0
             for p in n.parents:
                 p._waits += 1
-        self.grad = one_like(self.value)
+        self.grad, program.failed = one_like(self.value), False
 
     def _deposit(self, since=-1):
         """Call the back on the gradients of value and arguments."""
@@ -171,8 +172,6 @@ class Node:
                 gradients += [Unwanted(None)] * (self._count - len(gradients))
             self._back(self.grad, *gradients)
         except BaseException as error:
-            if self._program:
-                self._program.failed = True
             faults.explain_back(self.function, detach(self.args), gradients, error)
             raise
 
@@ -369,6 +368,7 @@ def value_and_grad(f: Callable, wrt: int | tuple[int, ...] = 0) -> Callable:
 
     f: arrays and nests of them to a scalar; wrt: a position or a tuple of positions. Nodes made
     before the call are constants; values and gradients inside are freed when they have been used.
+    If it fails, generators and dicts among the options are put back to what they were.
 
     >>> import minigrad as mg
     >>> value_and_grad(lambda A: mg.sum(A * A))(np.array([1.0, 2.0]))
@@ -377,6 +377,7 @@ def value_and_grad(f: Callable, wrt: int | tuple[int, ...] = 0) -> Callable:
     positions = (wrt,) if isinstance(wrt, int) else tuple(wrt)
 
     @functools.wraps(f)
+    @undone
     def gradient_of(*args, **options):
         since, given = _next_serial(), list(args)
         for i in positions:
@@ -387,9 +388,8 @@ def value_and_grad(f: Callable, wrt: int | tuple[int, ...] = 0) -> Callable:
         faults.check_scalar(getattr(f, "__name__", "the function"), value)
         if type(L) is Node and L.serial > since:
             _backward(L, since, free=True)
-        nests = tuple([given[i] for i in positions])
-        gradients = tree.map_leaves(lambda n: n if n is None else _gradients(n), nests)
-        return value, gradients[0] if isinstance(wrt, int) else gradients
+        nests = given[wrt] if isinstance(wrt, int) else tuple([given[i] for i in positions])
+        return value, tree.map_leaves(lambda n: n if n is None else _gradients(n), nests)
 
     return gradient_of
 

@@ -1,4 +1,4 @@
-"""Nested arguments (tuples, named tuples, lists, dicts) and the gradient nobody wants.
+"""Nested arguments (tuples, named tuples, lists, dicts), put back; the gradient nobody wants.
 
 >>> map_leaves(lambda a: 2 * a, {"W": 1, "U": (2, [3])})
 {'W': 2, 'U': (4, [6])}
@@ -77,6 +77,54 @@ def same(a: Any, b: Any, equal: Callable = lambda x, y: True) -> bool:
     if x is None or y is None or len(x) != len(y) or isinstance(a, dict) or isinstance(b, dict):
         return False
     return all(same(p, q, equal) for p, q in zip(x, y, strict=True))
+
+
+def undone(f: Callable) -> Callable:
+    """f that, if it fails, puts back what it has changed in its keyword arguments.
+
+    Put back are generators, dicts, and the arrays in dicts, of which each call makes copies.
+
+    >>> @undone
+    ... def step(state):
+    ...     state["mean"] += 1
+    ...     state["var"] = state["square"]
+    >>> state = {"mean": np.zeros(2)}
+    >>> step(state=state)
+    Traceback (most recent call last):
+    KeyError: 'square'
+    >>> state
+    {'mean': array([0., 0.])}
+    """
+
+    def call(*args, **options):
+        before = list(_contents([*options.values()]))
+        try:
+            return f(*args, **options)
+        except BaseException:
+            for a, content in before:
+                if isinstance(a, dict):
+                    a.clear()
+                    a.update(content)
+                elif isinstance(a, np.random.Generator):
+                    a.bit_generator.state = content
+                else:
+                    a[...] = content
+            raise
+
+    return call
+
+
+def _contents(nest: Any, in_dict: bool = False) -> Iterator[tuple[Any, Any]]:
+    """(what may change in place, a copy of its content), dicts before their parts."""
+    if isinstance(nest, np.random.Generator):
+        yield nest, nest.bit_generator.state
+    elif isinstance(nest, (dict, tuple, list)):
+        if isinstance(nest, dict):
+            yield nest, dict(nest)
+        for part in children(nest):
+            yield from _contents(part, in_dict or isinstance(nest, dict))
+    elif in_dict and hasattr(nest, "nbytes") and getattr(nest.flags, "writeable", True):
+        yield nest, nest.copy()
 
 
 class Gradients(tuple):

@@ -3,7 +3,8 @@ from collections import namedtuple
 import numpy as np
 import pytest
 
-from minigrad.tree import Unwanted, children, leaves, map_leaves, paths, rebuild, same
+from minigrad import var
+from minigrad.tree import Unwanted, children, leaves, map_leaves, paths, rebuild, same, undone
 
 Layer = namedtuple("Layer", "W b")
 NEST = {"a": (1, [2, Layer(3, 4)]), "b": ()}
@@ -96,3 +97,31 @@ def test_an_unwanted_gradient_of_a_number_has_the_shape_of_one():
     d += 3
     assert (d.shape, d.ndim, d.size) == ((), 0, 1)
     assert Unwanted(None).shape == Unwanted("text").shape == ()
+
+
+def test_what_a_failed_call_changed_in_its_options_is_put_back():
+    constant = np.ones(2)
+    constant.flags.writeable = False
+    rng, mean, node = np.random.default_rng(0), np.zeros(2), var(np.ones(2))
+    state = {"layer": [{}, {"mean": mean, "table": constant, "node": node, "steps": 3}]}
+
+    @undone
+    def step(rng, state, fails):
+        rng.normal(size=5)
+        first, second = state["layer"]
+        first["var"] = rng.normal(size=2)
+        second["mean"] += 1
+        second["steps"] = 4
+        if fails:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        step(rng=rng, state=state, fails=True)
+    first, second = state["layer"]
+    assert first == {}
+    assert second["mean"] is mean and not mean.any()
+    assert (second["table"] is constant, second["node"] is node, second["steps"]) == (True, True, 3)
+    assert rng.normal() == np.random.default_rng(0).normal()
+
+    step(rng=rng, state=state, fails=False)
+    assert (mean == 1).all() and second["steps"] == 4

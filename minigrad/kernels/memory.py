@@ -37,11 +37,15 @@ class Memory:
 class Loan:
     """Memory as an array sees it; back to the pool when the last array on it is gone."""
 
+    memory: Memory | None = None  # until it is there: Ctrl-C may come before
+
     def __init__(self, memory: Memory):
-        self.memory, self.__array_interface__ = memory, memory.bytes.__array_interface__
+        self.memory = memory
+        self.__array_interface__ = memory.bytes.__array_interface__
 
     def __del__(self):
-        _idle.append(self.memory)
+        if self.memory is not None:
+            _idle.append(self.memory)
         while math.fsum(memory.bytes.size for memory in _idle[:]) > LIMIT:
             del _idle[:1]
 

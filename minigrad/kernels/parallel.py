@@ -37,9 +37,10 @@ class threads:
             raise ValueError(f"threads: a whole number >= 1, not {n!r}")
         from threadpoolctl import threadpool_limits
 
+        workers = [ThreadPoolExecutor(n - 1, "minigrad")] if n > 1 else []
         self._before = _workers[:]
         self._blas = threadpool_limits(1, "blas")
-        _workers[:] = [ThreadPoolExecutor(n - 1, "minigrad")] if n > 1 else []
+        _workers[:] = workers
 
     def __enter__(self) -> "threads":
         return self
@@ -54,7 +55,7 @@ def each(f: Callable[[Any], Any], parts: Iterable, size: int | None = None) -> N
 
     size: bytes of the result, if known; of a small one all parts are the caller's, as threads that
     share the interpreter cost more than they bring. Returns when all are done; what f raises is
-    raised here.
+    raised here, after the last part that was begun.
     """
     shared = iter(list(parts))  # whoever is free takes the next
 
@@ -62,11 +63,16 @@ def each(f: Callable[[Any], Any], parts: Iterable, size: int | None = None) -> N
         for part in shared:
             f(part)
 
-    alone = size is not None and size < SHARED
-    helpers = [e.submit(work) for e in _workers for _ in range(e._max_workers) if not alone]
+    alone, helpers = size is not None and size < SHARED, []
     try:
+        for e in _workers if not alone else []:
+            for _ in range(e._max_workers):
+                helpers.append(e.submit(work))
         work()
-    finally:
         wait(helpers)
-    for helper in helpers:
-        helper.result()
+    except BaseException:  # Ctrl-C while waiting, too: then the arrays are the caller's again
+        list(shared)  # nobody begins another part
+        wait(helpers)
+        raise
+    while helpers:
+        helpers.pop().result()  # no name for a failed one: its traceback would lead back to it

@@ -64,13 +64,13 @@ def batchnorm(X, U, *, state=None, training=True, momentum=0.1, eps=1e-5, views=
     V = channels.by_view(X, views)
     if training:
         mean, var = channels.moments(V, ranks)
-        if state is not None:
-            remember(state, mean, channels.unbiased(V, var, ranks), momentum)
     else:
         mean, var = (np.stack([state[name]] * views) for name in ("mean", "var"))
     R = 1 / np.sqrt(var + eps)
     Z = empty_like(X, X.shape, np.result_type(X, gamma, R))
     channels.scaled(channels.by_view(Z, views), V, gamma * R, beta - mean * gamma * R)
+    if training and state is not None:
+        remember(state, mean, channels.unbiased(V, var, ranks), momentum)
 
     def back(dZ, dX, dU):
         G = channels.by_view(dZ, views)
@@ -111,14 +111,14 @@ def batchnorm_relu(
     V, T = channels.by_view(X, views), None if S is None else channels.by_view(S, views)
     if training:
         mean, var = channels.moments(V, ranks)
-        if state is not None:
-            remember(state, mean, channels.unbiased(V, var, ranks), momentum)
     else:
         mean, var = (np.stack([state[name]] * views) for name in ("mean", "var"))
     R = 1 / np.sqrt(var + eps)
     Z = empty_like(X, X.shape, np.result_type(X, gamma, R))
     Y = channels.by_view(Z, views)
     channels.scaled(Y, V, gamma * R, beta - mean * gamma * R, T, relu=True)
+    if training and state is not None:
+        remember(state, mean, channels.unbiased(V, var, ranks), momentum)
 
     def back(dZ, dX, dU, dS):
         dA = dZ * (Z > 0)
@@ -193,12 +193,14 @@ def batchnorm_relu_simple(X, U, S=None, **options):
 
 
 def remember(state, mean, var, momentum):
-    """Move the running statistics in state towards those of each view in turn."""
+    """Move the running statistics in state towards those of each view in turn: both or neither."""
     if not state:
-        state["mean"], state["var"] = np.zeros_like(mean[0]), np.ones_like(var[0])
+        state.update(mean=np.zeros_like(mean[0]), var=np.ones_like(var[0]))
+    m, v = state["mean"].copy(), state["var"].copy()
     for new_mean, new_var in zip(mean, var):
-        state["mean"] += momentum * (new_mean - state["mean"])
-        state["var"] += momentum * (new_var - state["var"])
+        m += momentum * (new_mean - m)
+        v += momentum * (new_var - v)
+    state["mean"][...], state["var"][...] = m, v
 
 
 def check_batch(X, U, state, training, views, ranks):

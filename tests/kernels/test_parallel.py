@@ -1,11 +1,16 @@
 """Work shared by threads: all of it is done, whatever fails, and BLAS gets its threads back."""
 
+import gc
 import threading
+import time
+import weakref
+from concurrent.futures import wait
 
 import numpy as np
 import pytest
 from threadpoolctl import threadpool_info
 
+from minigrad.kernels import parallel
 from minigrad.kernels.parallel import each, threads
 
 
@@ -42,6 +47,60 @@ def test_what_a_part_raises_is_raised_here_and_the_next_call_works(n):
         done = []
         each(done.append, range(3))
     assert sorted(done) == [0, 1, 2]
+
+
+def test_ctrl_c_while_the_caller_waits_is_raised_when_the_helper_is_done(monkeypatch):
+    both, done = threading.Barrier(2), []
+
+    def part(k):
+        both.wait(10)
+        if threading.current_thread() is not threading.main_thread():
+            time.sleep(0.1)
+            done.append(k)
+
+    def interrupted(helpers):
+        monkeypatch.setattr(parallel, "wait", wait)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(parallel, "wait", interrupted)
+    with threads(2), pytest.raises(KeyboardInterrupt):
+        each(part, range(2))
+    assert len(done) == 1
+
+
+def test_after_a_failure_no_other_part_is_begun():
+    begun = []
+
+    def part(k):
+        begun.append(k)
+        raise MemoryError
+
+    with threads(2), pytest.raises(MemoryError):
+        each(part, range(100))
+    assert len(begun) <= 2
+
+
+def test_what_a_helper_raised_is_not_kept():
+    class Big:
+        pass
+
+    both, refs = threading.Barrier(2), []
+
+    def part(k):
+        big = Big()
+        refs.append(weakref.ref(big))
+        both.wait(10)
+        if threading.current_thread() is not threading.main_thread():
+            raise MemoryError
+
+    gc.collect()
+    gc.disable()
+    try:
+        with threads(2), pytest.raises(MemoryError):
+            each(part, range(2))
+        assert [ref() for ref in refs] == [None] * 2
+    finally:
+        gc.enable()
 
 
 def test_blas_is_held_to_one_thread_until_the_end_of_the_with():
