@@ -69,7 +69,7 @@ class prefetch:
 
 def _make(items, made, room, closed):
     """Put (item, None) for each item as long as there is room, then (None, how it ended)."""
-    end: BaseException = StopIteration()
+    end = StopIteration()
     try:
         iterator = iter(items)
         room.acquire()
