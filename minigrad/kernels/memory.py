@@ -44,7 +44,7 @@ class Loan:
         self.__array_interface__ = memory.bytes.__array_interface__
 
     def __del__(self):
-        if self.memory is not None:
+        if self.memory is not None and self.memory.bytes.size <= LIMIT:
             _idle.append(self.memory)
         while math.fsum(memory.bytes.size for memory in _idle[:]) > LIMIT:
             del _idle[:1]

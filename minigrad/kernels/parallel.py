@@ -14,11 +14,13 @@ threads do.
 """
 
 import os
+import threading
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor, wait
 from typing import Any
 
 SHARED = 1 << 22  # bytes of a result, from which on threads share the work
+OURS = "minigrad"  # how names of our threads begin
 _workers: list[ThreadPoolExecutor] = []  # the one that helps the caller, if there is one
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_workers.clear)  # a fork copies no threads
@@ -37,7 +39,7 @@ class threads:
             raise ValueError(f"threads: a whole number >= 1, not {n!r}")
         from threadpoolctl import threadpool_limits
 
-        workers = [ThreadPoolExecutor(n - 1, "minigrad")] if n > 1 else []
+        workers = [ThreadPoolExecutor(n - 1, OURS)] if n > 1 else []
         self._before = _workers[:]
         self._blas = threadpool_limits(1, "blas")
         _workers[:] = workers
@@ -63,7 +65,9 @@ def each(f: Callable[[Any], Any], parts: Iterable, size: int | None = None) -> N
         for part in shared:
             f(part)
 
-    alone, helpers = size is not None and size < SHARED, []
+    helpers = []
+    alone = size is not None and size < SHARED
+    alone = alone or threading.current_thread().name.startswith(OURS)  # who helps gets no help
     try:
         for e in _workers if not alone else []:
             for _ in range(e._max_workers):

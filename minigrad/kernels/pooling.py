@@ -52,6 +52,7 @@ def maximum_gradient(dX, X, Z, dZ, g: Sliding):
 @cuda.on_gpu(cuda.mean)
 def mean(X, g: Sliding):
     """Z = the mean of each window, over its cells inside the image."""
+    X = X if X.dtype.kind == "f" else X.astype(float)  # a sum of bytes does not fit into a byte
     return reduced(np.add, X, g, 0) / counts(X, g)
 
 

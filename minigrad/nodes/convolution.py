@@ -174,7 +174,7 @@ def automatic(image, filters, g):
 
 def check_blocks(pool, g):
     """Raise ValueError unless blocks of outputs fit into them."""
-    if not isinstance(pool, int) or not 1 <= pool <= sorted(g.out)[0]:
+    if not isinstance(pool, (int, np.integer)) or not 1 <= pool <= sorted(g.out)[0]:
         raise ValueError(
             f"conv_pool: pool is a whole number from 1 to the smaller side of the outputs {g.out}, "
             f"not {pool!r}"
@@ -189,6 +189,8 @@ def check_fit(name, X, W, b, groups, algorithm):
         raise ValueError(
             f"{name}: X is (n, c, h, w) and W (k, c, r, s), not {X.shape} and {W.shape}"
         )
+    if not isinstance(groups, (int, np.integer)):
+        raise ValueError(f"{name}: groups is a whole number, not {groups!r}")
     if groups < 1 or X.shape[1] % groups or W.shape[0] % groups:
         raise ValueError(
             f"{name}: {groups} groups do not divide {X.shape[1]} channels into {W.shape[0]} filters"

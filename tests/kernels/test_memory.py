@@ -95,3 +95,12 @@ def test_zeros_stand_in_the_order_of_their_array(axes, step, monkeypatch):
 def test_zeros_of_an_array_with_gaps_have_none():
     X = np.ones((3000, 3000), np.float32)[::2, ::3]
     assert zeros_like(X).flags.c_contiguous
+
+
+def test_what_is_larger_than_the_pool_leaves_the_others_in_it(monkeypatch):
+    monkeypatch.setattr(memory, "LIMIT", 1 << 20)
+    small, large = empty((1 << 18,), np.uint8), empty((1 << 21,), np.uint8)
+    del small
+    before = held()
+    del large
+    assert held() == before > 0

@@ -115,3 +115,10 @@ def test_blas_is_held_to_one_thread_until_the_end_of_the_with():
 def test_another_number_is_refused(n):
     with pytest.raises(ValueError, match="threads: a whole number >= 1"):
         threads(n)
+
+
+def test_parts_may_have_parts_of_their_own():
+    done = []
+    with threads(2):
+        each(lambda i: each(lambda j: done.append((i, j)), range(4)), range(4))
+    assert sorted(done) == [(i, j) for i in range(4) for j in range(4)]

@@ -287,3 +287,9 @@ def test_other_numbers_are_convolved_without_transforms(algorithm, dtype):
 def test_fourier_refuses_other_numbers(f):
     with pytest.raises(ValueError, match=f"{f.__name__}: .* is for float32 and float64, not int64"):
         f(np.ones((8, 8, 6, 6), int), (np.ones((4, 8, 3, 3), int), None), algorithm="fourier")
+
+
+@pytest.mark.parametrize("groups", [2.0, "2", None])
+def test_groups_that_are_no_whole_number_are_refused(groups):
+    with pytest.raises(ValueError, match=f"conv: groups is a whole number, not {groups!r}"):
+        mg.conv(normal(1, 4, 5, 5), (normal(4, 2, 3, 3), None), groups=groups)

@@ -246,3 +246,8 @@ def test_maxpool_is_minus_the_least_of_minus_x(X, size, padding):
     assume(2 * padding <= size)
     least = slow_pool(np.min, -X, size, padding=padding)
     assert_array_equal(mg.maxpool(X, size, padding=padding), -least)
+
+
+def test_the_mean_of_bytes_is_theirs():
+    X = np.full((1, 1, 2, 2), 200, np.uint8)
+    assert mg.avgpool(X, 2) == 200
