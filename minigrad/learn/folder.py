@@ -85,7 +85,7 @@ class Folder(Nowhere):
         self.path.mkdir(parents=True, exist_ok=True)
         self._lock = hold(self.path / "lock")
         for name in (CHECKPOINT, BEFORE, "run.json", *TABLES):
-            for path in self.path.glob(f".{name}.*"):  # a process was killed while it wrote this
+            for path in self.path.glob(f".{name}.[0-9]*"):  # a killed process was writing this
                 path.unlink()
         return self
 
@@ -116,7 +116,12 @@ class Folder(Nowhere):
         else:
             self.before.unlink(missing_ok=True)
         self.steps, self.facts = steps, facts
-        self._unless_full(lambda: [self._tables(), self._note("running")])
+
+        def write():
+            self._tables()
+            self._note("running")
+
+        self._unless_full(write)
 
     def add(self, row: dict[str, Any]) -> None:
         """Append a row to the tables, for those who look at them while the run is on."""
@@ -130,10 +135,11 @@ class Folder(Nowhere):
             self.behind = True  # they are written whole with the next checkpoint
 
     def save(self, arrays: dict[str, Any], facts: dict[str, Any]) -> str:
-        """Write the checkpoint, keeping the one before, and what the tables lack; says how."""
+        """Write the checkpoint, keeping the run's one before, and what the tables lack; says how."""
+        keep = self.before if facts["step"] else None
 
         def write():
-            save_checkpoint(self.checkpoint, arrays, facts, keep=self.before)
+            save_checkpoint(self.checkpoint, arrays, facts, keep)
             if self.behind:
                 self._tables()
             self._note("running")

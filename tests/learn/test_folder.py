@@ -249,6 +249,13 @@ def test_a_new_run_is_not_taken_for_the_finished_one_before_it(tmp_path):
     assert plateau(tmp_path, resume=True) == plateau(tmp_path / "unbroken")
 
 
+def test_the_checkpoint_of_another_run_is_not_kept_as_the_one_before(tmp_path):
+    plateau(tmp_path)
+    with pytest.raises(SystemExit):
+        plateau(tmp_path, fail_at=0)
+    assert not (tmp_path / "checkpoint-before.safetensors").exists()
+
+
 def test_files_of_others_are_left_alone(tmp_path):
     others = [tmp_path / name for name in (".notes.2024", ".cache.3", "log.csv.1")]
     for path in others:
