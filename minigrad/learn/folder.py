@@ -135,7 +135,7 @@ class Folder(Nowhere):
             self.behind = True  # they are written whole with the next checkpoint
 
     def save(self, arrays: dict[str, Any], facts: dict[str, Any]) -> str:
-        """Write the checkpoint, keeping the run's one before, and what the tables lack."""
+        """Write the checkpoint, keeping the run's one before; says in words how it went."""
         keep = self.before if facts["step"] else None
 
         def write():

@@ -43,7 +43,9 @@ class Descent:
     def step(self, gradients: Any, rate: float) -> None:
         """Take one step down the gradients, nested like the parameters.
 
-        Raises ValueError if they are not, or a shape differs.
+        Broken off half way (by Ctrl-C, or for want of memory), it has changed some parameters and
+        not others: go on from a checkpoint, as `train` does.
+        Raises ValueError if gradients are not nested like the parameters, or a shape differs.
         """
 
         def fits(g, w):
