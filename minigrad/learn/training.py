@@ -139,6 +139,7 @@ def train(
     gradient = value_and_grad(objective)
     with contextlib.ExitStack() as stack:
         stack.enter_context(place)
+        signals = stack.enter_context(interrupts())
         if resume and folder is not None:
             facts.update(load_last(folder, arrays, {"run": facts["run"]}))
             ranks.saved(facts["step"])
@@ -152,7 +153,6 @@ def train(
         if not resume:
             save()
         start = time.perf_counter() - facts["seconds"]
-        signals = stack.enter_context(interrupts())
         seen = progress and ranks.rank == 0
         bar = stack.enter_context(progress_bar(seen, epochs * n, facts["step"] * batch))
         samples: Any = batches(data, n, batch, facts["seed"], facts["step"], total, ranks)
