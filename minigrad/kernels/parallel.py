@@ -52,6 +52,11 @@ class threads:
         self._blas.restore_original_limits()
 
 
+def how_many() -> int:
+    """How many threads share the parts of `each`, the caller's among them."""
+    return 1 + sum(e._max_workers for e in _workers)
+
+
 def each(f: Callable[[Any], Any], parts: Iterable, size: int | None = None) -> None:
     """f(part) for every part, on the threads that `threads` has set, in any order.
 

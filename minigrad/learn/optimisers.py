@@ -11,9 +11,11 @@ from typing import Any
 
 import numpy as np
 
-from ..kernels.parallel import each
+from ..backend import array_module
+from ..kernels.parallel import each, how_many
 from ..kernels.windows import slices
 from ..tree import leaves, map_leaves, same
+from .signals import held
 
 BLOCK = 1 << 19  # entries that are updated at a time: they stay in the cache, for half the time
 
@@ -24,9 +26,11 @@ class Descent:
     parameters: a nest of float arrays (None where there is none), changed in place by `step`;
     decay: added for every parameter, 0 by default (the `decay` node can leave out biases).
     `state`: what a checkpoint must keep, the number of steps t and nests like the parameters.
+    Raises ValueError for a parameter that cannot be changed.
     """
 
-    nests: tuple[str, ...] = ()
+    nests: tuple[str, ...] = ()  # what it keeps for each parameter
+    room = 1  # arrays that `update` needs to compute in
 
     def __init__(self, parameters: Any, decay: float = 0.0):
         self.parameters, self.decay = parameters, decay
@@ -34,17 +38,22 @@ class Descent:
         for name in self.nests:
             zeros = map_leaves(lambda w: None if w is None else np.zeros_like(w), parameters)
             self.state[name] = zeros
+        for w in leaves(parameters):
+            if isinstance(w, np.ndarray) and not w.flags.writeable:
+                raise ValueError(f"{type(self).__name__}: a parameter {w.shape} is read-only")
+        self._spare = [self.memory()]
 
     def options(self) -> dict[str, Any]:
         """What it is and was told: {"optimiser": "Descent", "decay": 0.0}."""
-        own = {k: v for k, v in vars(self).items() if k not in ("parameters", "state")}
+        rest = ("parameters", "state", "_spare")
+        own = {k: v for k, v in vars(self).items() if k not in rest}
         return {"optimiser": type(self).__name__, **own}
 
     def step(self, gradients: Any, rate: float) -> None:
         """Take one step down the gradients, nested like the parameters.
 
-        Broken off half way (by Ctrl-C, or for want of memory), it has changed some parameters and
-        not others: go on from a checkpoint, as `train` does.
+        A step is whole: its memory is there before, and Ctrl-C is heard when it is done.
+        `state["t"]` counts the steps taken.
         Raises ValueError if gradients are not nested like the parameters, or a shape differs.
         """
 
@@ -53,25 +62,51 @@ class Descent:
 
         if not same(gradients, self.parameters, fits):
             raise ValueError(f"{type(self).__name__}: gradients are not nested like the parameters")
-        self.state["t"] += 1
+        while len(self._spare) < how_many():
+            self._spare.append(self.memory())
+        with held():
+            self.take(gradients, rate)
 
-        def one(w, g, *state):
+    def memory(self):
+        """Bytes for the arrays that one thread computes in."""
+        arrays = [w for w in leaves(self.parameters) if w is not None]
+        largest = max([w[rows].nbytes for w in arrays for rows in blocks(w)], default=0)
+        xp = array_module(arrays[0] if arrays else None)
+        return [xp.empty(largest, np.uint8) for _ in range(self.room + bool(self.decay))]
+
+    def take(self, gradients, rate):
+        """The step, in the memory that is spare: some for each thread."""
+
+        def one(w, *others):
             if w is None:
                 return
-            arrays = [w, g, *state]
-            if w.size > BLOCK and all(a.flags.c_contiguous for a in arrays):
-                flat = [a.reshape(-1) for a in arrays]
-                each(lambda s: update(*[a[s] for a in flat]), slices(w.size, BLOCK))
+            if w.size <= BLOCK:
+                update(w, *others)
             else:
-                update(*arrays)
+                each(lambda rows: update(*[a[rows] for a in (w, *others)]), blocks(w))
 
         def update(w, g, *state):
-            self.update(w, g + self.decay * w if self.decay else g, rate, *state)
+            memory = self._spare.pop()
+            S = [m[: w.nbytes].view(w.dtype).reshape(w.shape) for m in memory]
+            if self.decay:
+                d = S.pop()
+                np.multiply(self.decay, w, out=d)
+                d += g
+                g = d
+            self.update(w, g, rate, *state, *S)
+            self._spare.append(memory)
 
+        self.state["t"] += 1
         map_leaves(one, self.parameters, gradients, *[self.state[name] for name in self.nests])
 
-    def update(self, w, g, rate):
-        w -= rate * g
+    def update(self, w, g, rate, t):
+        """The step of one array, in place; t, ...: arrays like it to compute in."""
+        w -= np.multiply(rate, g, out=t)
+
+
+def blocks(w):
+    """Parts of an array, by its first axis, that stay in the cache; all of a small one."""
+    return [...] if w.size <= BLOCK else slices(len(w), max(1, BLOCK * len(w) // w.size))
 
 
 class Momentum(Descent):
@@ -96,31 +131,34 @@ class Momentum(Descent):
             raise ValueError(f"Momentum: momentum is in [0, 1), not {momentum}")
         self.momentum, self.form = momentum, form
 
-    def update(self, w, g, rate, v):
-        FORMS[self.form](w, g, rate, v, self.momentum)
+    def update(self, w, g, rate, v, t):
+        FORMS[self.form](w, g, rate, v, self.momentum, t)
 
 
-def pytorch(w, g, rate, v, m):
+def pytorch(w, g, rate, v, m, t):
     v *= m
     v += g
-    w -= rate * v
+    w -= np.multiply(rate, v, out=t)
 
 
-def nesterov(w, g, rate, v, m):
+def nesterov(w, g, rate, v, m, t):
     v *= m
     v += g
-    w -= rate * (g + m * v)
+    np.multiply(m, v, out=t)
+    t += g
+    t *= rate
+    w -= t
 
 
-def caffe(w, g, rate, v, m):
+def caffe(w, g, rate, v, m, t):
     v *= m
-    v += rate * g
+    v += np.multiply(rate, g, out=t)
     w -= v
 
 
-def alexnet(w, g, rate, v, m):
+def alexnet(w, g, rate, v, m, t):
     v *= m
-    v -= rate * g
+    v -= np.multiply(rate, g, out=t)
     w += v
 
 
@@ -136,6 +174,7 @@ class Adam(Descent):
     """
 
     nests = ("mean", "square")
+    room = 2
 
     def __init__(
         self,
@@ -147,13 +186,20 @@ class Adam(Descent):
         super().__init__(parameters, decay)
         self.betas, self.eps = betas, eps
 
-    def update(self, w, g, rate, m, v):
-        (b1, b2), t = self.betas, float(self.state["t"])
+    def update(self, w, g, rate, m, v, s, t):
+        (b1, b2), n = self.betas, float(self.state["t"])
         m *= b1
-        m += (1 - b1) * g
+        m += np.multiply(1 - b1, g, out=t)
         v *= b2
-        v += (1 - b2) * g * g
-        w -= rate / (1 - b1**t) * m / (np.sqrt(v / (1 - b2**t)) + self.eps)
+        np.multiply(1 - b2, g, out=t)
+        t *= g
+        v += t
+        np.divide(v, 1 - b2**n, out=s)
+        np.sqrt(s, out=s)
+        s += self.eps
+        np.multiply(rate / (1 - b1**n), m, out=t)
+        t /= s
+        w -= t
 
 
 def count(parameters: Any) -> int:

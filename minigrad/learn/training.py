@@ -14,10 +14,9 @@ import contextlib
 import operator
 import signal
 import sys
-import threading
 import time
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +33,7 @@ from .folder import Folder, Nowhere, load_last, now
 from .optimisers import Descent, Momentum
 from .parallel import Ranks
 from .schedules import constant
+from .signals import interrupts
 
 
 class NotFinite(FloatingPointError):
@@ -295,30 +295,6 @@ def name_culprit(objective, parameters, samples, rng, step, ranks):
     sentence = ranks.first(sentence)
     sentence = sentence or "loss or gradient were not finite, computed once more they are"
     raise NotFinite(f"step {step}: {sentence}")
-
-
-@contextlib.contextmanager
-def interrupts() -> Iterator[list[int]]:
-    """A list that Ctrl-C and SIGTERM go to: the step is finished first; a second stops at once."""
-    noted: list[int] = []
-    if threading.current_thread() is not threading.main_thread():
-        yield noted
-        return
-
-    def restore():
-        for number, handler in before.items():
-            signal.signal(number, handler)
-
-    def note(number, frame):
-        noted.append(number)
-        restore()
-
-    asked = [n for n in (signal.SIGINT, signal.SIGTERM) if signal.getsignal(n) != signal.SIG_IGN]
-    before = {number: signal.signal(number, note) for number in asked}  # nohup ignores SIGINT
-    try:
-        yield noted
-    finally:
-        restore()
 
 
 def progress_bar(wanted, total, done):

@@ -201,3 +201,9 @@ def test_large_arrays_are_updated_in_blocks_with_the_same_bits(name, monkeypatch
     for w in (parts, strided):
         path(OPTIMISERS[name](w), w, gradients, [0.1] * 3)
         assert_array_equal(w, whole)
+
+
+def test_parameters_that_cannot_be_changed_are_refused():
+    w = np.broadcast_to(np.ones(3), (2, 3))
+    with pytest.raises(ValueError, match=r"Momentum: a parameter \(2, 3\) is read-only"):
+        Momentum([np.ones(2), w])

@@ -1,0 +1,49 @@
+"""Ctrl-C and SIGTERM, heard where it does no harm."""
+
+import contextlib
+import signal
+import threading
+from collections.abc import Iterator
+
+
+@contextlib.contextmanager
+def interrupts() -> Iterator[list[int]]:
+    """A list that Ctrl-C and SIGTERM go to, while the body goes on; a second one stops at once."""
+    noted: list[int] = []
+    before: dict = {}
+
+    def restore():
+        for number in reversed(before):  # Ctrl-C, which may come now, the last
+            signal.signal(number, before[number])
+
+    def note(number, frame):
+        noted.append(number)
+        restore()
+
+    if threading.current_thread() is not threading.main_thread():
+        yield noted
+        return
+    try:
+        for number in (signal.SIGINT, signal.SIGTERM):
+            if signal.getsignal(number) not in (signal.SIG_IGN, None):  # nohup ignores one
+                before[number] = signal.signal(number, note)
+        yield noted
+    finally:
+        restore()
+
+
+@contextlib.contextmanager
+def held() -> Iterator[None]:
+    """What is begun in here is finished before Ctrl-C is heard."""
+    noted: list[int] = []
+    before = signal.getsignal(signal.SIGINT)
+    if before is None or threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    try:
+        signal.signal(signal.SIGINT, lambda number, frame: noted.append(number))
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+        if noted:
+            signal.raise_signal(signal.SIGINT)
