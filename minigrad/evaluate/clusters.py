@@ -34,7 +34,8 @@ def merged(groups, merge=3, discard=1):
     [array([0, 1, 2, 3, 4, 5]), array([7, 8])]
     """
     groups = [set(map(int, group)) for group in groups]
-    overlaps = np.array([[len(a & b) for b in groups] for a in groups], np.int32)
+    overlaps = np.array([len(a & b) for a in groups for b in groups], np.int32)
+    overlaps = overlaps.reshape(len(groups), len(groups))
     np.fill_diagonal(overlaps, -1)
     best = overlaps.max(1, initial=-1)
     while best.max(initial=-1) > discard:

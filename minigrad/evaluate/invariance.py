@@ -28,7 +28,7 @@ def _contrast(field, place):
 
 
 TRANSFORMATIONS = {  # what a magnitude does to n images; none: 0 or 1
-    "translation": lambda m, n: Parameters(shift=np.tile(np.float32([0, m]), (n, 1))),
+    "translation": lambda m, n: Parameters(shift=np.tile(np.array([0, m], np.float32), (n, 1))),
     "scale": lambda m, n: Parameters(scale=np.full(n, m, np.float32)),
     "rotation": lambda m, n: Parameters(angle=np.full(n, np.radians(m), np.float32)),
     "hue": lambda m, n: Parameters(hue=np.full(n, m, np.float32)),
@@ -44,9 +44,10 @@ def transformed(X, name, magnitude, size=None):
     """The middle of each image after a transformation: (n, c, size, size), in [0, 1].
 
     X: (n, c, h, w), of bytes or in [0, 1]; colours want c = 3. name and magnitude: "translation",
-    to the right, share of size; "scale", a factor; "rotation", degrees, counter-clockwise; "hue",
-    share of the circle; "saturation" or "value" with "power", "factor" or "offset". size: a smaller
-    one leaves a margin for what is moved in from outside; by default h and w, mirrored outside.
+    of the window to the right, share of size; "scale", a factor; "rotation", degrees, content turns
+    counter-clockwise; "hue", share of the circle; "saturation" or "value" with "power", "factor" or
+    "offset". size: a smaller one leaves a margin for what is moved in from outside; by default h
+    and w, mirrored outside.
     Raises ValueError for another name.
     """
     if name not in TRANSFORMATIONS:

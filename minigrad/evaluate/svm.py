@@ -147,7 +147,7 @@ def svm_scores(train, T_train, test, T_test, draws, C=1.0):
     train, one classifier each; C: weight of the errors, 1.
     Source: the protocol of Exemplar-CNN (Dosovitskiy et al., TPAMI 2016), section 4.
     """
-    svms = [linear_svm(train[draw], T_train[draw], C) for draw in draws]
+    svms = [linear_svm(train[draw], T_train[draw], C, tolerance=1e-5) for draw in draws]
     return np.array([svm.accuracy(test, T_test) for svm in svms])
 
 

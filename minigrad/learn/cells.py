@@ -77,5 +77,5 @@ class Cells:
     def _write(self):
         cells = [{"settings": s, "result": r} for s, r in self.table.values()]
         columns = list(dict.fromkeys(name for row in self.rows() for name in row))
-        write_whole(self.path, as_json({"cells": cells}))
         write_whole(self.path.with_suffix(".csv"), as_csv(self.rows(), columns))
+        write_whole(self.path, as_json({"cells": cells}))  # last: a cell it lacks is made again

@@ -172,8 +172,8 @@ def colour_filters(layers, columns=16):
     layers: {title: (k, 3, r, s)}, as of one network before and after training, or of several.
     """
     rows = max(-(-len(W) // columns) for W in layers.values())
-    width = 9 / len(layers)
-    page, axes = figure(9, width * rows / columns + 0.4, columns=len(layers))
+    page, axes = figure(9, 9 / len(layers) * rows / columns + 0.4, columns=len(layers))
+    page.get_layout_engine().set(wspace=0.05)
     for ax, (title, W) in zip(axes, layers.items()):
         scale = np.abs(W).max(axis=(1, 2, 3), keepdims=True)
         picture(ax, colour_page(0.5 + W / (2 * np.where(scale > 0, scale, 1)), columns), title)
@@ -184,21 +184,20 @@ def colour_query_rows(images, queries, found, T=None):
     """A Figure of queries, framed blue, and their neighbours, in colour.
 
     images: (n, 3, h, w) in [0, 1]; queries: (q,) indices; found: {title: (q, k) indices}; T: (n,)
-    labels, if there are any: then neighbours of another class are framed red, and counted.
+    labels, if there are any: then neighbours of the same class are framed green, and counted.
     """
     k = next(iter(found.values())).shape[1]
-    width = 9 / len(found)
-    page, axes = figure(9, width * len(queries) / (k + 1) + 0.4, columns=len(found))
+    page, axes = figure(9, 9 / len(found) * len(queries) / (k + 1) + 0.4, columns=len(found))
+    page.get_layout_engine().set(wspace=0.05)
     h, w = images.shape[2:]
     for ax, (title, near) in zip(axes, found.items()):
         rows = np.concatenate([queries[:, None], near], 1)
         picture(ax, colour_page(images[rows.ravel()], k + 1), title)
         if T is not None:
-            wrong = T[rows] != T[queries][:, None]
-            share = 1 - wrong[:, 1:].mean()
-            ax.set_title(f"{title}: {share:.0%} of the same class", fontsize=10, loc="left")
-            for row, column in np.argwhere(wrong):
-                frame(ax, row, column, h, w, RED)
+            same = T[near] == T[queries][:, None]
+            ax.set_title(f"{title}: {same.mean():.0%} of the same class", fontsize=10, loc="left")
+            for row, column in np.argwhere(same):
+                frame(ax, row, 1 + column, h, w, GREEN)
         for row in range(len(queries)):
             frame(ax, row, 0, h, w, BLUE)
     return page
@@ -214,7 +213,9 @@ def bars(rows, label="test accuracy (%)"):
     for place, ((mean, deviation), color) in enumerate(zip(rows.values(), colors)):
         ax.barh(place, mean, xerr=deviation, color=color, height=0.6, capsize=3, ecolor=INK)
         text = f"{mean:.1f} \N{PLUS-MINUS SIGN} {deviation:.1f}"
-        ax.annotate(text, (mean + deviation, place), (5, 0), textcoords="offset points", va="center")
+        ax.annotate(
+            text, (mean + deviation, place), (5, 0), textcoords="offset points", va="center"
+        )
     ax.set_yticks(range(len(rows)), list(rows))
     ax.invert_yaxis()
     ax.margins(x=0.15)
@@ -253,8 +254,9 @@ def scores_against(numbers, rows, label, error=None):
 def curves_along(panels, label):
     """A Figure with a panel for each transformation: a value against its magnitude.
 
-    panels: {transformation: (magnitudes, {name: (m,) values})}; label: of the values. HOG and raw
-    pixels, if among the names, are grey, dashed and dotted, as what others are compared with.
+    panels: {transformation: (magnitudes, {name: (m,) values})}; label: of the values. Factors,
+    magnitudes all above 0, have a log axis. HOG and raw pixels, if among the names, are grey,
+    dashed and dotted, as what others are compared with.
     """
     page, axes = figure(3.2 * len(panels), 3.2, columns=len(panels))
     plain = {"HOG": {"color": GREY, "ls": "--"}, "raw pixels": {"color": GREY, "ls": ":"}}
@@ -263,8 +265,14 @@ def curves_along(panels, label):
         for name, values in curves.items():
             style = plain.get(name) or {"color": next(colors)}
             ax.plot(magnitudes, values, lw=2, label=name, **style)
+        if min(magnitudes) > 0:
+            ax.set_xscale("log")
+            ticks = sorted({min(magnitudes), 1, max(magnitudes)})
+            ax.set_xticks(ticks, [f"{m:g}" for m in ticks])
+            ax.minorticks_off()
         ax.set_title(title, fontsize=10, color=INK, loc="left")
         ax.set_xlabel("magnitude")
     axes[0].set_ylabel(label)
-    axes[-1].legend(frameon=False, fontsize=8)
+    lines, names = axes[0].get_legend_handles_labels()
+    page.legend(lines, names, loc="outside right center", frameon=False, fontsize=9)
     return page
