@@ -20,7 +20,7 @@ def hog(images, cell=8, block=2, orientations=9):
     of the one where it is largest. cell: side of the cells in pixels; block: how many cells along a
     side are normalised together (L2-Hys), 2; orientations: bins of 180 degrees, 9, as in the
     source. d = ((h / cell - block + 1) block)^2 orientations for a square image. Cells of 8 are the
-    source's; of CIFAR-10 they gave 46.4 % of held-out training images, cells of 4 gave 45.2 %.
+    source's; on held-out training images of CIFAR-10 smaller and larger ones were no better.
     Raises ValueError if an image is smaller than a block.
     Source: Dalal and Triggs, CVPR 2005.
 
