@@ -1,5 +1,6 @@
 """Learning: first weights, optimisers, schedules, the training loop, checkpoints, watching."""
 
+from .cells import Cells
 from .checkpoint import CheckpointError, load_checkpoint, save_checkpoint, write_whole
 from .folder import FolderInUse, NotSaved, as_csv, note_scores
 from .initial import gaussian, glorot, he

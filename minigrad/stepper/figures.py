@@ -158,3 +158,121 @@ def frame(ax, row, column, height, width, color):
 
     corner = (column * (width + GAP) - 0.5, row * (height + GAP) - 0.5)
     ax.add_patch(Rectangle(corner, width, height, fill=False, edgecolor=color, lw=1.5))
+
+
+def colour_page(images, columns):
+    """Colour images (n, 3, h, w) in [0, 1] on one sheet (rows, columns, 3), white between."""
+    planes = [sheet(plane, columns, value=1) for plane in images.swapaxes(0, 1)]
+    return np.stack(planes, -1).clip(0, 1)
+
+
+def colour_filters(layers, columns=16):
+    """A Figure of first layers in colour, each filter at its own scale, 0 as grey.
+
+    layers: {title: (k, 3, r, s)}, as of one network before and after training, or of several.
+    """
+    rows = max(-(-len(W) // columns) for W in layers.values())
+    page, axes = figure(9, 9 / len(layers) * rows / columns + 0.4, columns=len(layers))
+    page.get_layout_engine().set(wspace=0.05)
+    for ax, (title, W) in zip(axes, layers.items()):
+        scale = np.abs(W).max(axis=(1, 2, 3), keepdims=True)
+        picture(ax, colour_page(0.5 + W / (2 * np.where(scale > 0, scale, 1)), columns), title)
+    return page
+
+
+def colour_query_rows(images, queries, found, T=None):
+    """A Figure of queries, framed blue, and their neighbours, in colour.
+
+    images: (n, 3, h, w) in [0, 1]; queries: (q,) indices; found: {title: (q, k) indices}; T: (n,)
+    labels, if there are any: then neighbours of the same class are framed green, and counted.
+    """
+    k = next(iter(found.values())).shape[1]
+    page, axes = figure(9, 9 / len(found) * len(queries) / (k + 1) + 0.4, columns=len(found))
+    page.get_layout_engine().set(wspace=0.05)
+    h, w = images.shape[2:]
+    for ax, (title, near) in zip(axes, found.items()):
+        rows = np.concatenate([queries[:, None], near], 1)
+        picture(ax, colour_page(images[rows.ravel()], k + 1), title)
+        if T is not None:
+            same = T[near] == T[queries][:, None]
+            ax.set_title(f"{title}: {same.mean():.0%} of the same class", fontsize=10, loc="left")
+            for row, column in np.argwhere(same):
+                frame(ax, row, 1 + column, h, w, GREEN)
+        for row in range(len(queries)):
+            frame(ax, row, 0, h, w, BLUE)
+    return page
+
+
+def bars(rows, label="test accuracy (%)"):
+    """A Figure of means as bars with deviations; rows: {name: (mean, deviation)}, the last ours.
+
+    The last bar is orange, others are grey; each has its numbers beside it.
+    """
+    page, (ax,) = figure(6.5, 0.4 * len(rows) + 0.7)
+    colors = [GREY] * (len(rows) - 1) + [ORANGE]
+    for place, ((mean, deviation), color) in enumerate(zip(rows.values(), colors)):
+        ax.barh(place, mean, xerr=deviation, color=color, height=0.6, capsize=3, ecolor=INK)
+        text = f"{mean:.1f} \N{PLUS-MINUS SIGN} {deviation:.1f}"
+        ax.annotate(
+            text, (mean + deviation, place), (5, 0), textcoords="offset points", va="center"
+        )
+    ax.set_yticks(range(len(rows)), list(rows))
+    ax.invert_yaxis()
+    ax.margins(x=0.15)
+    ax.set_xlabel(label)
+    return page
+
+
+def scores_against(numbers, rows, label, error=None):
+    """A Figure of test accuracy (%) against a number, as of classes or samples, log axis.
+
+    numbers: (m,); rows: {name: (means, deviations)}; label: of the numbers; error: (means,
+    deviations) of the surrogate validation error (%), dashed, on an axis of its own at the right.
+    """
+    page, (ax,) = figure(6, 3.6)
+    curves = [
+        ax.errorbar(numbers, *both, color=color, lw=2, capsize=3, marker="o", ms=4, label=name)
+        for (name, both), color in zip(rows.items(), itertools.cycle((ORANGE, BLUE, GREEN, VIOLET)))
+    ]
+    ax.set_xscale("log")
+    ax.set_xticks(numbers, [f"{k:,}" for k in numbers])
+    ax.minorticks_off()
+    ax.set_xlabel(label)
+    ax.set_ylabel("test accuracy (%)")
+    if error is not None:
+        right = ax.twinx()
+        right.spines["top"].set_visible(False)
+        right.tick_params(colors=RED, labelsize=9)
+        right.set_ylabel("surrogate validation error (%)", color=RED)
+        style = {"color": RED, "ls": "--", "lw": 2, "capsize": 3, "marker": "s", "ms": 4}
+        curves.append(right.errorbar(numbers, *error, **style, label="surrogate error"))
+    if len(curves) > 1:
+        ax.legend(handles=curves, frameon=False, fontsize=9, loc="best")
+    return page
+
+
+def curves_along(panels, label):
+    """A Figure with a panel for each transformation: a value against its magnitude.
+
+    panels: {transformation: (magnitudes, {name: (m,) values})}; label: of the values. Factors,
+    magnitudes all above 0, have a log axis. HOG and raw pixels, if among the names, are grey,
+    dashed and dotted, as what others are compared with.
+    """
+    page, axes = figure(3.2 * len(panels), 3.2, columns=len(panels))
+    plain = {"HOG": {"color": GREY, "ls": "--"}, "raw pixels": {"color": GREY, "ls": ":"}}
+    for ax, (title, (magnitudes, curves)) in zip(axes, panels.items()):
+        colors = itertools.cycle((BLUE, GREEN, VIOLET, ORANGE, RED))
+        for name, values in curves.items():
+            style = plain.get(name) or {"color": next(colors)}
+            ax.plot(magnitudes, values, lw=2, label=name, **style)
+        if min(magnitudes) > 0:
+            ax.set_xscale("log")
+            ticks = sorted({min(magnitudes), 1, max(magnitudes)})
+            ax.set_xticks(ticks, [f"{m:g}" for m in ticks])
+            ax.minorticks_off()
+        ax.set_title(title, fontsize=10, color=INK, loc="left")
+        ax.set_xlabel("magnitude")
+    axes[0].set_ylabel(label)
+    lines, names = axes[0].get_legend_handles_labels()
+    page.legend(lines, names, loc="outside right center", frameon=False, fontsize=9)
+    return page

@@ -3,7 +3,7 @@ import pytest
 from numeric import normal
 from numpy.testing import assert_allclose, assert_array_equal
 
-from minigrad.evaluate import scaled
+from minigrad.evaluate import by_percentile, scaled
 
 
 def test_a_block_is_centred_and_divided_by_the_root_mean_square_of_its_norms():
@@ -76,3 +76,35 @@ def test_another_number_of_test_blocks_is_refused():
 def test_blocks_that_do_not_fit_together_are_refused(train, test):
     with pytest.raises(ValueError, match=".+"):
         scaled(train, test)
+
+
+# by_percentile
+
+
+def test_a_block_is_divided_by_its_percentile_in_the_training_set_and_not_centred():
+    ramp = np.arange(-100.0, 1).reshape(101, 1)  # the percentile is of absolute values
+    A, B = by_percentile([ramp], [np.array([[7.0]])], percent=50)
+    assert_allclose(A, ramp / 50)
+    assert_allclose(B, [[7 / 50]])
+
+
+def test_a_few_outliers_do_not_make_all_others_small():
+    block = np.ones((200, 1000))
+    block[0, :5] = 1e6  # 5 of 200,000
+    A, _ = by_percentile([block], [block[:1]])
+    assert_allclose(A[1:], 1)
+
+
+def test_blocks_have_percentiles_of_their_own_and_one_of_zeros_stays():
+    train = [np.full((4, 2), 3.0), np.zeros((4, 1)), np.full((4, 1), -7.0)]
+    A, B = by_percentile(train, [np.ones((1, 2)), np.ones((1, 1)), np.ones((1, 1))])
+    assert_allclose(A, np.tile([1, 1, 0, -1], (4, 1)))
+    assert_allclose(B, [[1 / 3, 1 / 3, 1, 1 / 7]])
+
+
+def test_percentiles_keep_the_dtype_and_refuse_another_number_of_blocks():
+    F = normal(4, 3).astype(np.float32)
+    assert by_percentile([F], [F])[0].dtype == np.float32
+    sentence = "by_percentile: 1 blocks of training features, 2 of test"
+    with pytest.raises(ValueError, match=sentence):
+        by_percentile([F], [F, F])

@@ -71,7 +71,35 @@ def query_rows():
     return figures.query_rows(X, T, np.array([0, 1]), {"pixels": near, "features": near[:, ::-1]})
 
 
+def colour(n, h=4, w=6):
+    return np.random.default_rng(1).random((n, 3, h, w)).astype(np.float32)
+
+
+def colour_query_rows(T=np.array([0, 1] * 6)):  # noqa: B008 (not changed)
+    near = np.array([[2, 4, 1], [3, 0, 5]])
+    return figures.colour_query_rows(colour(12), np.array([0, 1]), {"pixels": near}, T)
+
+
+def scores_against(error=None):
+    rows = {"CIFAR-10": ([40.0, 50.0, 55.0], [1.0, 2.0, 1.0])}
+    return figures.scores_against([50, 500, 5000], rows, "number of classes", error)
+
+
+def curves_along():
+    curves = {"conv1": [1, 0, 0.5], "HOG": [1, 0, 1], "conv2": [0.5, 0, 1]}
+    panels = {"rotation": ([-20, 0, 20], curves), "scale": ([0.5, 1, 2], curves)}
+    return figures.curves_along(panels, "distance")
+
+
 FIGURES = {
+    "colour_filters": lambda: figures.colour_filters({"a": colour(5) - 0.5, "b": colour(64)}),
+    "colour_filters of zeros": lambda: figures.colour_filters({"a": 0 * colour(5)}),
+    "colour_query_rows": colour_query_rows,
+    "colour_query_rows without labels": lambda: colour_query_rows(None),
+    "bars": lambda: figures.bars({"raw pixels": (40.0, 1.0), "Exemplar-CNN": (60.0, 0.5)}),
+    "scores_against": scores_against,
+    "scores_against with an error": lambda: scores_against(([5, 10, 30], [1, 1, 2])),
+    "curves_along": curves_along,
     "image_sheet": lambda: figures.image_sheet(images(45)),
     "one image": lambda: figures.image_sheet(images(1)),
     "versions": lambda: figures.versions(images(3), images(12).reshape(3, 4, 4, 6)),
@@ -198,6 +226,66 @@ def test_query_rows_show_queries_and_neighbours_and_frame_wrong_classes_red():
     assert framed(left) == {blue: {(0, 0), (1, 0)}, red: {(0, 3), (1, 2)}}
     assert framed(right) == {blue: {(0, 0), (1, 0)}, red: {(0, 1), (1, 2)}}
     assert re.fullmatch("pixels: 67% of the same class", left.get_title("left"))
+
+
+def test_colour_filters_are_shown_each_at_its_own_scale_with_zero_as_grey():
+    W = colour(4) - 0.5
+    page = figures.colour_filters({"A": W, "B": 100 * W}, columns=2)
+    a, b = page.axes
+    assert [ax.get_title("left") for ax in (a, b)] == ["A", "B"]
+    np.testing.assert_allclose(shown(a), shown(b), atol=1e-6)
+    first = shown(a)[:4, :6].transpose(2, 0, 1)
+    np.testing.assert_allclose(first, 0.5 + W[0] / (2 * abs(W[0]).max()), rtol=1e-5)
+    assert (shown(a)[4] == 1).all()  # white between
+
+
+def test_colour_query_rows_frame_queries_blue_and_neighbours_of_their_class_green():
+    (ax,) = colour_query_rows().axes
+    X = colour(12)
+    page = np.stack(
+        [figures.sheet(plane, 4, 1) for plane in X[[0, 2, 4, 1, 1, 3, 0, 5]].swapaxes(0, 1)], -1
+    )
+    assert_array_equal(shown(ax), page)
+    blue, green = color(figures.BLUE), color(figures.GREEN)
+    assert framed(ax) == {blue: {(0, 0), (1, 0)}, green: {(0, 1), (0, 2), (1, 1), (1, 3)}}
+    assert ax.get_title("left") == "pixels: 67% of the same class"
+    (plain,) = colour_query_rows(None).axes
+    assert framed(plain) == {blue: {(0, 0), (1, 0)}}
+    assert plain.get_title("left") == "pixels"
+
+
+def test_bars_are_as_long_as_the_means_and_say_them():
+    (ax,) = figures.bars({"raw pixels": (40.0, 1.0), "HOG": (45.0, 0.25), "ours": (60.0, 0.5)}).axes
+    assert [bar.get_width() for bar in ax.patches] == [40, 45, 60]
+    colors = [bar.get_facecolor() for bar in ax.patches]
+    assert colors == [color(figures.GREY)] * 2 + [color(figures.ORANGE)]
+    assert [text.get_text() for text in ax.texts] == ["40.0 ± 1.0", "45.0 ± 0.2", "60.0 ± 0.5"]
+    assert [label.get_text() for label in ax.get_yticklabels()] == ["raw pixels", "HOG", "ours"]
+    assert ax.yaxis_inverted()
+
+
+def test_scores_against_a_number_have_the_surrogate_error_on_an_axis_of_its_own():
+    left, right = scores_against(([5, 10, 30], [1, 1, 2])).axes
+    assert_array_equal(left.containers[0].lines[0].get_xydata(), [[50, 40], [500, 50], [5000, 55]])
+    assert_array_equal(right.containers[0].lines[0].get_xydata(), [[50, 5], [500, 10], [5000, 30]])
+    assert left.get_xscale() == "log"
+    assert [label.get_text() for label in left.get_xticklabels()] == ["50", "500", "5,000"]
+    assert right.get_ylabel() == "surrogate validation error (%)"
+    names = [text.get_text() for text in left.get_legend().get_texts()]
+    assert names == ["CIFAR-10", "surrogate error"]
+    (alone,) = scores_against().axes
+    assert alone.get_legend() is None
+
+
+def test_curves_along_a_transformation_have_a_panel_each_and_factors_a_log_axis():
+    rotation, scale = curves_along().axes
+    assert [ax.get_title("left") for ax in (rotation, scale)] == ["rotation", "scale"]
+    assert [ax.get_xscale() for ax in (rotation, scale)] == ["linear", "log"]
+    for ax, x in ((rotation, [-20, 0, 20]), (scale, [0.5, 1, 2])):
+        conv1, hog, conv2 = ax.get_lines()
+        assert_array_equal(conv1.get_xydata(), np.transpose([x, [1, 0, 0.5]]))
+        assert (hog.get_linestyle(), hog.get_color()) == ("--", figures.GREY)
+        assert conv1.get_color() != conv2.get_color()
 
 
 def test_nothing_needs_a_display_or_changes_what_others_draw():
