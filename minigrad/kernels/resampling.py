@@ -55,3 +55,26 @@ def bilinear(X: Any, index: Any, y: Any, x: Any, Z: Any) -> None:
         lower -= upper
         lower *= y
         np.add(upper, lower, out=Z[channel])
+
+
+def gaussian(deviations: Any, side: int, dtype: Any) -> Any:
+    """Matrices (n, side, side) that blur a row of pixels, mirrored at its ends: d c b a | a b c d.
+
+    deviations: (n,), in pixels, below the side; 0: the identity, exactly. Taps go as far as the
+    mirror images next to the row, 5 deviations at least where side >= 5 deviations.
+
+    >>> gaussian(np.array([0, 0.5]), 3, float).round(3)
+    array([[[1.   , 0.   , 0.   ],
+            [0.   , 1.   , 0.   ],
+            [0.   , 0.   , 1.   ]],
+    <BLANKLINE>
+           [[0.893, 0.107, 0.   ],
+            [0.107, 0.787, 0.107],
+            [0.   , 0.107, 0.893]]])
+    """
+    i = np.arange(side)
+    to = np.concatenate([2 * side - 1 - i, i, -1 - i])  # of the mirror images, and of the row
+    width = np.maximum(np.asarray(deviations, float), 1e-3)[:, None, None]
+    taps = np.exp(-(((i[:, None] - to) / width) ** 2) / 2)
+    taps /= taps.sum(2, keepdims=True)
+    return taps.reshape(-1, side, 3, side).sum(2).astype(dtype)
