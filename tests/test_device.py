@@ -18,7 +18,7 @@ from numpy.testing import assert_allclose
 import minigrad as mg
 from examples import two_layer
 from minigrad import learn
-from minigrad.data import Places, draw, patches, principal_colours, surrogates
+from minigrad.data import Places, Ranges, draw, patches, principal_colours, surrogates
 from minigrad.gradcheck import Unfit
 from minigrad.nodes.convolution import for_arrays
 from minigrad.tree import map_leaves
@@ -176,8 +176,9 @@ def test_surrogate_images_are_made_on_the_device(channels):
 def test_patches_are_cut_on_the_device(dtype, order):
     sources = (255 * np.random.default_rng(0).random((2, 3, 20, 24))).astype(dtype)
     sources = sources if dtype == np.uint8 else sources / 255
-    colours, p = principal_colours(sources), draw(4, np.random.default_rng(1))
-    places = Places([0, 1, 1, 0], [[9, 9], [5, 12], [0, 0], [19, 3]])
+    ranges = Ranges(blur=2.0, stretch=True)
+    colours, p = principal_colours(sources), draw(4, np.random.default_rng(1), ranges)
+    places = Places([0, 1, 1, 0], [[9, 9], [5, 12], [0, 0], [19, 3]], [8.0, 8.0, 20.0, 14.0])
     here, there = (
         patches(move(sources), places, p, 8, colours, order) for move in (mg.to_cpu, mg.to_gpu)
     )

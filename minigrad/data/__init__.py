@@ -2,8 +2,6 @@
 
 from .ahead import prefetch
 from .loaders import digits
-from .regions import Seeds, seed_patches
-from .seeds import Surrogates, surrogates
 from .parameters import (
     COLUMNS,
     TOOLBOX,
@@ -14,6 +12,8 @@ from .parameters import (
     stack,
     unstack,
 )
+from .regions import Seeds, seed_patches
+from .seeds import Surrogates, surrogates
 from .transformations import (
     Colours,
     Places,

@@ -4,12 +4,12 @@ One row of `stack` is the paper's vector alpha. It can be kept, transformed by a
 
 >>> p = draw(2, np.random.default_rng(0), Ranges(value=None, saturation=None, components=None))
 >>> print(describe(p, 0))
-window 1.8 px down, 2.9 px left, 1.23 times as large, turned 4.3 degrees clockwise, hue +0.06
+window 1.8 px down, 2.9 px left, 1.23 times as large, turned 4.3 degrees to the left, hue +0.01
 >>> A = stack(p)
->>> A.shape, dict(zip(COLUMNS, A[0].round(3).tolist()))["scale"]
-((2, 16), 1.233)
+>>> A.shape, bool(A[0, COLUMNS.index("scale")] == p.scale[0])
+((2, 16), True)
 >>> print(describe(unstack(A)._replace(shift=None), 0))
-1.23 times as large, turned 4.3 degrees clockwise, hue +0.06
+1.23 times as large, turned 4.3 degrees to the left, hue +0.01
 
 Source: Exemplar-CNN (Dosovitskiy et al., TPAMI 2016), section 2.
 """
@@ -120,12 +120,12 @@ def rows(values, chosen):
 def stack(parameters):
     """The parameters as one array (n, 16), its columns named by COLUMNS; NaN: not done.
 
-    `unstack` gives the same parameters back, to the bit: keep it by np.save, or beside other arrays.
+    `unstack` gives the same parameters back, to the bit; np.save keeps it.
     Raises ValueError if nothing is done, as then nobody knows to how many.
     """
     known = [len(v) for v in parameters if v is not None]
     if not known:
-        raise ValueError("stack: all parameters are None: nothing is done, to nobody knows how many")
+        raise ValueError("stack: all parameters are None, to how many images is not known")
     parts = [
         np.full((known[0], k), np.nan, np.float32) if v is None else np.reshape(v, (-1, k))
         for v, k in zip(parameters, _widths())
@@ -161,8 +161,8 @@ def describe(parameters, i, size=32):
     if p.scale is not None:
         told += [f"{p.scale:.2f} times as large"]
     if p.angle is not None:
-        way = "clockwise" if p.angle < 0 else "counter-clockwise"
-        told += [f"turned {abs(np.degrees(p.angle)):.1f} degrees {way}"]
+        way = "right" if p.angle < 0 else "left"
+        told += [f"turned {abs(np.degrees(p.angle)):.1f} degrees to the {way}"]
     for name in ("value", "saturation"):
         if (change := getattr(p, name)) is not None:
             power, factor, offset = change

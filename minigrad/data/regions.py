@@ -4,7 +4,7 @@
 >>> photographs = [rng.random((3, h, 80), np.float32) for h in (64, 70, 75)]
 >>> seeds = seed_patches(photographs, 2, rng)
 >>> seeds.found.index, seeds.found.window
-(array([1, 0]), array([40., 40.]))
+(array([0, 2]), array([32. , 62.5]))
 >>> seeds.images().shape
 (2, 3, 32, 32)
 """
@@ -103,7 +103,8 @@ def seed_patches(
     centre = corner + (np.array(sides)[chosen["scale"], None] - 1) / 2
     window = size / np.array(scales, float)[chosen["scale"]]
     found = Places(chosen["image"], centre, window)
-    return Seeds(*_cut(images, found, ranges), found, chosen["energy"], size)
+    sources, places, shown = _cut(images, found, ranges)
+    return Seeds(sources, places, shown, found, chosen["energy"], size)
 
 
 def _drawn(image, sides, most, rng):
@@ -112,7 +113,7 @@ def _drawn(image, sides, most, rng):
     Each patch has a key, exponential with its weight as rate: the k smallest keys are k draws
     without repetition, also over many images (Efraimidis and Spirakis 2006).
     """
-    maps = [energy(image, side) for side in sides]
+    maps = energies(image, sides)
     E = np.concatenate([m.ravel() for m in maps])
     weights = np.concatenate([m.ravel() / max(m.size, 1) for m in maps])
     keys = rng.exponential(size=len(E)) / np.maximum(weights, FLAT)
@@ -121,7 +122,7 @@ def _drawn(image, sides, most, rng):
     ends = np.cumsum([m.size for m in maps])
     found["key"], found["energy"] = keys[best], E[best]
     found["scale"] = k = np.searchsorted(ends, best, "right")
-    starts, widths = (np.array(v) for v in ((0, *ends[:-1]), [m.shape[1] or 1 for m in maps]))
+    starts, widths = (np.array(v) for v in ((0, *ends[:-1]), [m.shape[1] for m in maps]))
     found["down"], found["right"] = np.divmod(best - starts[k], widths[k])
     return found, len(E)
 
@@ -131,24 +132,30 @@ def _best(found, n):
     return found if len(found) <= n else found[np.argpartition(found["key"], n - 1)[:n]]
 
 
-def energy(image, side):
-    """The mean squared gradient of each patch side x side: (h - side + 1, w - side + 1).
+def energies(image, sides):
+    """The mean squared gradient of each patch of an image, for each side of patches.
 
-    >>> energy(np.array([[[0, 0, 0.5, 1, 1]]]).repeat(3, 1), 3)
-    array([[0.10416667, 0.20833333, 0.10416667]])
+    image: (c, h, w); sides: whole numbers; each map is (h - side + 1, w - side + 1), or empty.
+
+    >>> X = np.array([[[0, 0, 0.5, 1, 1]]]).repeat(3, 1)
+    >>> energies(X, [3, 5])[0].round(4), energies(X, [5])[0].size
+    (array([[0.1042, 0.125 , 0.1042]]), 0)
     """
     c, h, w = image.shape
-    if min(h, w) < side:
-        return np.empty((0, 0))
-    L = np.tensordot(LUMINANCE if c == 3 else np.full(c, 1 / c), image, 1) / _white(image)
-    sums = np.zeros((h + 1, w + 1))
+    L = np.tensordot(LUMINANCE if c == 3 else np.full(c, 1 / c), image, 1)
+    sums = np.zeros((h + 1, w + 1))  # of all above and on the left
     squares = sums[1:, 1:]
     squares[1:-1] = (L[2:] - L[:-2]) ** 2
     squares[:, 1:-1] += (L[:, 2:] - L[:, :-2]) ** 2
     for axis in (0, 1):
         np.cumsum(sums, axis, out=sums)
-    E = sums[side:, side:] - sums[:-side, side:] - sums[side:, :-side] + sums[:-side, :-side]
-    return np.maximum(E, 0) / (4 * side**2)
+    sums /= (2 * _white(image)) ** 2
+    maps = []
+    for s in sides:
+        fits = min(h, w) >= s
+        E = sums[s:, s:] - sums[:-s, s:] - sums[s:, :-s] + sums[:-s, :-s] if fits else sums[:0]
+        maps.append(np.maximum(E, 0) / s**2)  # 0: rounding
+    return maps
 
 
 def _cut(images, found, ranges):

@@ -107,7 +107,7 @@ class Surrogates:
         kept as `mean`: other images want it subtracted too.
         """
         then, self.then, self.mean = self.then, None, None
-        total = 0
+        total: Any = 0
         for first in range(0, len(self), AT_ONCE):
             chosen = np.arange(first, min(first + AT_ONCE, len(self)))
             X, _ = self._made(chosen, rng, "first")
@@ -120,7 +120,7 @@ class Surrogates:
         if self.parameters is not None:
             p = rows(self.parameters, chosen)
         elif rng is None:
-            raise ValueError("surrogates: drawn anew when asked for: rng is needed here or at first")
+            raise ValueError("surrogates: nothing was drawn at first: rng is needed here")
         else:
             p, _ = self._drawn(T, rng)
         if self._cut:

@@ -7,7 +7,7 @@
     colour                          something added to the hue
 
 Images are transformed about their own centre, 0 outside (`transform`), or are patches cut out of
-larger ones (`patches`). Where pixels of the source are left out, its mean is taken, not one of them.
+larger ones (`patches`). Where images shrink, a pixel is a mean of those it stands for.
 What is done (`minigrad.data.parameters`) is a named tuple of arrays: keep it and transform again,
 take some rows of it, or replace what shall not be done by None.
 
@@ -351,9 +351,11 @@ def resized(images, factor):
     array([0., 1., 3., 5., 7., 8., 8., 8.], dtype=float32)
     """
     (h, w), n = images.shape[2:], len(images)
-    places = Places(np.arange(n), np.full((n, 2), [(h - 1) / 2, (w - 1) / 2]))
     sides = round(factor * h), round(factor * w)
-    Z = patches(images, places._replace(window=np.full(n, sides[0] / factor)), Parameters(), sides)
+    P = np.pad(images, ((0, 0), (0, 0), (1, 1), (1, 1)), mode="edge")
+    middle = np.full((n, 2), [(h + 1) / 2, (w + 1) / 2])
+    places = Places(np.arange(n), middle, np.full(n, sides[0] / factor))
+    Z = patches(P, places, Parameters(), sides)
     return Z if images.dtype.kind == "f" else np.rint(255 * Z).astype(np.uint8)
 
 
