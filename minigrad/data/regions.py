@@ -71,27 +71,34 @@ def seed_patches(
     Raises ValueError if there are fewer patches than n, and for what is no image.
     Source: Exemplar-CNN (Dosovitskiy et al., TPAMI 2016), section 2; scales: the authors' program.
     """
+    if n < 1:
+        raise ValueError(f"seed_patches: the number of seeds is at least 1, not {n}")
     sides = [math.ceil(size / scale) for scale in scales]
     most = n if per_image is None else per_image
-    kept, small, patches_, first, number = [], 0, 0, None, -1
-    for number, image in enumerate(images):
+    shapes: list[tuple[int, int]] = []
+    kept, held, existing, first = [], 0, [], None
+    for image in images:
         first = image if first is None else first
-        _check(image, number, first)
+        _check(image, len(shapes), first)
         found, exist = _drawn(image, sides, most, rng)
-        found["image"] = number
-        small += exist == 0
-        patches_ += exist if per_image is None else min(exist, per_image)
+        found["image"] = len(shapes)
+        shapes.append(image.shape[1:])
+        existing.append(exist)
         kept.append(found)
-        if sum(map(len, kept)) > AT_ONCE * n:
-            kept = [_best(np.concatenate(kept), n)]
-    if not 1 <= n <= patches_:
-        raise ValueError(_too_few(n, number + 1, small, patches_, per_image, min(sides)))
-    if small:
-        warnings.warn(
-            f"seed_patches: {small} of {number + 1} images are smaller than a patch of "
-            f"{min(sides)} x {min(sides)} and left out",
-            stacklevel=2,
+        held += len(found)
+        if held > AT_ONCE * n:
+            kept, held = [_best(np.concatenate(kept), n)], n
+    patches_, small = np.minimum(existing, per_image or np.inf).sum(), existing.count(0)
+    patch = f"{min(sides)} x {min(sides)}"
+    facts = f"{small} of {len(shapes)} images are smaller than a patch of {patch}"
+    if n > patches_:
+        raise ValueError(
+            f"seed_patches: {n} seeds wanted of {len(shapes)} images, which have {patches_:.0f}, "
+            + ("none twice" if per_image is None else f"at most {per_image} of each (per_image)")
+            + f"; {facts}" * (small > 0)
         )
+    if small:
+        warnings.warn(f"seed_patches: {facts} and left out", stacklevel=2)
     chosen = rng.permutation(_best(np.concatenate(kept), n))
     if flat := np.count_nonzero(chosen["energy"] == 0):
         warnings.warn(
@@ -103,8 +110,8 @@ def seed_patches(
     centre = corner + (np.array(sides)[chosen["scale"], None] - 1) / 2
     window = size / np.array(scales, float)[chosen["scale"]]
     found = Places(chosen["image"], centre, window)
-    sources, places, shown = _cut(images, found, ranges)
-    return Seeds(sources, places, shown, found, chosen["energy"], size)
+    cut = _cut(images, np.array(shapes), found, _reach(ranges, window.max()))
+    return Seeds(*cut, found, chosen["energy"], size)  # type: ignore[call-arg]
 
 
 def _drawn(image, sides, most, rng):
@@ -158,18 +165,20 @@ def energies(image, sides):
     return maps
 
 
-def _cut(images, found, ranges):
-    """Seeds.sources, places and sides: what the windows can reach, cut out of the images."""
-    reach = _reach(ranges, found.window.max())
-    shapes = np.array([images[i].shape[1:] for i in found.index])
+def _cut(images, shapes, found, reach):
+    """Seeds.sources, places and sides: what lies within reach, cut out of images of shapes."""
+    shapes = shapes[found.index]
     box = np.minimum(2 * math.ceil(reach) + 1, shapes.max(0))
-    first = images[found.index[0]]
-    sources = np.empty((len(shapes), len(first), *box), first.dtype)
     corners = np.clip(np.rint(found.centre).astype(int) - box // 2, 0, np.maximum(shapes - box, 0))
-    for source, i, (top, left) in zip(sources, found.index, corners):
-        part = images[i][:, top : top + box[0], left : left + box[1]]
-        missing = [(0, 0), *((0, b - s) for b, s in zip(box, part.shape[1:]))]
-        source[...] = np.pad(part, missing, mode="reflect")
+    sources = None
+    for i in np.unique(found.index):
+        image = images[i]
+        for seed in np.flatnonzero(found.index == i):
+            part = image[(slice(None), *map(slice, corners[seed], corners[seed] + box))]
+            missing = [(0, 0), *((0, b - s) for b, s in zip(box, part.shape[1:]))]
+            if sources is None:
+                sources = np.empty((len(shapes), len(part), *box), part.dtype)
+            sources[seed] = np.pad(part, missing, mode="reflect")
     places = Places(np.arange(len(shapes)), found.centre - corners, found.window)
     return sources, places, np.minimum(shapes, box)
 
@@ -195,16 +204,3 @@ def _check(image, number, first):
         )
     if not np.isfinite(image).all():
         raise ValueError(f"seed_patches: image {number} holds values that are not finite")
-
-
-def _too_few(n, count, small, patches_, per_image, side):
-    """Why there are no n patches."""
-    if n < 1:
-        return f"seed_patches: the number of seeds is at least 1, not {n}"
-    left_out = f" ({small} of them smaller than {side} x {side})" if small else ""
-    of = "with none twice" if per_image is None else f"at most {per_image} of an image"
-    hint = "" if per_image is None or not patches_ else "; per_image=None takes any number"
-    return (
-        f"seed_patches: {n} seeds wanted, but {count} images{left_out} have {patches_} patches, "
-        f"{of}{hint}"
-    )
