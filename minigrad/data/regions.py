@@ -88,12 +88,12 @@ def seed_patches(
         held += len(found)
         if held > AT_ONCE * n:
             kept, held = [_best(np.concatenate(kept), n)], n
-    patches_, small = np.minimum(existing, per_image or np.inf).sum(), existing.count(0)
+    available, small = np.minimum(existing, per_image or np.inf).sum(), existing.count(0)
     patch = f"{min(sides)} x {min(sides)}"
     facts = f"{small} of {len(shapes)} images are smaller than a patch of {patch}"
-    if n > patches_:
+    if n > available:
         raise ValueError(
-            f"seed_patches: {n} seeds wanted of {len(shapes)} images, which have {patches_:.0f}, "
+            f"seed_patches: {n} seeds wanted of {len(shapes)} images, which have {available:.0f}, "
             + ("none twice" if per_image is None else f"at most {per_image} of each (per_image)")
             + f"; {facts}" * (small > 0)
         )
@@ -124,8 +124,8 @@ def _drawn(image, sides, most, rng):
     E = np.concatenate([m.ravel() for m in maps])
     weights = np.concatenate([m.ravel() / max(m.size, 1) for m in maps])
     keys = rng.exponential(size=len(E)) / np.maximum(weights, FLAT)
-    found = np.zeros(len(E), CANDIDATE)[:most]
     best = np.arange(len(E)) if len(E) <= most else np.argpartition(keys, most - 1)[:most]
+    found = np.zeros(len(best), CANDIDATE)
     ends = np.cumsum([m.size for m in maps])
     found["key"], found["energy"] = keys[best], E[best]
     found["scale"] = k = np.searchsorted(ends, best, "right")

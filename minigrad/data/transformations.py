@@ -125,8 +125,9 @@ def transform(X, parameters, colours=None, index=None, order="first"):
     """The images warped, then their contrast and colours changed.  X: (n, c, h, w) in [0, 1].
 
     With three channels all parameters apply, and values are clipped to [0, 1]; colours:
-    principal_colours of all images, needed for the components. With others only value does, for all
-    channels alike: see `contrast`. index: (m,), which images to transform, the same ones as often
+    principal_colours of all images, needed for the components. With others only the affine map,
+    blur, and value do, for all channels alike: see `contrast`. Made smaller than 2/3, a pixel is a
+    mean as for `patches`. index: (m,), which images to transform, the same ones as often
     as wanted; by default each once. order: "first" or "last", where the batch stands in memory; a
     first convolution wants it last. Z: (m, c, h, w). What is done to images on a GPU is done there;
     parameters, colours and index are NumPy's all the same, as they are drawn, and go there.
@@ -134,6 +135,9 @@ def transform(X, parameters, colours=None, index=None, order="first"):
     """
     sides = h, w = X.shape[2:]
     index = np.arange(len(X)) if index is None else index
+    if len(index) < len(X):  # a batch of many: no border for all of them
+        _exist("transform", index, X)
+        X, index = X[array_module(X).asarray(index)], np.arange(len(index))
     middle = Places(index, np.full((len(index), 2), [(h - 1) / 2, (w - 1) / 2]))
     P = np.pad(X, ((0, 0), (0, 0), (1, 1), (1, 1)))
 
@@ -387,11 +391,7 @@ def _agree(name, P, places, parameters, colours, order):
     for field, values in zip(Places._fields, places):
         if values is not None and len(values) != n:
             raise ValueError(f"{name}: {n} places, but {len(values)} of {field}")
-    if n and not 0 <= np.min(places.index) <= np.max(places.index) < len(P):
-        raise ValueError(
-            f"{name}: index is 0 to {len(P) - 1} for {len(P)} images, not "
-            f"{np.min(places.index)} to {np.max(places.index)}"
-        )
+    _exist(name, places.index, P)
     if P.shape[1] == 3 and parameters.components is not None and colours is None:
         raise ValueError(
             f"{name}: the components of parameters are factors of principal colours: "
@@ -399,6 +399,14 @@ def _agree(name, P, places, parameters, colours, order):
         )
     if order not in ("first", "last"):
         raise ValueError(f'{name}: order is "first" or "last", not {order!r}')
+
+
+def _exist(name, index, X):
+    if len(index) and not 0 <= np.min(index) <= np.max(index) < len(X):
+        raise ValueError(
+            f"{name}: index is 0 to {len(X) - 1} for {len(X)} images, not "
+            f"{np.min(index)} to {np.max(index)}"
+        )
 
 
 def _valued(name, X):

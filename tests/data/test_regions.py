@@ -1,12 +1,24 @@
+import os
 import warnings
+from pathlib import Path
 
 import hypothesis.strategies as st
 import numpy as np
 import pytest
 from hypothesis import given
 from numpy.testing import assert_allclose, assert_array_equal
+from PIL import Image
 
-from minigrad.data import Parameters, Places, Ranges, draw, inside, patches, seed_patches
+from minigrad.data import (
+    Parameters,
+    Places,
+    Ranges,
+    Surrogates,
+    draw,
+    inside,
+    patches,
+    seed_patches,
+)
 from minigrad.data.parameters import rows
 from minigrad.data.regions import energies
 
@@ -46,7 +58,7 @@ def test_energy_is_the_mean_squared_central_difference_of_the_luminance_in_the_p
     assert_allclose(bytes_, E, atol=0.02)
 
 
-N = 3000
+N = 2000
 
 
 def test_positions_and_images_are_drawn_in_proportion_to_the_energy():
@@ -153,6 +165,19 @@ def test_of_images_that_are_read_only_those_with_seeds_are_read_again():
     assert files.read[-2:] == sorted(s.found.index)
     assert_array_equal(files.read[:4], range(4))
     assert len(files.read) <= 4 + 1 + 2  # the end of the sequence is looked for, too
+
+
+def test_seeds_of_photographs_have_more_to_see_than_patches_anywhere():
+    if not (folder := os.environ.get("MINIGRAD_DATA")):
+        pytest.skip("photographs stand in $MINIGRAD_DATA: MINIGRAD_DATA is not set")
+    paths = sorted(Path(folder, "photos").glob("*.jpg"))[::10]
+    X = [np.asarray(Image.open(path).convert("RGB")).transpose(2, 0, 1) for path in paths]
+    s = drawn(X, 200, per_image=None)
+    anywhere = np.mean([energies(x, [40])[0].mean() for x in X])
+    assert s.energy.mean() > 1.5 * anywhere
+    assert s.sources.shape[1:] == (3, 153, 153)
+    data = Surrogates(s, 10, rng=np.random.default_rng(0))
+    assert data.outside < 0.01 * len(data)
 
 
 # what cannot be

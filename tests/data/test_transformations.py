@@ -230,6 +230,21 @@ def test_transform_warps_and_then_changes_the_contrast():
     assert Z.dtype == np.float32
 
 
+def test_some_images_are_transformed_as_they_are_among_all():
+    X, p = images(9), draw(3, np.random.default_rng(0))
+    index = np.array([7, 0, 7])
+    assert_array_equal(transform(X, p, index=index), transform(X[index], p))
+    assert transform(X, rows(p, []), index=np.zeros(0, int)).shape == (0, 1, 16, 16)
+
+
+@pytest.mark.parametrize("index", [[0, 9], [-1, 2]], ids=str)
+def test_an_image_that_is_not_there_is_refused(index):
+    with pytest.raises(
+        ValueError, match=f"transform: index is 0 to 8 for 9 images, not {index[0]}"
+    ):
+        transform(images(9), draw(2, np.random.default_rng(0)), index=np.array(index))
+
+
 @pytest.mark.parametrize("n", [0, 1, 3, 5])
 def test_another_number_of_parameters_than_of_images_is_refused(n):
     with pytest.raises(ValueError, match=f"transform: 4 images, but parameters of {n}"):
