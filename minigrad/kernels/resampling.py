@@ -60,8 +60,8 @@ def bilinear(X: Any, index: Any, y: Any, x: Any, Z: Any) -> None:
 def gaussian(deviations: Any, side: int, dtype: Any) -> Any:
     """Matrices (n, side, side) that blur a row of pixels, mirrored at its ends: d c b a | a b c d.
 
-    deviations: (n,), in pixels, below the side; 0: the identity, exactly. Taps go as far as the
-    mirror images next to the row, 5 deviations at least where side >= 5 deviations.
+    deviations: (n,), in pixels, a fifth of the side at most: the mirror images on both sides of
+    the row count, those further off do not; 0: the identity, exactly.
 
     >>> gaussian(np.array([0, 0.5]), 3, float).round(3)
     array([[[1.   , 0.   , 0.   ],
@@ -73,8 +73,9 @@ def gaussian(deviations: Any, side: int, dtype: Any) -> Any:
             [0.   , 0.107, 0.893]]])
     """
     i = np.arange(side)
-    to = np.concatenate([2 * side - 1 - i, i, -1 - i])  # of the mirror images, and of the row
-    width = np.maximum(np.asarray(deviations, float), 1e-3)[:, None, None]
-    taps = np.exp(-(((i[:, None] - to) / width) ** 2) / 2)
-    taps /= taps.sum(2, keepdims=True)
-    return taps.reshape(-1, side, 3, side).sum(2).astype(dtype)
+    width = np.maximum(np.asarray(deviations, float), 1e-3)[:, None]
+    taps = np.exp(-((np.arange(2 * side) / width) ** 2) / 2).astype(dtype)
+    after = i[:, None] + i + 1  # as far is the mirror image beyond the row's beginning
+    G = taps[:, abs(i[:, None] - i)] + taps[:, after] + taps[:, 2 * side - after]
+    G /= G.sum(2, keepdims=True)
+    return G

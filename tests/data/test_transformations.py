@@ -239,9 +239,8 @@ def test_some_images_are_transformed_as_they_are_among_all():
 
 @pytest.mark.parametrize("index", [[0, 9], [-1, 2]], ids=str)
 def test_an_image_that_is_not_there_is_refused(index):
-    with pytest.raises(
-        ValueError, match=f"transform: index is 0 to 8 for 9 images, not {index[0]}"
-    ):
+    sentence = f"transform: index is 0 to 8 for 9 images, not {index[0]} to {index[1]}"
+    with pytest.raises(ValueError, match=sentence):
         transform(images(9), draw(2, np.random.default_rng(0)), index=np.array(index))
 
 
