@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+from minigrad.models import exemplar_cnn
 from numpy.testing import assert_allclose, assert_array_equal
 
 from minigrad.data import (
@@ -17,8 +18,10 @@ from minigrad.data import (
 )
 from minigrad.data.parameters import rows
 from minigrad.kernels.order import is_batch_last
+from minigrad.learn import train
 from minigrad.learn.parallel import Ranks
 from minigrad.learn.training import batches
+from minigrad.tree import leaves
 
 POWER = {"rtol": 1e-6, "atol": 1e-7}  # NumPy's power of a float32 is right to an ulp
 IDENTITY = Ranges(0, (1, 1), 0, (0, 0, 0), (0, 0, 0), 0, 0)
@@ -135,6 +138,19 @@ def test_training_takes_the_same_batches_of_arrays_and_of_samples_made_on_the_wa
         assert_array_equal(a, b)
         assert_array_equal(X, Z)
         assert_array_equal(T, S)
+
+
+def test_training_on_samples_made_on_the_way_ends_at_the_same_weights_as_on_those_made_ahead():
+    data = drawn_once(regions(), 20)
+    data.subtract_mean()
+    ends = []
+    for samples in (data, data.all()):
+        rng = np.random.default_rng(0)
+        U = exemplar_cnn.initial(rng, 6, 3, 32, (4, 4, 8))
+        train(exemplar_cnn.loss, U, samples, rng=rng, epochs=2, batch=30, progress=False)
+        ends.append(leaves(U))
+    for a, b in zip(*ends, strict=True):
+        assert_array_equal(a, b)
 
 
 def test_surrogates_are_all_that_were_drawn_once(originals):
