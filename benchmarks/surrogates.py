@@ -68,9 +68,12 @@ def variants(count, rounds):
     with threads(count):
         yield "batch-first", rate(lambda: batch(*data, rng, order="first"), rounds)[0]
         yield "sources of bytes", rate(lambda: batch(*bytes_, rng), rounds)[0]
-        for field in Ranges._fields:
+        for field in (name for name, span in Ranges()._asdict().items() if span is not None):
             ranges = Ranges()._replace(**{field: None})
             yield f"without {field}", rate(partial(batch, *data, rng, ranges), rounds)[0]
+        yield "with blur", rate(partial(batch, *data, rng, Ranges(blur=2.0)), rounds)[0]
+        wide = sources, colours, places._replace(window=np.full(BATCH, 62.5))
+        yield "windows of 62.5 pixels", rate(lambda: batch(*wide, rng), rounds)[0]
 
 
 def main():

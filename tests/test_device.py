@@ -18,7 +18,16 @@ from numpy.testing import assert_allclose
 import minigrad as mg
 from examples import two_layer
 from minigrad import learn
-from minigrad.data import Places, draw, patches, principal_colours, surrogates
+from minigrad.data import (
+    Places,
+    Ranges,
+    Surrogates,
+    draw,
+    patches,
+    principal_colours,
+    seed_patches,
+    surrogates,
+)
 from minigrad.gradcheck import Unfit
 from minigrad.nodes.convolution import for_arrays
 from minigrad.tree import map_leaves
@@ -171,13 +180,29 @@ def test_surrogate_images_are_made_on_the_device(channels):
     assert_alike(there, here, strict.ndarray, {**ERRORS, np.int64: 0})
 
 
+def test_surrogates_of_regions_are_made_on_the_device_with_their_mean():
+    images = np.random.default_rng(0).integers(0, 256, (3, 3, 30, 40)).astype(np.uint8)
+    seeds = seed_patches(images, 3, np.random.default_rng(0), size=8)
+    here, there = (
+        Surrogates(seeds._replace(sources=move(seeds.sources)), 4, rng=np.random.default_rng(1))
+        for move in (mg.to_cpu, mg.to_gpu)
+    )
+    means = [data.subtract_mean() for data in (here, there)]
+    assert_alike([means[1]], [means[0]], strict.ndarray, ERRORS)
+    chosen = np.array([2, 7, 11])
+    errors = {**ERRORS, np.int64: 0}
+    assert_alike(there.batch(chosen), here.batch(chosen), strict.ndarray, errors)
+    assert_alike([there.seeds.images()], [here.seeds.images()], strict.ndarray, ERRORS)
+
+
 @pytest.mark.parametrize("dtype", [np.uint8, np.float32], ids=lambda d: d.__name__)
 @pytest.mark.parametrize("order", ["first", "last"])
 def test_patches_are_cut_on_the_device(dtype, order):
     sources = (255 * np.random.default_rng(0).random((2, 3, 20, 24))).astype(dtype)
     sources = sources if dtype == np.uint8 else sources / 255
-    colours, p = principal_colours(sources), draw(4, np.random.default_rng(1))
-    places = Places([0, 1, 1, 0], [[9, 9], [5, 12], [0, 0], [19, 3]])
+    ranges = Ranges(blur=2.0, stretch=True)
+    colours, p = principal_colours(sources), draw(4, np.random.default_rng(1), ranges)
+    places = Places([0, 1, 1, 0], [[9, 9], [5, 12], [0, 0], [19, 3]], [8.0, 8.0, 20.0, 14.0])
     here, there = (
         patches(move(sources), places, p, 8, colours, order) for move in (mg.to_cpu, mg.to_gpu)
     )

@@ -1,13 +1,15 @@
 """Exemplar-CNN's transformations of many images at once, each by parameters of its own.
 
     translation, scale, rotation    one affine map: where each pixel is looked up, once
+    blur                            a Gaussian, if wanted
     contrast 1                      a factor for each principal component of the colours
     contrast 2                      v^power factor + offset, of saturation and of value
     colour                          something added to the hue
 
 Images are transformed about their own centre, 0 outside (`transform`), or are patches cut out of
-larger ones (`patches`). What is drawn is a named tuple of arrays: keep it and transform again, take
-some rows of it, or replace what shall not be done by None.
+larger ones (`patches`). Where images shrink, a pixel is a mean of those it stands for.
+What is done (`minigrad.data.parameters`) is a named tuple of arrays: keep it and transform again,
+take some rows of it, or replace what shall not be done by None.
 
 >>> rng = np.random.default_rng(0)
 >>> photographs = rng.random((2, 3, 96, 96), np.float32)
@@ -32,52 +34,18 @@ from ..kernels.colours import hsv, raised, rgb
 from ..kernels.memory import empty
 from ..kernels.order import images
 from ..kernels.parallel import each
-from ..kernels.resampling import bilinear
+from ..kernels.resampling import bilinear, gaussian
+from .parameters import Parameters, Ranges, draw, rows
 
 GPU_CHUNK = 1 << 24  # pixels at a time on a GPU, which wants many
 CHUNK = 1 << 17  # pixels at a time: fewer make threads wait for each other, more leave the cache
-
-
-class Ranges(NamedTuple):
-    """How far transformations may go, None: not at all; the defaults are the Exemplar paper's.
-
-    shift: share of the window, each way; scale: factors, log-uniform; rotation: degrees, each way;
-    value, saturation: (power, factor, offset), 2^[-power, power], 2^[-factor, factor], [-offset,
-    offset]; components: 2^[-components, components]; hue: share of the circle, each way.
-    """
-
-    shift: float | None = 0.2
-    scale: tuple[float, float] | None = (0.7, 1.4)
-    rotation: float | None = 20.0
-    value: tuple[float, float, float] | None = (2.0, 0.5, 0.1)
-    saturation: tuple[float, float, float] | None = (2.0, 0.5, 0.1)
-    components: float | None = 1.0
-    hue: float | None = 0.1
-
-
-class Parameters(NamedTuple):
-    """What is done to each of n images; None: not done.
-
-    shift: (n, 2) as (down, right); scale: (n,); angle: (n,), radians, content turns
-    counter-clockwise; value, saturation: (n, 3) as (power, factor, offset); components: (n, 3),
-    factors of the principal colours, the strongest first; hue: (n,), share of the circle.
-    """
-
-    shift: Any = None
-    scale: Any = None
-    angle: Any = None
-    value: Any = None
-    saturation: Any = None
-    components: Any = None
-    hue: Any = None
 
 
 class Places(NamedTuple):
     """Where n patches lie in their sources.
 
     index: (n,), the source's number; centre: (n, 2) as (down, right), pixel centres are whole
-    numbers; window: (n,), sides in source pixels, or None: as many as the patch has. A larger
-    window leaves pixels of the source out: give such sources smoothed, or smaller ones.
+    numbers; window: (n,), sides in source pixels, or None: as many as the patch has.
     """
 
     index: Any
@@ -92,47 +60,19 @@ class Colours(NamedTuple):
     directions: Any
 
 
-def draw(n, rng, ranges=Ranges()):  # noqa: B008 (immutable)
-    """Parameters for n images, uniform in the ranges.
-
-    >>> draw(3, np.random.default_rng(0)).shift.shape
-    (3, 2)
-    """
-
-    def uniform(low, high, *shape):
-        return rng.uniform(low, high, (n, *shape)).astype(np.float32)
-
-    def either_way(reach, *shape):
-        return uniform(-reach, reach, *shape)
-
-    def of(span, drawn):
-        return None if span is None else drawn(span)
-
-    def contrast(reaches):
-        power, factor, offset = (either_way(reach) for reach in reaches)
-        return np.stack([2**power, 2**factor, offset], 1)
-
-    return Parameters(
-        shift=of(ranges.shift, lambda reach: either_way(reach, 2)),
-        scale=of(ranges.scale, lambda ends: np.exp(uniform(*np.log(ends)))),
-        angle=of(ranges.rotation, lambda reach: np.radians(either_way(reach))),
-        value=of(ranges.value, contrast),
-        saturation=of(ranges.saturation, contrast),
-        components=of(ranges.components, lambda reach: 2 ** either_way(reach, 3)),
-        hue=of(ranges.hue, either_way),
-    )
-
-
 def draw_within(places, image, rng, ranges=Ranges(), size=32, tries=50):  # noqa: B008
     """Parameters whose windows lie inside their sources, where some are found.
 
-    image: (h, w) of the sources; size: of the patches, as for `patches`. What sticks out is drawn
-    anew, up to so many tries; `inside` tells which windows still do. (The paper does not say what
-    lies outside; its authors' program leaves such patches out, and classes get fewer of them.)
+    image: (h, w) of the sources, or (n, 2), of each place's; size: of the patches, as for
+    `patches`. What sticks out is drawn anew, up to so many tries; `inside` tells which windows
+    still do. (The paper does not say what lies outside; its authors' program leaves such patches
+    out, and classes get fewer of them.)
     """
-    p = draw(len(places.index), rng, ranges)
+    p, again = draw(len(places.index), rng, ranges), np.arange(len(places.index))
+    image = np.broadcast_to(image, (len(again), 2))
     for _ in range(tries - 1):
-        (again,) = np.nonzero(~inside(places, p, image, size))
+        within = inside(rows(places, again), rows(p, again), image[again], size)
+        again = again[~within]
         if not len(again):
             break
         for old, new in zip(p, draw(len(again), rng, ranges)):
@@ -142,7 +82,9 @@ def draw_within(places, image, rng, ranges=Ranges(), size=32, tries=50):  # noqa
 
 
 def inside(places, parameters, image, size=32):
-    """True where the whole window lies inside its source of (h, w) = image: (n,).
+    """True where the whole window lies inside its source: (n,).
+
+    Its outermost pixels, to be exact. image: (h, w) of the sources, or (n, 2), of each place's.
 
     >>> places = Places([0, 0], [[15.5, 15.5], [15.5, 15.0]])
     >>> inside(places, Parameters(), (32, 32))
@@ -183,8 +125,9 @@ def transform(X, parameters, colours=None, index=None, order="first"):
     """The images warped, then their contrast and colours changed.  X: (n, c, h, w) in [0, 1].
 
     With three channels all parameters apply, and values are clipped to [0, 1]; colours:
-    principal_colours of all images, needed for the components. With others only value does, for all
-    channels alike: see `contrast`. index: (m,), which images to transform, the same ones as often
+    principal_colours of all images, needed for the components. With others only the affine map,
+    blur, and value do, for all channels alike: see `contrast`. Made smaller than 2/3, a pixel is a
+    mean as for `patches`. index: (m,), which images to transform, the same ones as often
     as wanted; by default each once. order: "first" or "last", where the batch stands in memory; a
     first convolution wants it last. Z: (m, c, h, w). What is done to images on a GPU is done there;
     parameters, colours and index are NumPy's all the same, as they are drawn, and go there.
@@ -192,6 +135,9 @@ def transform(X, parameters, colours=None, index=None, order="first"):
     """
     sides = h, w = X.shape[2:]
     index = np.arange(len(X)) if index is None else index
+    if len(index) < len(X):  # a batch of many: no border for all of them
+        _exist("transform", index, X)
+        X, index = X[array_module(X).asarray(index)], np.arange(len(index))
     middle = Places(index, np.full((len(index), 2), [(h - 1) / 2, (w - 1) / 2]))
     P = np.pad(X, ((0, 0), (0, 0), (1, 1), (1, 1)))
 
@@ -209,7 +155,8 @@ def patches(sources, places, parameters, size=32, colours=None, order="first"):
 
     sources: (m, c, h, w), finite, in [0, 1], or of bytes, which become so; places: of n windows;
     parameters: of n; size: of the patches, a number or (h, w); colours, order: as for `transform`,
-    which also says what applies to which channels. Z: (n, c, *size), bilinear; what lies outside a
+    which also says what applies to which channels. Z: (n, c, *size), bilinear; where f > 1.5 pixels
+    of the source come to one of the patch, the mean of round(f)^2 points in it. What lies outside a
     source is its mirror image. Threads as set by `threads` share the patches, 2^17 pixels at a time
     (128 patches of 32 x 32: make several batches at once); results do not depend on their number.
     Sources that are not contiguous are copied.
@@ -239,24 +186,48 @@ def _transformed(name, P, fold, image, places, parameters, sides, colours, order
     many = max(1, (CHUNK if xp is np else GPU_CHUNK) // (h * w))
 
     def some(first):
-        rows = slice(first, first + many)
-        here, p = (
-            type(t)(*(None if v is None else v[rows] for v in t)) for t in (places, parameters)
-        )
-        y, x = _coordinates(here, p, sides, kind, xp)
-        for s, side in ((y, image[0]), (x, image[1])):
-            fold(s, side)
-        R = empty((c, *y.shape), kind, xp)
-        bilinear(P, xp.asarray(here.index), y, x, R)
+        chunk = slice(first, first + many)
+        here, p = rows(places, chunk), rows(parameters, chunk)
+        R = looked_up(here, p)
         if _white(P) != 1:
             R *= kind.type(1 / _white(P))
+        if p.blur is not None:
+            G = [xp.asarray(gaussian(p.blur, side, kind)) for side in sides]
+            R = _blurred(R.reshape(c, -1, h, w), *G).reshape(R.shape)
         if order == "first":
-            recolour(R, p, Z[rows].reshape(-1, c, h * w).swapaxes(0, 1))
+            recolour(R, p, Z[chunk].reshape(-1, c, h * w).swapaxes(0, 1))
         else:
             # longer than a power of two: else a pixel of all images meets in the same cache lines
-            A = empty((c, len(y), h * w + 16), kind, xp)[..., : h * w]
+            A = empty((c, R.shape[1], h * w + 16), kind, xp)[..., : h * w]
             recolour(R, p, A)
-            Z[rows] = A.swapaxes(0, 1).reshape(-1, c, h, w)
+            Z[chunk] = A.swapaxes(0, 1).reshape(-1, c, h, w)
+
+    def looked_up(here, p):
+        """The affine maps: (c, n, h w)."""
+        per_side = np.rint(1 / _map(here, p, sides, kind)[0]).clip(1).astype(int)
+        numbers = np.unique(per_side)
+        if len(numbers) == 1:
+            return mean_of(numbers[0], here, p)
+        R = empty((c, len(per_side), h * w), kind, xp)
+        for k in numbers:
+            (alike,) = np.nonzero(per_side == k)
+            R[:, xp.asarray(alike)] = mean_of(k, rows(here, alike), rows(p, alike))
+        return R
+
+    def mean_of(k, here, p):
+        """The mean of k x k points spread over each pixel: (c, n, h w)."""
+        R = empty((c, len(here.index), h * w), kind, xp)
+        B = R if k == 1 else empty(R.shape, kind, xp)
+        for number, part in enumerate(np.ndindex(k, k)):
+            y, x = _coordinates(here, p, sides, kind, xp, (np.array(part) + 0.5) / k - 0.5)
+            for s, side in ((y, image[0]), (x, image[1])):
+                fold(s, side)
+            bilinear(P, xp.asarray(here.index), y, x, B if number else R)
+            if number:
+                R += B
+        if k > 1:
+            R *= kind.type(1 / k**2)
+        return R
 
     def recolour(R, p, A):
         if c == 3:
@@ -271,6 +242,22 @@ def _transformed(name, P, fold, image, places, parameters, sides, colours, order
     return Z
 
 
+def _blurred(R, G, H):
+    """G R H' of every plane, each image's by matrices of its own.  (c, n, h, w)."""
+    xp = array_module(R)
+    A, B = (empty(R.shape, R.dtype, xp) for _ in range(2))
+    return xp.matmul(xp.matmul(G, R, out=A), H.swapaxes(1, 2), out=B)
+
+
+def _stretched(R, share):
+    """Values moved so far towards those where the least of an image is 0, the greatest 1."""
+    low = R.min((0, 2))
+    span = np.maximum(R.max((0, 2)) - low, np.finfo(R.dtype).tiny)
+    factor = 1 + share * (1 / span - 1)
+    R *= factor[:, None]
+    R -= (share * low / span)[:, None]
+
+
 def _recolour(R, p, colours, A):
     """Contrast 1, contrast 2 and colour: A from R, which is changed.  (3, n, q), in [0, 1]."""
     xp = array_module(R)
@@ -281,7 +268,11 @@ def _recolour(R, p, colours, A):
         B = empty(R.shape, R.dtype, xp)
         xp.matmul(xp.asarray(M, R.dtype), R.swapaxes(0, 1), out=B.swapaxes(0, 1))
         B += xp.asarray(rest.T, R.dtype)[..., None]  # mean + M (R - mean)
-        R = np.clip(B, 0, 1, out=B)
+        R = B
+    if p.stretch is not None:
+        _stretched(R, xp.asarray(p.stretch, R.dtype))
+    if p.components is not None or p.stretch is not None:
+        np.clip(R, 0, 1, out=R)
     if p.value is None and p.saturation is None and p.hue is None:
         A[...] = R
         return
@@ -294,14 +285,19 @@ def _recolour(R, p, colours, A):
     rgb(H, S, V, A)
 
 
-def _coordinates(places, parameters, sides, kind, xp):
+def _coordinates(places, parameters, sides, kind, xp, within=(0, 0)):
     """Where in its source each pixel of each patch is looked up: (y, x), each (n, h w).
 
-    (y, x)(q) = (R(-angle) q + shift sides) / zoom + centre, q from the centre of the patch.
+    (y, x)(q) = (R(-angle) q + shift sides) / zoom + centre, q from the centre of the patch; within:
+    how far from the middle of a pixel, (down, right).
     """
     zoom, cosine, sine, shift = map(xp.asarray, _map(places, parameters, sides, kind))
     down, right = xp.meshgrid(
-        *(xp.arange(side, dtype=kind) - kind.type(side - 1) / 2 for side in sides), indexing="ij"
+        *(
+            xp.arange(side, dtype=kind) - kind.type((side - 1) / 2 - off)
+            for side, off in zip(sides, within)
+        ),
+        indexing="ij",
     )
     centre = xp.asarray(places.centre, kind)
     coordinates = []
@@ -349,6 +345,24 @@ def warp(X, shift, scale, angle):
     return transform(X, Parameters(shift, scale, angle))
 
 
+def resized(images, factor):
+    """Images enlarged or shrunk, bilinear; shrunk, a pixel is the mean of what it covers.
+
+    images: (n, c, h, w), of floats or bytes, which they stay; factor: of both sides, which become
+    round(factor h) and round(factor w). (The paper enlarges CIFAR-10 twice.)
+
+    >>> resized(np.array([[[[0, 4, 8, 8]]]], np.float32), 2)[0, 0, 0]
+    array([0., 1., 3., 5., 7., 8., 8., 8.], dtype=float32)
+    """
+    (h, w), n = images.shape[2:], len(images)
+    sides = round(factor * h), round(factor * w)
+    P = np.pad(images, ((0, 0), (0, 0), (1, 1), (1, 1)), mode="edge")
+    middle = np.full((n, 2), [(h + 1) / 2, (w + 1) / 2])
+    places = Places(np.arange(n), middle, np.full(n, sides[0] / factor))
+    Z = patches(P, places, Parameters(), sides)
+    return Z if images.dtype.kind == "f" else np.rint(255 * Z).astype(np.uint8)
+
+
 def contrast(X, power, factor, offset):
     """Z = X^power factor + offset, for each image.  X, Z: (n, c, h, w) in [0, 1]; others: (n,).
 
@@ -377,11 +391,7 @@ def _agree(name, P, places, parameters, colours, order):
     for field, values in zip(Places._fields, places):
         if values is not None and len(values) != n:
             raise ValueError(f"{name}: {n} places, but {len(values)} of {field}")
-    if n and not 0 <= np.min(places.index) <= np.max(places.index) < len(P):
-        raise ValueError(
-            f"{name}: index is 0 to {len(P) - 1} for {len(P)} images, not "
-            f"{np.min(places.index)} to {np.max(places.index)}"
-        )
+    _exist(name, places.index, P)
     if P.shape[1] == 3 and parameters.components is not None and colours is None:
         raise ValueError(
             f"{name}: the components of parameters are factors of principal colours: "
@@ -389,6 +399,14 @@ def _agree(name, P, places, parameters, colours, order):
         )
     if order not in ("first", "last"):
         raise ValueError(f'{name}: order is "first" or "last", not {order!r}')
+
+
+def _exist(name, index, X):
+    if len(index) and not 0 <= np.min(index) <= np.max(index) < len(X):
+        raise ValueError(
+            f"{name}: index is 0 to {len(X) - 1} for {len(X)} images, not "
+            f"{np.min(index)} to {np.max(index)}"
+        )
 
 
 def _valued(name, X):

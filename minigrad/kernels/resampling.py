@@ -55,3 +55,27 @@ def bilinear(X: Any, index: Any, y: Any, x: Any, Z: Any) -> None:
         lower -= upper
         lower *= y
         np.add(upper, lower, out=Z[channel])
+
+
+def gaussian(deviations: Any, side: int, dtype: Any) -> Any:
+    """Matrices (n, side, side) that blur a row of pixels, mirrored at its ends: d c b a | a b c d.
+
+    deviations: (n,), in pixels, a fifth of the side at most: the mirror images on both sides of
+    the row count, those further off do not; 0: the identity, exactly.
+
+    >>> gaussian(np.array([0, 0.5]), 3, float).round(3)
+    array([[[1.   , 0.   , 0.   ],
+            [0.   , 1.   , 0.   ],
+            [0.   , 0.   , 1.   ]],
+    <BLANKLINE>
+           [[0.893, 0.107, 0.   ],
+            [0.107, 0.787, 0.107],
+            [0.   , 0.107, 0.893]]])
+    """
+    i = np.arange(side)
+    width = np.maximum(np.asarray(deviations, float), 1e-3)[:, None]
+    taps = np.exp(-((np.arange(2 * side) / width) ** 2) / 2).astype(dtype)
+    after = i[:, None] + i + 1  # as far is the mirror image beyond the row's beginning
+    G = taps[:, abs(i[:, None] - i)] + taps[:, after] + taps[:, 2 * side - after]
+    G /= G.sum(2, keepdims=True)
+    return G

@@ -18,10 +18,18 @@ def png(figure):
 
 
 def sheet(images, columns, value=np.nan):
-    """Images (n, h, w) row by row on one sheet (rows h', columns w'), gaps of a value between."""
+    """Images row by row on one sheet, gaps of a value between.
+
+    images: (n, h, w), for a sheet (rows h', columns w'), or in colours (n, 3, h, w), clipped to
+    [0, 1], for one of (rows h', columns w', 3), on which NaN is white.
+    """
+    if images.ndim == 4:
+        planes = [sheet(R, columns, value) for R in np.clip(images, 0, 1).swapaxes(0, 1)]
+        return np.nan_to_num(np.stack(planes, -1), nan=1.0)
     n, h, w = images.shape
     rows = -(-n // columns)
-    page = np.full((rows * (h + GAP) - GAP, columns * (w + GAP) - GAP), value, np.float32)
+    sides = rows * (h + GAP) - GAP, columns * (w + GAP) - GAP
+    page = np.full(sides, value, np.float32)
     for i, image in enumerate(images):
         top, left = i // columns * (h + GAP), i % columns * (w + GAP)
         page[top : top + h, left : left + w] = image
@@ -41,21 +49,24 @@ def figure(width, height, columns=1, rows=1):
 
 
 def picture(ax, page, title="", low=None, high=None):
-    """Show a sheet of images in grey levels, without ticks."""
+    """Show a sheet of images, in grey levels or colours, without ticks."""
     ax.imshow(page, cmap="gray", vmin=low, vmax=high, interpolation="nearest")
     ax.set_axis_off()
     ax.set_title(title, fontsize=10, color=INK, loc="left")
 
 
 def image_sheet(images, columns=20):
-    """A Figure of images (n, h, w)."""
+    """A Figure of images (n, h, w), or (n, 3, h, w)."""
     page, (ax,) = figure(9, 9 * -(-len(images) // columns) / columns + 0.1)
     picture(ax, sheet(images, columns), low=0, high=1)
     return page
 
 
 def versions(originals, transformed):
-    """A Figure with a row for each seed (n, h, w), framed, and its versions (n, m, h, w)."""
+    """A Figure with a row for each seed, framed, and its versions.
+
+    originals: (n, h, w), transformed: (n, m, h, w), or in colours (n, 3, h, w), (n, m, 3, h, w).
+    """
     n, m = transformed.shape[:2]
     page, (ax,) = figure(9, 9 * n / (m + 1) + 0.1)
     version_rows(ax, originals, transformed)
@@ -64,19 +75,22 @@ def versions(originals, transformed):
 
 def version_rows(ax, originals, transformed):
     """Draw the rows of `versions`."""
-    n, m, h, w = transformed.shape
-    images = np.concatenate([originals[:, None], transformed], 1).reshape(-1, h, w)
-    picture(ax, sheet(images, m + 1), low=0, high=1)
+    n, m = transformed.shape[:2]
+    images = np.concatenate([originals[:, None], transformed], 1)
+    picture(ax, sheet(images.reshape(-1, *originals.shape[1:]), m + 1), low=0, high=1)
     for row in range(n):
-        frame(ax, row, 0, h, w, BLUE)
+        frame(ax, row, 0, *originals.shape[-2:], BLUE)
 
 
 def filters(before, after):
-    """A Figure of filters (k, r, s) before and after training, each at its own scale."""
+    """A Figure of filters before and after training, each at its own scale, 0 grey.
+
+    before, after: (k, r, s), or of colours (k, 3, r, s).
+    """
     page, axes = figure(9, 2.3, columns=2)
     for ax, W, title in zip(axes, (before, after), ("before training", "after training")):
-        scale = np.abs(W).max(axis=(1, 2), keepdims=True)
-        picture(ax, sheet(W / np.where(scale > 0, scale, 1), 8), title, -1, 1)
+        scale = np.abs(W).max(axis=tuple(range(1, W.ndim)), keepdims=True)
+        picture(ax, sheet((1 + W / np.where(scale > 0, scale, 1)) / 2, 8), title, 0, 1)
     return page
 
 
@@ -135,11 +149,11 @@ def accuracy(ax, labels, rows):
 def query_rows(images, T, queries, found):
     """A Figure of queries and their neighbours; found: {title: (q, k) indices}; wrong classes red.
 
-    images: (n, h, w); T: (n,) labels; queries: (q,) indices.
+    images: (n, h, w) or (n, 3, h, w); T: (n,) labels; queries: (q,) indices.
     """
     k = next(iter(found.values())).shape[1]
     page, axes = figure(9, 9 * len(queries) / (2 * k + 3) + 0.3, columns=len(found))
-    h, w = images.shape[1:]
+    h, w = images.shape[-2:]
     for ax, (title, near) in zip(axes, found.items()):
         right = (T[near] == T[queries][:, None]).mean()
         rows = np.concatenate([queries[:, None], near], 1)

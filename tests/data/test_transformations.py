@@ -5,7 +5,8 @@ import numpy as np
 import pytest
 from hypothesis import given
 from numpy.testing import assert_allclose, assert_array_equal
-from scipy.ndimage import map_coordinates
+from scipy.ndimage import affine_transform, gaussian_filter, map_coordinates
+from skimage.transform import resize
 
 from minigrad.data import (
     Parameters,
@@ -17,9 +18,11 @@ from minigrad.data import (
     inside,
     patches,
     principal_colours,
+    resized,
     transform,
     warp,
 )
+from minigrad.data.parameters import rows
 from minigrad.kernels.order import is_batch_last
 from minigrad.kernels.parallel import threads
 
@@ -45,6 +48,8 @@ def one(X, shift=(0, 0), scale=1.0, degrees=0.0):
 def by_scipy(image, shift, scale, angle):
     """Z(q) = X((R(-angle) q + shift side) / scale), as the docstring of warp says.
 
+    Where f = 1 / scale pixels come to one, the mean of that at round(f)^2 points in each pixel.
+
     q is the place from the centre, as (down, right). A content that turns counter-clockwise as seen
     (right goes to up) is looked up where the clockwise turn of the same angle leads (up to right).
     """
@@ -54,9 +59,19 @@ def by_scipy(image, shift, scale, angle):
     up, right = np.array([-1.0, 0.0]), np.array([0.0, 1.0])
     turned_up = np.cos(angle) * up + np.sin(angle) * right
     turned_right = np.cos(angle) * right - np.sin(angle) * up
-    turned = q[..., 1:] * turned_right - q[..., :1] * turned_up
-    source = (turned + np.array(shift) * (h, w)) / scale + centre
-    return map_coordinates(image, source.transpose(2, 0, 1), order=1, mode="grid-constant", cval=0)
+    Z = []
+    for point in points(1 / scale):
+        turned = (q + point)[..., 1:] * turned_right - (q + point)[..., :1] * turned_up
+        source = ((turned + np.array(shift) * (h, w)) / scale + centre).transpose(2, 0, 1)
+        Z.append(map_coordinates(image, source, order=1, mode="grid-constant", cval=0))
+    return np.mean(Z, 0)
+
+
+def points(f):
+    """round(f)^2 points spread over a pixel, as (down, right) from its middle."""
+    k = max(1, round(float(f)))
+    share = [(i + 0.5) / k - 0.5 for i in range(k)]
+    return [np.array([down, right]) for down in share for right in share]
 
 
 # warp
@@ -127,9 +142,9 @@ def test_scale_2_shows_the_middle_twice_as_large():
     assert_array_equal(one(X, scale=2), [[3, 5, 7, 6]] * 4)
 
 
-def test_scale_one_half_shows_all_half_as_large_and_zeros_around():
+def test_scale_one_half_shows_the_means_of_2_x_2_half_as_large_and_zeros_around():
     X = np.array([[1.0, 2.0, 4.0, 8.0]] * 4)
-    # -0.5 looks up -1, which lies between the first two; -1.5 looks up -3, which is outside
+    # -0.5 looks up -1.5 and -0.5, the first two; -1.5 looks up -3.5 and -2.5, which are outside
     expected = np.zeros((4, 4))
     expected[1:3, 1:3] = [1.5, 6]
     assert_array_equal(one(X, scale=0.5), expected)
@@ -160,7 +175,7 @@ def test_a_window_far_away_sees_nothing(shift):
 
 def test_warp_changes_nothing_of_what_it_gets():
     X, p = images(5), draw(5, np.random.default_rng(0))
-    copies = [a.copy() for a in (X, *p)]
+    copies = [np.copy(a) for a in (X, *p)]
     transform(X, p)
     for a, b in zip((X, *p), copies):
         assert_array_equal(a, b)
@@ -204,7 +219,7 @@ def test_a_batch_is_its_images_one_by_one():
     X, p = images(6, 2), draw(6, np.random.default_rng(0))
     Z = transform(X, p)
     for i in range(6):
-        alone = transform(X[i : i + 1], type(p)(*(v[i : i + 1] for v in p)))
+        alone = transform(X[i : i + 1], rows(p, [i]))
         assert_allclose(Z[i : i + 1], alone, **POWER)
 
 
@@ -215,88 +230,75 @@ def test_transform_warps_and_then_changes_the_contrast():
     assert Z.dtype == np.float32
 
 
+def test_some_images_are_transformed_as_they_are_among_all():
+    X, p = images(9), draw(3, np.random.default_rng(0))
+    index = np.array([7, 0, 7])
+    assert_array_equal(transform(X, p, index=index), transform(X[index], p))
+    assert transform(X, rows(p, []), index=np.zeros(0, int)).shape == (0, 1, 16, 16)
+
+
+@pytest.mark.parametrize("index", [[0, 9], [-1, 2]], ids=str)
+def test_an_image_that_is_not_there_is_refused(index):
+    sentence = f"transform: index is 0 to 8 for 9 images, not {index[0]} to {index[1]}"
+    with pytest.raises(ValueError, match=sentence):
+        transform(images(9), draw(2, np.random.default_rng(0)), index=np.array(index))
+
+
 @pytest.mark.parametrize("n", [0, 1, 3, 5])
 def test_another_number_of_parameters_than_of_images_is_refused(n):
     with pytest.raises(ValueError, match=f"transform: 4 images, but parameters of {n}"):
         transform(images(4), draw(n, np.random.default_rng(0)))
 
 
-N = 4000
-EDGE = 0.02  # of 4000 uniform draws the outermost lies nearer to its end than this share
-WIDE = Ranges(0.3, (0.5, 3.0), 45, (2.0, 1.0, 0.4), (1.0, 2.0, 0.3), 0.5, 0.3)
-
-
-def columns(p):
-    """Everything that is drawn, uniform each: name, values, on the scale on which it is."""
-    yield from (("shift", v) for v in p.shift.T)
-    yield "scale", np.log(p.scale)
-    yield "rotation", np.degrees(p.angle)
-    for name, values in (("value", p.value), ("saturation", p.saturation)):
-        yield from ((name, v) for v in (*np.log2(values[:, :2]).T, values[:, 2]))
-    yield from (("components", v) for v in np.log2(p.components).T)
-    yield "hue", p.hue
-
-
-@pytest.mark.parametrize("ranges", [Ranges(), WIDE], ids=["the paper's", "wide"])
-def test_parameters_are_uniform_within_their_ranges_and_reach_their_ends(ranges):
-    reaches = {
-        "shift": iter([ranges.shift] * 2),
-        "rotation": iter([ranges.rotation]),
-        "value": iter(ranges.value),
-        "saturation": iter(ranges.saturation),
-        "components": iter([ranges.components] * 3),
-        "hue": iter([ranges.hue]),
-    }
-    for name, values in columns(draw(N, np.random.default_rng(0), ranges)):
-        if name == "scale":
-            low, high = np.log(ranges.scale)
-        else:
-            high = next(reaches[name])
-            low = -high
-        assert values.shape == (N,)
-        assert values.dtype == np.float32
-        share = (values - low) / (high - low)
-        assert -1e-6 <= share.min() < EDGE  # 1e-6: float32
-        assert 1 - EDGE < share.max() <= 1 + 1e-6
-        deciles = np.histogram(share, 10, (-1e-6, 1 + 1e-6))[0]
-        assert_allclose(deciles, N / 10, atol=5 * np.sqrt(N / 10))  # five deviations
-
-
-def test_parameters_are_drawn_independently():
-    drawn = np.stack([values for _, values in columns(draw(N, np.random.default_rng(0)))])
-    assert len(drawn) == 14
-    r = np.corrcoef(drawn) - np.eye(14)
-    assert abs(r).max() < 5 / np.sqrt(N)
-
-
-def test_the_same_seed_draws_the_same_and_the_generator_goes_on():
-    rng = np.random.default_rng(1)
-    first, second = draw(5, rng), draw(5, rng)
-    for a, b, c in zip(first, draw(5, np.random.default_rng(1)), second):
-        assert_array_equal(a, b)
-        assert (a != c).all()
-
-
-def test_the_defaults_are_the_papers():
-    assert Ranges().shift == 0.2
-    assert Ranges().scale == (0.7, 1.4)
-    assert Ranges().rotation == 20
-    assert 2 ** Ranges().components == 2  # factors from 0.5 to 2
-    for power, factor, offset in (Ranges().value, Ranges().saturation):
-        assert 2**power == 4  # from 0.25
-        assert round(2**factor, 1) == 1.4  # from 0.7
-        assert offset == 0.1
-    assert Ranges().hue == 0.1
-
-
-@pytest.mark.parametrize("field", Ranges._fields)
-def test_what_has_no_range_is_not_drawn_and_not_done(field):
-    p = draw(3, np.random.default_rng(0), Ranges()._replace(**{field: None}))
-    (missing,) = [name for name, values in p._asdict().items() if values is None]
-    assert missing == {"rotation": "angle"}.get(field, field)
+@pytest.mark.parametrize("name", Parameters._fields)
+def test_what_has_no_parameters_is_not_done(name):
     X = images(3, 3)
-    done = draw(3, np.random.default_rng(0), IDENTITY)._replace(**{missing: None})
+    X[:, :, 0, :2] = [0, 1]  # no stretch changes them
+    done = draw(3, np.random.default_rng(0), IDENTITY)._replace(**{name: None})
     assert_allclose(transform(X, done, principal_colours(X)), X, atol=1e-6)
+
+
+# blur and stretch
+
+
+@given(seed=st.integers(0, 999), sides=st.sampled_from([(32, 32), (16, 21)]))
+def test_a_blur_is_scipys_gaussian_filter(seed, sides):
+    X = images(3, 2, *sides, float, seed)
+    deviations = np.random.default_rng(seed).uniform(0.3, 2, 3)
+    Z = transform(X, Parameters(blur=deviations))
+    for i, j in np.ndindex(3, 2):
+        expected = gaussian_filter(X[i, j], deviations[i], mode="reflect", truncate=8)
+        assert_allclose(Z[i, j], expected, atol=1e-12)
+
+
+def test_no_blur_gives_exactly_the_image_among_others_that_are_blurred():
+    X = images(2, 3)
+    Z = transform(X, Parameters(blur=np.array([0.0, 1.0])))
+    assert_array_equal(Z[0], X[0])
+    assert abs(Z[1] - X[1]).max() > 0.1
+
+
+def test_blur_comes_after_the_affine_map_and_before_the_colours():
+    X = images(2, 3)
+    p = Parameters(**ALONE, blur=np.array([0.5, 2.0]))
+    colours = principal_colours(X)
+    Z = transform(X, Parameters(*p[:3]))
+    Z = transform(Z, Parameters(blur=p.blur))
+    Z = transform(Z, p._replace(shift=None, scale=None, angle=None, blur=None), colours)
+    assert_allclose(transform(X, p, colours), Z, atol=1e-6)
+
+
+def test_a_stretch_brings_each_image_from_0_to_1_or_part_of_the_way():
+    X = 0.2 + 0.5 * images(2, 3)
+    Z = transform(X, Parameters(stretch=np.array([1.0, 0.5])))
+    low, high = (f(X, axis=(1, 2, 3), keepdims=True) for f in (np.min, np.max))
+    full = (X - low) / (high - low)
+    assert_allclose(Z[0], full[0], atol=1e-6)
+    assert_allclose(Z[1], (X[1] + full[1]) / 2, atol=1e-6)
+
+
+def test_a_flat_image_is_stretched_to_black():
+    assert not transform(np.full((1, 3, 4, 4), 0.7), Parameters(stretch=np.ones(1))).any()
 
 
 # transform in colours, which are those of patches
@@ -409,16 +411,19 @@ def test_patches_are_what_scipy_gives_with_the_source_mirrored(seed, dtype):
     assert Z.dtype == dtype
     for i in range(n):
         window = np.array(sides) * places.window[i] / sides[0] / p.scale[i]
-        q = [np.arange(side) - (side - 1) / 2 for side in sides]
-        down, right = (
-            v * s / side for v, s, side in zip(np.meshgrid(*q, indexing="ij"), window, sides)
-        )
-        y, x = places.centre[i] + p.shift[i] * window
         sine, cosine = np.sin(p.angle[i]), np.cos(p.angle[i])
-        at = [y + sine * right + cosine * down, x + cosine * right - sine * down]
-        for j in range(2):
-            expected = map_coordinates(X[places.index[i], j], at, order=1, mode="mirror")
-            assert_allclose(Z[i, j], expected, atol=ROUNDING[dtype])
+        y, x = places.centre[i] + p.shift[i] * window
+        each = []
+        for point in points(window[0] / sides[0]):
+            q = [np.arange(side) - (side - 1) / 2 + off for side, off in zip(sides, point)]
+            down, right = (
+                v * s / side for v, s, side in zip(np.meshgrid(*q, indexing="ij"), window, sides)
+            )
+            at = [y + sine * right + cosine * down, x + cosine * right - sine * down]
+            each.append(
+                [map_coordinates(R, at, order=1, mode="mirror") for R in X[places.index[i]]]
+            )
+        assert_allclose(Z[i], np.mean(each, 0), atol=ROUNDING[dtype])
 
 
 def test_a_patch_is_the_golden_one(golden):
@@ -436,6 +441,50 @@ def test_a_patch_is_the_golden_one(golden):
     assert_allclose(Z[0].transpose(1, 2, 0), entry.outputs["Z"], rtol=1e-9, atol=1e-12)
 
 
+def test_a_shrunk_patch_is_nearer_to_the_mean_over_its_pixels_than_a_blurred_image_looked_up():
+    X = gaussian_filter(images(1, 1, 200, 200, float), (0, 0, 0.7, 0.7))  # as fine as photographs
+    f, angle = 2.8, 0.3
+    Z = patches(X, Places([0], [[99.5, 99.5]], [32 * f]), Parameters(angle=np.array([angle])))[0, 0]
+    turn = f * np.array([[np.cos(angle), np.sin(angle)], [-np.sin(angle), np.cos(angle)]])
+
+    def looked_up(image, within=0.0):
+        at = 99.5 + turn @ (np.broadcast_to(within, 2) - 15.5)
+        return affine_transform(image, turn, at, output_shape=(32, 32), order=1)
+
+    fine = [(i + 0.5) / 10 - 0.5 for i in range(10)]
+    mean = np.mean([looked_up(X[0, 0], (a, b)) for a in fine for b in fine], 0)
+    error = lambda image: abs(image - mean).std()
+    assert error(Z) < error(looked_up(gaussian_filter(X[0, 0], 0.5 * np.sqrt(f**2 - 1))))
+    assert error(Z) < error(looked_up(X[0, 0])) / 10
+
+
+def test_the_finest_stripes_vanish_when_they_shrink_to_half():
+    X = np.indices((64, 64)).sum(0)[None, None] % 2 * 1.0
+    one = Places([0], [[31.5, 31.5]])
+    shrunk = patches(X, one._replace(window=[32.0]), Parameters(), 16)
+    assert_allclose(shrunk, 0.5, atol=1e-12)
+    kept = patches(X, one._replace(window=[16.0]), Parameters(), 16)
+    assert_array_equal(kept[0], X[0, :, 24:40, 24:40])
+
+
+@pytest.mark.parametrize("factor", [1, 2, 1.5, 3])
+def test_images_are_enlarged_as_by_scikit_image(factor):
+    X = images(2, 3, 12, 10, float)
+    Z = resized(X, factor)
+    expected = resize(
+        X, (2, 3, round(12 * factor), 10 * factor), order=1, mode="edge", anti_aliasing=False
+    )
+    assert_allclose(Z, expected, atol=1e-12)
+
+
+def test_half_as_large_is_the_mean_of_2_x_2_and_bytes_stay_bytes():
+    X = np.random.default_rng(0).integers(0, 256, (2, 3, 12, 10)).astype(np.uint8)
+    Z = resized(X, 0.5)
+    assert Z.dtype == np.uint8
+    mean = X.reshape(2, 3, 6, 2, 5, 2).mean((3, 5))
+    assert abs(Z - mean).max() <= 0.5 + 1e-4
+
+
 def test_without_parameters_a_patch_is_cut_out_exactly_up_to_the_border():
     X = photographs()
     middle = (32 - 1) / 2
@@ -444,16 +493,6 @@ def test_without_parameters_a_patch_is_cut_out_exactly_up_to_the_border():
     assert_array_equal(Z[0], X[2, :, :32, :32])
     assert_array_equal(Z[1], X[0, :, 8:, 16:])  # with the last row and column
     assert_array_equal(Z[2], X[1, :, 5:37, :32])
-
-
-def test_what_was_done_can_be_stored_and_done_again(tmp_path):
-    X = images(3, 3)
-    p, colours = draw(3, np.random.default_rng(0), Ranges(hue=None)), principal_colours(X)
-    np.savez(tmp_path / "p.npz", **{k: v for k, v in p._asdict().items() if v is not None})
-    with np.load(tmp_path / "p.npz") as stored:
-        again = Parameters(**stored)
-    assert again.hue is None
-    assert_array_equal(transform(X, again, colours), transform(X, p, colours))
 
 
 def test_sources_of_bytes_are_those_of_numbers_from_0_to_1():
@@ -490,8 +529,8 @@ def test_results_do_not_depend_on_threads_and_all_chunks_are_done():
         three = patches(X, places, p, colours=colours)
     assert_array_equal(one_thread, three)
     for i in (0, 127, 128, 299):
-        here, q = (type(t)(*(v if v is None else v[i : i + 1] for v in t)) for t in (places, p))
-        assert_allclose(patches(X, here, q, colours=colours)[0], three[i], atol=2e-6)
+        alone = patches(X, rows(places, [i]), rows(p, [i]), colours=colours)
+        assert_array_equal(alone[0], three[i])
 
 
 @pytest.mark.parametrize(
@@ -536,6 +575,15 @@ def test_what_sticks_out_is_drawn_again_and_what_cannot_stay_inside_is_left():
     p = draw_within(places, (40, 48), rng, ranges)
     assert_array_equal(np.flatnonzero(~inside(places, p, (40, 48))), [200])
     assert abs(p.shift).max() <= 0.3
+
+
+def test_each_place_may_have_a_source_of_its_own_size():
+    places = Places(np.zeros(2, int), np.full((2, 2), 20.0))
+    sides = np.array([[41, 41], [37, 37]])
+    assert_array_equal(inside(places, Parameters(), sides), [True, True])
+    assert_array_equal(inside(places, Parameters(), sides - [0, 1]), [True, False])
+    p = draw_within(places, [[41, 60], [60, 41]], np.random.default_rng(0), Ranges(shift=0.4))
+    assert inside(places, p, [[41, 60], [60, 41]]).all()
 
 
 def test_what_is_inside_at_once_is_not_drawn_again():

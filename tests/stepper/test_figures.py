@@ -23,6 +23,10 @@ def images(n, h=4, w=6):
     return np.random.default_rng(0).random((n, h, w)).astype(np.float32)
 
 
+def colours(n, h=4, w=6):
+    return images(3 * n, h, w).reshape(n, 3, h, w)
+
+
 # sheets
 
 
@@ -40,6 +44,14 @@ def test_a_sheet_places_every_image_and_leaves_gaps_between(n, columns):
     assert (page != -1).sum() == X.size
     assert (page[3::4] == -1).all()
     assert (page[:, 5::6] == -1).all()
+
+
+def test_a_sheet_of_colours_is_the_sheets_of_their_channels_clipped_and_its_gaps_are_white():
+    X = 2 * colours(5) - 0.5
+    page = figures.sheet(X, 3)
+    for c in range(3):
+        expected = np.clip(np.nan_to_num(figures.sheet(X[:, c], 3), nan=1), 0, 1)
+        assert_array_equal(page[..., c], expected)
 
 
 def test_gaps_are_nan_by_default_so_that_no_scale_sees_them():
@@ -101,6 +113,7 @@ FIGURES = {
     "scores_against with an error": lambda: scores_against(([5, 10, 30], [1, 1, 2])),
     "curves_along": curves_along,
     "image_sheet": lambda: figures.image_sheet(images(45)),
+    "colours": lambda: figures.image_sheet(colours(45)),
     "one image": lambda: figures.image_sheet(images(1)),
     "versions": lambda: figures.versions(images(3), images(12).reshape(3, 4, 4, 6)),
     "filters": lambda: figures.filters(images(32) - 0.5, images(32)),
@@ -172,13 +185,23 @@ def test_versions_have_their_seed_first_and_framed():
     assert framed(ax) == {color(figures.BLUE): {(0, 0), (1, 0)}}
 
 
+def test_versions_in_colour_have_their_seed_first_and_framed():
+    seeds, V = colours(2), colours(6).reshape(2, 3, 3, 4, 6)
+    (ax,) = figures.versions(seeds, V).axes
+    rows = [image for seed, row in zip(seeds, V) for image in (seed, *row)]
+    assert_array_equal(shown(ax), figures.sheet(np.array(rows), 4))
+    assert framed(ax) == {color(figures.BLUE): {(0, 0), (1, 0)}}
+
+
 def test_filters_are_shown_before_and_after_each_at_its_own_scale():
     W = images(2) - 0.5
     before, after = figures.filters(W, 100 * W).axes
     assert [ax.get_title("left") for ax in (before, after)] == ["before training", "after training"]
-    np.testing.assert_allclose(shown(before), shown(after), rtol=1e-6)
-    assert np.nanmax(abs(shown(before)[:, :6])) == 1
-    assert before.get_images()[0].get_clim() == (-1, 1)
+    np.testing.assert_allclose(shown(before), shown(after), atol=1e-6)
+    assert abs(shown(before)[:, :6] - 0.5).max() == 0.5  # 0 is grey
+    assert before.get_images()[0].get_clim() == (0, 1)
+    coloured, _ = figures.filters(colours(9) - 0.5, colours(9)).axes
+    assert shown(coloured).shape == (9, 8 * 7 - 1, 3)
 
 
 def test_a_learning_curve_shows_the_losses_of_a_log_and_the_guess():
