@@ -1,7 +1,18 @@
 """Data: loaders, transformations, surrogate classes."""
 
 from .ahead import prefetch
-from .loaders import digits
+from .formats import DataError
+from .loaders import (
+    CIFAR10,
+    caltech101,
+    cifar10,
+    digits,
+    mnist,
+    omniglot,
+    stl10,
+    stl10_folds,
+)
+from .pictures import Photographs, photographs
 from .seeds import Surrogates, surrogates
 from .transformations import (
     Colours,
