@@ -3,7 +3,7 @@
 >>> import tempfile
 >>> with tempfile.TemporaryDirectory() as folder:
 ...     path = Path(folder, "labels-idx1-ubyte.gz")
-...     _ = path.write_bytes(gzip.compress(b"\\0\\0\\x08\\x01" + b"\\0\\0\\0\\x03" + b"\\x05\\0\\x04"))
+...     _ = path.write_bytes(gzip.compress(b"\\0\\0\\x08\\x01\\0\\0\\0\\x03\\x05\\0\\x04"))
 ...     read_idx(path, ())
 array([5, 0, 4], dtype=uint8)
 """
@@ -56,9 +56,12 @@ def read_idx(path: Path, sides: tuple[int, ...], most: int = 60_000) -> np.ndarr
     """
     head, magic = 4 * (2 + len(sides)), 0x801 + len(sides)
     content = unpacked(path, head + most * math.prod(sides))
-    found, *shape = np.frombuffer(content[:head].ljust(head, b"\xff"), ">u4").tolist()
+    found = int.from_bytes(content[:4])
     if found != magic:
         raise DataError(f"{path} begins with {found:#06x}, not {magic:#06x}: it is of another kind")
+    if len(content) < head:
+        raise DataError(f"{path} is cut off: it holds {len(content)} bytes, its head has {head}")
+    shape = np.frombuffer(content[4:head], ">u4").tolist()
     if tuple(shape[1:]) != sides:
         raise DataError(f"{path} holds images of {shape[1:]} pixels, not {list(sides)}")
     if len(content) - head != math.prod(shape):
@@ -112,10 +115,11 @@ def labelled(X: Any, T: Any, path: Path, classes: int = 10, lowest: int = 0) -> 
     """
     if len(X) != len(T) or not len(X):
         raise DataError(f"{path} has {len(T):,} labels for {len(X):,} images")
-    (wrong,) = np.nonzero((lowest > T) | (lowest + classes <= T))
+    values = T.astype(np.int64) - lowest
+    (wrong,) = np.nonzero((values < 0) | (values >= classes))
     if len(wrong):
         raise DataError(
             f"{path} has label {T[wrong[0]]} at {wrong[0]}: labels are "
             f"{lowest} to {lowest + classes - 1}"
         )
-    return X, T.astype(np.int64) - lowest
+    return X, values

@@ -168,7 +168,7 @@ def _rgb(picture):
         picture = Image.fromarray((grey >> 8).astype(np.uint8))
     elif picture.mode == "F":
         raise ValueError("pixels of floating-point numbers, whose white is not known")
-    elif picture.mode in ("LA", "PA", "RGBA") or "transparency" in picture.info:
+    elif picture.mode in ("LA", "RGBA") or "transparency" in picture.info:
         picture = picture.convert("RGBA")
         picture = Image.alpha_composite(Image.new("RGBA", picture.size, "white"), picture)
     return picture.convert("RGB")
