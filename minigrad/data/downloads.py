@@ -194,16 +194,20 @@ class _Resuming:
         import requests
         from tqdm import tqdm
 
+        class Bar(tqdm):
+            monitor_interval = 0  # no thread that outlives it
+
         have = self.part.stat().st_size if self.part.exists() else 0
         if have < self.size:
             headers = {"Accept-Encoding": "identity", "Range": f"bytes={have}-"}
             with requests.get(address, headers=headers, stream=True, timeout=30) as answer:
-                if answer.status_code == 416:  # what is there is longer than what they have
-                    self.part.unlink()
                 answer.raise_for_status()
                 goes_on = answer.status_code == 206
                 have *= goes_on
-                bar = tqdm(
+                length = have + int(answer.headers.get("Content-Length", self.size - have))
+                if length != self.size:  # an error page, say, which would spoil what there is
+                    raise OSError(f"{length:,} bytes, not {self.size:,}")
+                bar = Bar(
                     desc=self.part.stem,
                     total=self.size,
                     initial=have,
@@ -219,7 +223,7 @@ class _Resuming:
                         if have > self.size:  # its sum will be wrong
                             break
         if have < self.size:
-            raise OSError(f"broken off after {have:,} of {self.size:,} bytes")
+            raise OSError("broken off")
         self.part.replace(output)
 
 

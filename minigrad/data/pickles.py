@@ -83,7 +83,7 @@ def load(content: bytes | bytearray) -> dict[str, Any]:
                     stack[-1].update(zip(items[::2], items[1::2], strict=True))
                 case "GLOBAL":
                     if argument not in {known.value for known in Named}:
-                        raise ValueError(f"it asks for {argument[:80]}")
+                        raise ValueError(f"it asks for {str(argument)[:80]}")
                     stack.append(Named(argument))
                 case "REDUCE":
                     arguments, function = stack.pop(), stack.pop()

@@ -55,12 +55,10 @@ def photographs(folder: str | Path, longest: int | None = None) -> Photographs:
     found = Photographs([], [], [])
     for path, name in listed(Path(folder)):
         try:
-            picture = read(path)
+            picture = read(path, longest=longest)
         except ValueError as error:
             found.skipped.append((name, str(error)))
             continue
-        if longest:
-            picture.thumbnail((longest, longest))
         found.images.append(pixels(picture))
         found.names.append(name)
     if not found.images:
@@ -132,8 +130,8 @@ def listed(folder: Path) -> list[tuple[Path, str]]:
     return sorted(found, key=lambda pair: pair[1])
 
 
-def read(file: Any, sides: tuple[int, int] | None = None) -> Any:
-    """An upright RGB Image of a path or of an open file.
+def read(file: Any, sides: tuple[int, int] | None = None, longest: int | None = None) -> Any:
+    """An upright RGB Image of a path or of an open file, shrunk to a longest side.
 
     Raises ValueError, which says why but not which, for what is no picture, a broken one, one too
     large, or one of other sides.
@@ -150,7 +148,12 @@ def read(file: Any, sides: tuple[int, int] | None = None) -> Any:
                     raise ValueError(f"{width} x {height} pixels are more than {most:,}")
                 if sides and picture.size != sides:
                     raise ValueError(f"{width} x {height} pixels, not {sides[0]} x {sides[1]}")
-                return _rgb(ImageOps.exif_transpose(picture))
+                if longest:
+                    picture.draft(None, (2 * longest, 2 * longest))  # read large JPEGs in part
+                picture = _rgb(ImageOps.exif_transpose(picture))
+                if longest:
+                    picture.thumbnail((longest, longest))
+                return picture
     except UnidentifiedImageError:
         raise ValueError("no JPEG, PNG, GIF, BMP, TIFF, WebP or PPM file") from None
     except Exception as error:  # Pillow raises what broken bytes lead its readers to

@@ -57,7 +57,7 @@ def test_a_plain_file_with_a_packed_ones_name_is_refused(written, ending):
 
 @pytest.mark.parametrize("ending", PACKED)
 def test_a_file_that_unpacks_to_more_than_it_can_hold_is_left_at_once(written, ending):
-    path = written(PACKED[ending](bytes(60 << 20)), ending)
+    path = written(PACKED[ending](bytes(30 << 20)), ending)
     tracemalloc.start()
     with pytest.raises(DataError, match="images.* holds more than 1,000 bytes, the most"):
         unpacked(path, 1000)

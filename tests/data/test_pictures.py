@@ -46,9 +46,32 @@ def test_a_longer_side_is_shrunk_and_a_shorter_left():
     assert images[names.index("wiki_010.jpg")].shape == (3, 31, 100)  # 512 x 159
 
 
+def test_a_large_jpeg_is_shrunk_as_if_it_had_been_read_whole(tmp_path):
+    with Image.open(real("photos/kodak_05.jpg")) as picture:
+        picture.resize((2048, 1364)).save(tmp_path / "large.jpg")
+        small = np.asarray(picture.resize((128, 85)), float)
+    difference = only(tmp_path, longest=128) - small
+    assert abs(difference).mean() < 3
+
+
 def test_colours_are_kept_and_no_side_changed_that_is_short(tmp_path):
     Image.fromarray(COLOURS).save(tmp_path / "a.png")
     assert_array_equal(only(tmp_path, longest=7), COLOURS)
+
+
+@pytest.mark.parametrize("ending", ["png", "bmp", "ppm", "tif", "webp"])
+def test_all_kinds_of_files_are_read(tmp_path, ending):
+    lossless = {"lossless": True} if ending == "webp" else {}
+    Image.fromarray(COLOURS).save(tmp_path / f"a.{ending}", **lossless)
+    assert_array_equal(only(tmp_path), COLOURS)
+
+
+@pytest.mark.parametrize("kind", ["GIF", "MPO"])
+def test_of_several_pictures_in_a_file_the_first_is_read(tmp_path, kind):
+    first, second = Image.new("RGB", (8, 8), "white"), Image.new("RGB", (8, 8))
+    path = tmp_path / ("a.jpg" if kind == "MPO" else "a.gif")
+    first.save(path, kind, save_all=True, append_images=[second])
+    assert only(tmp_path).min() == 255
 
 
 def test_grey_becomes_three_equal_channels(tmp_path):
@@ -81,7 +104,7 @@ def test_cmyk_becomes_the_light_that_its_inks_leave(tmp_path):
     inks = np.zeros((16, 16, 4), np.uint8)
     inks[:, 8:, 0] = 255  # cyan swallows red
     inks[8:, :, 3] = 255  # and black everything
-    Image.fromarray(inks, "CMYK").save(tmp_path / "a.tif")
+    Image.frombytes("CMYK", (16, 16), inks.tobytes()).save(tmp_path / "a.tif")
     found = only(tmp_path)
     assert_array_equal(found[0, 0], [255, 255, 255])
     assert_array_equal(found[0, 15], [0, 255, 255])
