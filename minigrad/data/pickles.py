@@ -118,7 +118,7 @@ def _built(made, state):
         case Made.BYTE, (_, "|", None, None, None, *_):
             return Made.BYTE
         case Made.ARRAY, (1, (int(n), int(d)), Made.BYTE, False, str(text)):
-            if n < 0 or d < 1 or n * d != len(text):
+            if n * d != len(text):
                 raise ValueError(f"it makes an array of {n} x {d} from {len(text)} bytes")
             return np.frombuffer(text.encode("latin-1"), np.uint8).reshape(n, d)
     raise ValueError("it asks for something other than an array of bytes")

@@ -21,12 +21,12 @@ class Server(http.server.ThreadingHTTPServer):
 
     def __init__(self):
         self.content, self.cut, self.ranges, self.status = CONTENT, None, True, 200
-        self.says_length = True
+        self.says_length, self.hung_up = True, threading.Event()
         self.asked = []
         super().__init__(("127.0.0.1", 0), Handler)
 
     def handle_error(self, *connection):
-        pass  # a client that hung up
+        self.hung_up.set()  # the client has
 
     def url(self, path="file.gz"):
         return f"http://127.0.0.1:{self.server_port}/{path}"
@@ -177,6 +177,13 @@ def test_another_length_is_seen_where_the_server_does_not_say_it(server, tmp_pat
         fetch(official(server.url()), tmp_path)
     server.content = CONTENT
     assert fetch(official(server.url()), tmp_path).read_bytes() == CONTENT
+
+
+def test_a_server_that_sends_on_and_on_is_left(server, tmp_path):
+    server.content, server.says_length = CONTENT * 100, False
+    with pytest.raises(DataError, match="its sum is not"):
+        fetch(official(server.url()), tmp_path)
+    assert server.hung_up.wait(5)
 
 
 def test_a_wrong_part_is_thrown_away_and_the_next_call_begins_anew(server, tmp_path):

@@ -82,6 +82,8 @@ def protocols(function, *arguments):
 
 
 DTYPE = b"cnumpy\ndtype\nU\x02u1K\x00K\x01\x87R"
+STATE = b"(K\x03U\x01|NNNJ\xff\xff\xff\xffJ\xff\xff\xff\xffK\x00tb"
+assert DTYPE + STATE in array(2, 2)
 MALICIOUS = {
     "a function by name": b"cos\nsystem\n(U\x04truetR.",
     "a function by INST": b"(U\x04trueios\nsystem\n.",
@@ -99,9 +101,13 @@ MALICIOUS = {
         b"cnumpy.core.multiarray\n_reconstruct\ncnumpy\nndarray\nJ\x00\x00\x00\x40\x85U\x01b\x87R"
     ),
     "an array with more rows than bytes": held(array(200, 200, content=b"abc")),
-    "an array of objects": held(array(2, 2, b"O8", b"")),
+    "an array with a negative number of rows": held(
+        array(1, 2).replace(b"(K\x01K\x01K", b"(K\x01J\xff\xff\xff\xffK")
+    ),
+    "an array of no type": held(array(2, 2).replace(DTYPE + STATE, b"N")),
+    "an array of objects": held(array(2, 2, b"O8", bytes(4))),
     "an array of objects in a list": held(array(2, 2, b"u1").replace(b"T\4\0\0\0\0\1\2\3", b"]")),
-    "an array of another type": held(array(2, 2, b"f8", bytes(32))),
+    "an array of another type": held(array(2, 2, b"f8", bytes(4))),
     "a dtype with fields": held(DTYPE + b"(K\x03U\x01|NU\x01a}K\x00K\x00K\x00tb"),
     "state for a function": held(b"cnumpy\ndtype\n}(U\x08__call__K\x01ub"),
     "slots for a function": held(
