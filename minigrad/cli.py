@@ -17,6 +17,7 @@ import numpy as np
 
 from . import faults
 from .backend import NoGPU, to_cpu, to_gpu
+from .data import DataError
 from .gradcheck import Unfit, check
 from .gradcheck.assignment import arguments, functions, guessed
 from .learn.checkpoint import CheckpointError
@@ -37,7 +38,7 @@ def run(command: Any) -> None:
         _stop(str(stop.__cause__ or "") or "stopped", getattr(stop.__cause__, "code", 130))
     except click.ClickException as mistake:
         _stop(mistake.format_message(), 2)
-    except (CheckpointError, FolderInUse, NoGPU, NoRanks, NoRun, Unfit) as mistake:
+    except (CheckpointError, DataError, FolderInUse, NoGPU, NoRanks, NoRun, Unfit) as mistake:
         _stop(str(mistake), 2)
     except OSError as mistake:
         words = mistake.strerror or str(mistake)

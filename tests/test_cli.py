@@ -8,6 +8,7 @@ import click
 import pytest
 
 from minigrad.cli import run
+from minigrad.data import DataError
 from minigrad.learn import Interrupted, NotFinite
 from minigrad.learn.checkpoint import CheckpointError
 
@@ -47,6 +48,7 @@ MISTAKES = {
     "words alone": (OSError("cannot identify image file"), 2, "cannot identify image file"),
     "no file": (OSError(28, "No space left on device"), 2, "No space left on device"),
     "checkpoint": (CheckpointError("c: damaged"), 2, "c: damaged"),
+    "data": (DataError("photos holds no pictures"), 2, "photos holds no pictures"),
     "not finite": (NotFinite("step 3: the value of log"), 1, "step 3: the value of log"),
 }
 

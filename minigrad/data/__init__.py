@@ -1,7 +1,17 @@
 """Data: loaders, transformations, surrogate classes."""
 
 from .ahead import prefetch
-from .loaders import digits
+from .formats import DataError
+from .loaders import (
+    CIFAR10,
+    caltech101,
+    cifar10,
+    digits,
+    mnist,
+    omniglot,
+    stl10,
+    stl10_folds,
+)
 from .parameters import (
     COLUMNS,
     TOOLBOX,
@@ -12,6 +22,7 @@ from .parameters import (
     stack,
     unstack,
 )
+from .pictures import Photographs, photographs
 from .regions import Seeds, seed_patches
 from .seeds import Surrogates, surrogates
 from .transformations import (
