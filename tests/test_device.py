@@ -125,7 +125,7 @@ def test_resnet_is_trained_on_the_device_with_its_statistics(fused):
 
 def test_exemplar_cnn_is_trained_on_the_device_with_the_same_dropout():
     rng = np.random.default_rng(0)
-    U = exemplar_cnn.initial(rng, 5, side=8, widths=(4, 4, 16))
+    U = exemplar_cnn.initial(rng, 5, side=8, code="4c5-4c5-16f")
     X, T = rng.standard_normal((6, 1, 8, 8)).astype(np.float32), np.arange(6) % 5
     V = mg.to_gpu(U)
     here, there = (

@@ -22,7 +22,7 @@ def images(*shape):
 
 NETWORKS = {
     "Exemplar-CNN": (
-        exemplar_cnn.initial(rng(), 5, 3, 16, (6, 8, 9, 10)),
+        exemplar_cnn.initial(rng(), 5, 3, 16, "6c5-8c5-9c5-10f"),
         lambda U: exemplar_cnn.loss(U, images(3, 16, 16), T, rng=rng()),
     ),
     "LeNet-5": (lenet.initial(rng()), lambda U: lenet.loss(U, images(1, 28, 28), T)),
