@@ -93,9 +93,11 @@ def architecture(code: str) -> Architecture:
         elif read("[cf]", "c, a convolution, or f, the hidden units") == "f":
             read(r"\Z", "the end behind the hidden units")
             return Architecture(tuple(convolutions), number)
-        size = int(read(r"\d*[13579](?!\d)", "the side of the filters, an odd number"))
-        stride = int(read(r"(s[1-9]\d*)?", "a stride")[1:] or 1)
-        pool = 1 if len(convolutions) > 1 else 3 if read("(p3)?", "p3") else 2
+        size = int(read(r"\d*[13579](?!\d)", "an odd side of the filters"))
+        stride = int(read(r"[1-9]\d*", "a stride")) if read("s?", "s") else 1
+        pool = 1 if len(convolutions) > 1 else 2
+        if pool == 2 and read("p?", "p"):
+            pool = int(read("3", "3, the side of the pooling"))
         read("-", "a hyphen and the next layer")
         convolutions.append(Convolution(number, size, stride, pool))
 
