@@ -159,14 +159,14 @@ def initial(rng, classes, channels=1, side=16, code="32c5-32c5-128f", weights="h
 
 
 def plan(U, code=None):
-    """(parameters, stride, pool) of each convolution; no code: of stride 1, the first two pooled."""
+    """(parameters, stride, pool) of each convolution; without a code of stride 1, pooled twice."""
     pairs = [U[name] for name in U if name.startswith("conv")]
     if code is None:
         return [(u, 1, 2 if i < 2 else 1) for i, u in enumerate(pairs)]
     layers = architecture(code).convolutions
     if len(layers) != len(pairs):
         raise ValueError(
-            f"exemplar_cnn: {code} has {len(layers)} convolutions, the parameters {len(pairs)}"
+            f"exemplar_cnn: {code} has {len(layers)}, the parameters have {len(pairs)} convolutions"
         )
     return [(u, layer.stride, layer.pool) for u, layer in zip(pairs, layers)]
 

@@ -86,7 +86,7 @@ class ExemplarFeatures(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEs
                 f"ExemplarFeatures: images are (n, c, h, w), or rows of image_shape, "
                 f"not {X.shape} and {self.image_shape}"
             )
-        if X.dtype != np.uint8 and not (0 <= X.min() and X.max() <= 1):
+        if X.dtype != np.uint8 and (X.min() < 0 or X.max() > 1):
             raise ValueError(
                 f"ExemplarFeatures: images are bytes or in [0, 1], "
                 f"these go from {X.min():g} to {X.max():g}"

@@ -23,7 +23,7 @@ from minigrad.tree import map_leaves
 from . import exemplar_cnn
 from .exemplar_extractor import Extractor
 
-SAMPLE = 10_000  # surrogates at most that the mean is of, and that the error is measured on
+SAMPLE = 10_000  # surrogates at most that the mean is of, and the validation error
 CHUNK = 500  # images at a time
 
 
@@ -73,20 +73,21 @@ def fit(data, settings, *, rng, validation=None, folder=None, resume=False, **op
     data: seeds (n, c, s, s) in [0, 1], or an object like `minigrad.data.Surrogates` whose samples
     stand in the order of their seeds; on the device where it is trained. settings: a `Settings`,
     as one of PRESETS; rng: a numpy Generator. validation: (X, T), images in [0, 1] and seeds, to
-    measure the validation error on; by default further versions of the same seeds. folder, resume
-    and further options: as for `minigrad.learn.train`. The log's rows at ends of epochs have the
-    "validation error", the share of held-out surrogates not recognised; it is in the folder too.
+    measure the validation error on; by default further versions of the same seeds, a fifth as many
+    as in an epoch. folder, resume and further options: as for `minigrad.learn.train`. Rows of the
+    log at ends of epochs have the "validation error", the share of held-out surrogates whose seed
+    is not named; epochs.csv in the folder has it too.
     Raises ValueError as `exemplar_cnn.initial` and `train` do.
     """
     if hasattr(data, "dtype"):
         data = Surrogates(data, settings.versions)
-    sample, last = some(data, rng)[0], data.batch(np.array([len(data) - 1]), rng)[1]
+    sample, last = some(len(data), data, rng)[0], data.batch(np.array([len(data) - 1]), rng)[1]
     mean, classes = sample.mean(0), int(last[0]) + 1
     _, channels, side, _ = sample.shape
     U = exemplar_cnn.initial(rng, classes, channels, side, settings.code, settings.weights)
     U = map_leaves(array_module(mean).asarray, U)
     extractor = Extractor(U, settings.code, mean, settings.scale)
-    X, T = some(data, rng) if validation is None else validation
+    X, T = some(-(-len(data) // 5), data, rng) if validation is None else validation
     schedule = Plateau(settings.rate, patience=settings.patience, lowest=settings.lowest)
 
     def after_epoch():
@@ -114,9 +115,9 @@ def fit(data, settings, *, rng, validation=None, folder=None, resume=False, **op
     return extractor, log
 
 
-def some(data, rng):
-    """At most SAMPLE surrogates X, T, drawn without repetition, of all classes about alike."""
-    chosen = rng.permutation(len(data))[:SAMPLE]
+def some(n, data, rng):
+    """X, T of n surrogates, SAMPLE at most, of all seeds about alike."""
+    chosen = rng.permutation(len(data))[: min(n, SAMPLE)]
     parts = [data.batch(chosen[i : i + CHUNK], rng) for i in range(0, len(chosen), CHUNK)]
     xp = array_module(parts[0][0])
     return tuple(xp.concatenate(arrays) for arrays in zip(*parts))
