@@ -58,7 +58,7 @@ class Settings(NamedTuple):
 
 PRESETS = {
     "small": Settings(
-        500, 50, scale=2.0, epochs=12, rate=0.05, lowest=1e-3, decay=4e-4, decays="alike"
+        500, 50, scale=2.0, epochs=12, rate=0.02, lowest=1e-3, decay=4e-4, decays="alike"
     ),
     "medium": Settings(2000, 100, scale=2.0, epochs=20, rate=0.03),
     "paper": Settings(),
