@@ -17,6 +17,7 @@ import numpy as np
 from minigrad.backend import array_module
 from minigrad.learn import CheckpointError, save_checkpoint
 from minigrad.learn.checkpoint import read_checkpoint
+from minigrad.version import VERSION
 
 from . import exemplar_cnn
 
@@ -52,12 +53,12 @@ class Extractor:
 
     def prepared(self, images: Any, mean: Any = None) -> Any:
         """What the network sees of images, float32."""
-        xp, mean = array_module(self.mean), self.mean if mean is None else mean
-        X = xp.asarray(images)
+        xp = array_module(self.mean)
+        X, mean = xp.asarray(images), xp.asarray(self.mean if mean is None else mean, np.float32)
         if X.shape[1:] != mean.shape:
             mean = mean.mean((1, 2), keepdims=True)
-        white = 255 if X.dtype == np.uint8 else 1
-        return (X * xp.float32(1 / white) - mean) * xp.float32(self.scale)
+        white = xp.float32(255 if X.dtype == np.uint8 else 1)
+        return (X.astype(np.float32, copy=False) / white - mean) * xp.float32(self.scale)
 
     def save(self, path: str | Path) -> None:
         """Write all of it to a safetensors file, whole or not at all."""
@@ -83,10 +84,10 @@ class Extractor:
 def save_features(path: str | Path, blocks: list[Any], **facts: Any) -> None:
     """Write blocks of features and facts about them to a safetensors file, whole or not at all.
 
-    facts: what JSON can hold, as code="64c5-64c5-128f", pooling="quadrants", mean of the images;
-    the version of minigrad is noted besides.
+    facts: what JSON can hold, arrays too, as code="64c5-64c5-128f", pooling="quadrants",
+    mean=extractor.mean; the version of minigrad is noted besides.
     """
-    save_checkpoint(path, {"features": blocks}, {"features of": facts})
+    save_checkpoint(path, {"features": blocks}, {"features of": {"version": VERSION, **facts}})
 
 
 def load_features(path: str | Path) -> tuple[list[np.ndarray], dict[str, Any]]:

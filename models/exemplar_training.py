@@ -77,8 +77,12 @@ def fit(data, settings, *, rng, validation=None, folder=None, resume=False, **op
     as in an epoch. folder, resume and further options: as for `minigrad.learn.train`. Rows of the
     log at ends of epochs have the "validation error", the share of held-out surrogates whose seed
     is not named; epochs.csv in the folder has it too.
-    Raises ValueError as `exemplar_cnn.initial` and `train` do.
+    Raises ValueError for decays or rates of another name, and as `exemplar_cnn.initial` and `train`
+    do.
     """
+    for name in ("decays", "rates"):
+        if (found := getattr(settings, name)) not in ("alike", "toolbox"):
+            raise ValueError(f'fit: {name} are "alike" or "toolbox", not {found!r}')
     if hasattr(data, "dtype"):
         data = Surrogates(data, settings.versions)
     sample, last = some(len(data), data, rng)[0], data.batch(np.array([len(data) - 1]), rng)[1]
@@ -96,7 +100,7 @@ def fit(data, settings, *, rng, validation=None, folder=None, resume=False, **op
         return {"validation error": error}
 
     rate = decay_rates(U, settings)
-    optimiser = {"alike": Momentum, "toolbox": ToolboxMomentum}[settings.rates]
+    optimiser = ToolboxMomentum if settings.rates == "toolbox" else Momentum
     log = train(
         lambda U, X, T, rng: exemplar_cnn.loss(U, X, T, rate, code=settings.code, rng=rng),
         U,

@@ -6,6 +6,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 from minigrad.learn import CheckpointError, save_checkpoint
 from minigrad.tree import leaves
+from minigrad.version import VERSION
 
 CODE = "4c5s2p3-6c3-8f"
 
@@ -36,6 +37,14 @@ def test_bytes_and_numbers_up_to_1_are_the_same_images(extractor):
         assert_allclose(a, b, rtol=1e-5, atol=1e-6)
 
 
+@pytest.mark.parametrize("dtype", [np.float16, np.float64, np.uint8])
+def test_the_network_sees_float32_whatever_the_images_are(extractor, dtype):
+    X = np.ones((2, 3, 32, 32), dtype)
+    assert extractor.prepared(X).dtype == np.float32
+    white = 255 if dtype == np.uint8 else 1
+    assert_allclose(extractor.prepared(X)[0], 2 * (1 / white - extractor.mean), atol=1e-6)
+
+
 def test_images_of_another_size_lose_the_mean_colour(extractor):
     X = images(2, 3, 40, 36)
     colour = extractor.mean.mean((1, 2), keepdims=True)
@@ -47,7 +56,7 @@ def test_another_mean_can_be_given_as_that_of_the_evaluated_set(extractor):
     X = images(4, 3, 40, 36)
     mean = X.mean(0) / 255
     assert_allclose(extractor.prepared(X, mean), 2 * (X / 255 - mean), atol=1e-5)
-    other = Extractor(extractor.parameters, CODE, mean, 2.0)
+    other = Extractor(extractor.parameters, CODE, mean.astype(np.float32), 2.0)
     for a, b in zip(extractor(X, mean=mean), other(X), strict=True):
         assert_array_equal(a, b)
 
@@ -75,7 +84,7 @@ def test_features_come_back_from_their_file_with_what_they_are_of(extractor, tmp
     facts = {"code": CODE, "pooling": "quadrants", "mean": [0.5, 0.25], "images": "test.zip"}
     save_features(path, blocks, **facts)
     found, read = load_features(path)
-    assert read == facts
+    assert read == {"version": VERSION, **facts}
     for a, b in zip(found, blocks, strict=True):
         assert_array_equal(a, b)
 

@@ -154,6 +154,12 @@ def test_the_error_can_be_measured_on_surrogates_that_are_given(seeds):
     assert errors(log)[0] in (0, 1)  # four times the same image
 
 
+@pytest.mark.parametrize("name", ["decays", "rates"])
+def test_a_rule_of_another_name_is_refused(seeds, name):
+    with pytest.raises(ValueError, match=f"fit: {name} are .alike. or .toolbox., not 'caffe'"):
+        go(seeds, QUICK._replace(**{name: "caffe"}))
+
+
 def test_the_toolboxs_decay_grows_from_none_to_four_times():
     U = exemplar_cnn.initial(np.random.default_rng(0), 3, code="4c3-4c3-4c3-8f")
     settings = Settings(decay=0.004)
