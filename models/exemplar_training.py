@@ -60,7 +60,7 @@ PRESETS = {
     "small": Settings(
         500, 50, scale=2.0, epochs=12, rate=0.02, lowest=1e-3, decay=4e-4, decays="alike"
     ),
-    "medium": Settings(2000, 100, scale=2.0, epochs=20, rate=0.03),
+    "medium": Settings(2000, 100, scale=2.0, epochs=20, rate=0.02),
     "paper": Settings(),
     "paper-large": Settings(16000, 100, "64c5-128c5-256c5-512f"),
     "paper-largest": Settings(16000, 100, "92c5-256c5-512c5-1024f"),
