@@ -29,7 +29,7 @@ from minigrad.backend import NoGPU
 from minigrad.learn import Momentum
 
 PAGE = Path(__file__).with_name("gpu.md")
-CLASSES, SIDE, BATCH, WIDTHS = 1000, 32, 128, (64, 64, 128)
+CLASSES, SIDE, BATCH, CODE = 1000, 32, 128, "64c5-64c5-128f"
 RATE, DECAY = 0.01, 4e-4
 MARK = 1.5
 AGREE = 1e-4  # of the loss, and of each gradient's largest entry
@@ -152,7 +152,7 @@ def check_agreement(U, X, T, device):
 def rows(device, rounds, steps, images):
     """(name, minigrad's ms, PyTorch's ms, ratio) of a step and of an epoch, for both products."""
     rng = np.random.default_rng(0)
-    U = exemplar_cnn.initial(rng, CLASSES, channels=3, side=SIDE, widths=WIDTHS)
+    U = exemplar_cnn.initial(rng, CLASSES, channels=3, side=SIDE, code=CODE)
     X = rng.standard_normal((images, 3, SIDE, SIDE), np.float32)
     T = rng.integers(CLASSES, size=images)
     check_agreement(U, X, T, device)

@@ -33,7 +33,9 @@ def exemplar_loss(U, X, T, *, rng=None):
 
 def exemplar(rng, images, classes, widths):
     """64c5-64c5-128f and alike: widths are the maps of each convolution and the hidden units."""
-    U = exemplar_cnn.initial(rng, classes, images[0], images[1], widths)
+    *maps, hidden = widths
+    code = "-".join([*(f"{k}c5" for k in maps), f"{hidden}f"])
+    U = exemplar_cnn.initial(rng, classes, images[0], images[1], code)
     return Network(U, exemplar_loss, exemplar_cnn.network)
 
 

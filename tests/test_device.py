@@ -31,7 +31,7 @@ from minigrad.data import (
 from minigrad.gradcheck import Unfit
 from minigrad.nodes.convolution import for_arrays
 from minigrad.tree import map_leaves
-from models import exemplar_cnn, lenet, resnet
+from models import exemplar_cnn, exemplar_training, lenet, resnet
 
 ERRORS = {np.float32: 1e-5, np.float64: 1e-12}
 
@@ -134,7 +134,7 @@ def test_resnet_is_trained_on_the_device_with_its_statistics(fused):
 
 def test_exemplar_cnn_is_trained_on_the_device_with_the_same_dropout():
     rng = np.random.default_rng(0)
-    U = exemplar_cnn.initial(rng, 5, side=8, widths=(4, 4, 16))
+    U = exemplar_cnn.initial(rng, 5, side=8, code="4c5-4c5-16f")
     X, T = rng.standard_normal((6, 1, 8, 8)).astype(np.float32), np.arange(6) % 5
     V = mg.to_gpu(U)
     here, there = (
@@ -144,6 +144,22 @@ def test_exemplar_cnn_is_trained_on_the_device_with_the_same_dropout():
     assert_alike(there, here, strict.ndarray, ERRORS)
     features = exemplar_cnn.features(mg.to_gpu(X), V)
     assert {type(block) for block in features} == {strict.ndarray}
+
+
+def test_an_extractor_is_trained_and_used_on_the_device():
+    seeds = np.random.default_rng(0).random((4, 3, 16, 16), np.float32)
+    settings = exemplar_training.Settings(
+        code="4c5s2-4c5p3-8f", versions=10, batch=20, epochs=2, rates="toolbox"
+    )
+
+    def run(move):
+        rng = np.random.default_rng(1)
+        extractor, log = exemplar_training.fit(move(seeds), settings, rng=rng, progress=False)
+        return extractor(seeds), extractor.parameters, [row["loss"] for row in log]
+
+    here, there = run(np.asarray), run(mg.to_gpu)
+    assert_alike(there[:2], here[:2], strict.ndarray, {np.float32: 1e-4})  # four steps
+    assert_allclose(there[2], here[2], rtol=1e-5)
 
 
 def test_the_training_loop_leaves_its_arrays_on_the_device(tmp_path):

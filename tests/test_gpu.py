@@ -103,7 +103,7 @@ def test_two_networks_are_trained_as_on_the_cpu():
     there = steps(two_layer.loss, V, mg.to_gpu(data), learn.Adam(V))
     assert_alike(there, steps(two_layer.loss, U, data, learn.Adam(U)), kind(), ERRORS)
 
-    U = exemplar_cnn.initial(rng, 5, side=8, widths=(4, 4, 16))
+    U = exemplar_cnn.initial(rng, 5, side=8, code="4c5-4c5-16f")
     data = rng.standard_normal((6, 1, 8, 8)).astype(np.float32), np.arange(6) % 5
     V = mg.to_gpu(U)
     here, there = (

@@ -4,6 +4,7 @@ checkpoint.safetensors          the last step saved: what a resumed run goes on 
 checkpoint-before.safetensors   the one before
 log.csv, times.csv              a row every few steps: the losses, which a resumed run repeats
                                 to the byte, and the clock's, which it does not
+epochs.csv                      a row for each epoch with scores, as of validation
 run.json                        what runs, since when, how far it is, its options and scores
 lock                            while a process holds the folder
 """
@@ -36,6 +37,7 @@ CHECKPOINT, BEFORE = "checkpoint.safetensors", "checkpoint-before.safetensors"
 LOG = ("step", "epoch", "loss", "rate")
 TIMES = ("step", "seconds", "images_per_s")
 TABLES = {"log.csv": LOG, "times.csv": TIMES}
+EPOCHS = "epochs.csv"
 
 
 class FolderInUse(RuntimeError):
@@ -47,7 +49,9 @@ class NotSaved(RuntimeError):
 
 
 class Nowhere:
-    """A run that leaves nothing behind."""
+    """A run that leaves nothing behind.  steps: how many it has, which may turn out to be fewer."""
+
+    steps = 0
 
     def __enter__(self) -> "Nowhere":
         return self
@@ -84,7 +88,7 @@ class Folder(Nowhere):
     def __enter__(self) -> "Folder":
         self.path.mkdir(parents=True, exist_ok=True)
         self._lock = hold(self.path / "lock")
-        for name in (CHECKPOINT, BEFORE, "run.json", *TABLES):
+        for name in (CHECKPOINT, BEFORE, "run.json", EPOCHS, *TABLES):
             for path in self.path.glob(f".{name}.[0-9]*"):  # a killed process was writing this
                 path.unlink()
         return self
@@ -115,6 +119,7 @@ class Folder(Nowhere):
             )
         else:
             self.before.unlink(missing_ok=True)
+            (self.path / EPOCHS).unlink(missing_ok=True)
         self.steps, self.facts = steps, facts
 
         def write():
@@ -142,6 +147,7 @@ class Folder(Nowhere):
             save_checkpoint(self.checkpoint, arrays, facts, keep)
             if self.behind:
                 self._tables()
+            self._epochs()
             self._note("running")
 
         if self._unless_full(write):
@@ -170,6 +176,14 @@ class Folder(Nowhere):
         for name, columns in TABLES.items():
             write_whole(self.path / name, as_csv(self.facts["log"], columns))
         self.behind = False
+
+    def _epochs(self):
+        """Write the rows that have scores as a table, and note those of the last one."""
+        names = lambda row: [name for name in row if name not in (*LOG, *TIMES)]
+        if rows := [row for row in self.facts["log"] if names(row)]:
+            own = names(rows[-1])
+            write_whole(self.path / EPOCHS, as_csv(rows, ("step", "epoch", *own)))
+            self.scores |= {name: rows[-1][name] for name in own}
 
     def _note(self, state):
         log = self.facts["log"]

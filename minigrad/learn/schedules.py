@@ -51,7 +51,8 @@ class Plateau:
     """A rate that is divided by 3 when the validation error stops improving.
 
     rate: the first; factor: 1/3; patience: how many epochs in a row without strict improvement are
-    borne, 1: the next one multiplies the rate by the factor and the count starts anew.
+    borne, 1: the next one multiplies the rate by the factor and the count starts anew; lowest: a
+    rate below it ends the training (`ended`), 0: none does.
     Source: Exemplar-CNN (Dosovitskiy et al., TPAMI 2016), section 4.1.
 
     >>> rate = Plateau(0.9, patience=0)
@@ -61,13 +62,23 @@ class Plateau:
     0.3
     """
 
-    def __init__(self, rate, factor=1 / 3, patience=1):
-        self.rate, self.factor, self.patience = rate, factor, patience
+    def __init__(self, rate, factor=1 / 3, patience=1, lowest=0.0):
+        self.rate, self.factor, self.patience, self.lowest = rate, factor, patience, lowest
         self.best, self.waited = math.inf, 0
 
     def options(self):
         """What it was told, for a resumed run to have the same."""
-        return {"schedule": "Plateau", "factor": self.factor, "patience": self.patience}
+        return {
+            "schedule": "Plateau",
+            "factor": self.factor,
+            "patience": self.patience,
+            "lowest": self.lowest,
+        }
+
+    @property
+    def ended(self):
+        """True when the rate is below the lowest."""
+        return self.rate < self.lowest
 
     @property
     def state(self):

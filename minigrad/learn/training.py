@@ -59,7 +59,7 @@ def train(
     rate: float | Callable[[float], float] = 0.1,
     optimiser: Descent | None = None,
     state: Any = None,
-    after_epoch: Callable[[], Any] | None = None,
+    after_epoch: Callable[[], dict[str, float] | None] | None = None,
     folder: str | Path | None = None,
     resume: bool = False,
     settings: dict[str, Any] | None = None,
@@ -79,7 +79,9 @@ def train(
     one of an epoch may be smaller; rate: a number or a schedule (`minigrad.learn.schedules`), 0.1;
     optimiser: over the parameters, Momentum by default; state: a nest of arrays that the objective
     changes in place (running statistics, memory banks), its dicts may be empty at first;
-    after_epoch(): called after each epoch, before it is saved, as to observe a Plateau.
+    after_epoch(): called after each epoch, before it is saved, as to observe a Plateau; scores that
+    it returns, as {"validation error": 0.2}, stand in a row of the log and in the folder. A Plateau
+    with a lowest rate ends the training early.
     With a folder (`minigrad.learn.folder`), a checkpoint is written every save_every steps (an
     epoch by default), at the end, on Ctrl-C and SIGTERM, a row of the log every log_every steps;
     resume goes on from the checkpoint, to the same bytes as if nothing had happened. settings: what
@@ -146,6 +148,8 @@ def train(
             rng.bit_generator.state = facts["rng"]
             if facts["schedule"] is not None:
                 schedule.state = facts["schedule"]
+                if ended(schedule):
+                    total = facts["step"]
             elif facts["log"]:
                 check_rate(schedule, facts["log"][-1], total)
         ranks.check(arrays, rng)
@@ -175,17 +179,20 @@ def train(
             facts["losses"].append(float(loss))
             facts["images"] += len(chosen)
             bar.update(len(chosen))
-            if done % log_every == 0 or done == total:
-                row = log_row(facts, per_epoch, rate_now)
+            scores = after_epoch() if after_epoch and done % per_epoch == 0 else None
+            if ended(schedule):
+                total = place.steps = done
+            if done % log_every == 0 or done == total or scores:
+                row = log_row(facts, per_epoch, rate_now) | (scores or {})
                 facts["log"].append(row)
                 place.add(row)
                 bar.set_postfix(loss=f"{row['loss']:.3f}")
-            if after_epoch and done % per_epoch == 0:
-                after_epoch()
             if done % save_every == 0 or done == total or stop:
                 how = save()
             if stop:
                 raise Interrupted(f"stopped after step {done} of {total}; {how}", *signals[:1])
+            if done == total:
+                break
     return facts["log"]
 
 
@@ -218,6 +225,11 @@ def whole(name, n):
     if not isinstance(n, (int, np.integer)) or n < 1:
         raise ValueError(f"train: {name} is a whole number, at least 1, not {n!r}")
     return int(n)
+
+
+def ended(schedule):
+    """True if the schedule says that the training is at its end, as a Plateau may."""
+    return getattr(schedule, "ended", False)
 
 
 def check_rate(schedule, row, total):

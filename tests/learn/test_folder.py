@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from numpy.testing import assert_allclose
 
 import minigrad as mg
 from minigrad.learn import (
@@ -246,7 +247,7 @@ def test_a_new_run_is_not_taken_for_the_finished_one_before_it(tmp_path):
     (tmp_path / "other" / "checkpoint.safetensors").rename(tmp_path / "checkpoint.safetensors")
     with pytest.raises(SystemExit):
         plateau(tmp_path, fail_at=0)
-    assert plateau(tmp_path, resume=True) == plateau(tmp_path / "unbroken")
+    assert rates(plateau(tmp_path, resume=True)) == rates(plateau(tmp_path / "unbroken"))
 
 
 def test_the_checkpoint_of_another_run_is_not_kept_as_the_one_before(tmp_path):
@@ -430,17 +431,18 @@ def test_another_wish_for_a_full_disk_is_refused(tmp_path):
 # what changes besides parameters
 
 
-def plateau(folder, resume=False, fail_at=None):
-    """A run with a rate that depends on what was seen after each epoch; the rates of its log."""
-    rate, U, seen = Plateau(1.0, patience=0), np.ones(2), []
+def plateau(folder, resume=False, fail_at=None, lowest=0.0, scores=None):
+    """A run with a rate that depends on what was seen after each epoch; its log."""
+    rate, U, seen = Plateau(1.0, patience=0, lowest=lowest), np.ones(2), []
 
     def after_epoch():
         if len(seen) == fail_at:
             raise SystemExit
         seen.append(1)
         rate.observe(0.5)
+        return scores and {**scores, "sum": float(U.sum())}
 
-    log = train(
+    return train(
         lambda U, X, rng: mg.sum(U) * X.mean(),
         *(U, (np.ones(4),)),
         rng=np.random.default_rng(0),
@@ -453,15 +455,62 @@ def plateau(folder, resume=False, fail_at=None):
         log_every=1,
         progress=False,
     )
+
+
+def rates(log):
     return [row["rate"] for row in log]
 
 
 def test_a_plateau_goes_on_where_it_was(tmp_path):
-    unbroken = plateau(tmp_path / "unbroken")
+    unbroken = rates(plateau(tmp_path / "unbroken"))
     assert len(set(unbroken)) == 5
     with pytest.raises(SystemExit):
         plateau(tmp_path / "broken", fail_at=3)
-    assert plateau(tmp_path / "broken", resume=True) == unbroken
+    assert rates(plateau(tmp_path / "broken", resume=True)) == unbroken
+
+
+@pytest.mark.parametrize("fail_at", [0, 1, 2])
+def test_a_plateau_below_its_lowest_rate_ends_the_run_broken_off_or_not(tmp_path, fail_at):
+    log = plateau(tmp_path, lowest=0.2)  # of six epochs of two steps each
+    assert_allclose(rates(log), [1, 1, 1, 1, 1 / 3, 1 / 3])
+    run = json.loads((tmp_path / "run.json").read_text())
+    assert (run["state"], run["step"], run["steps"]) == ("finished", 6, 6)
+    assert plateau(tmp_path, resume=True, lowest=0.2) == log
+    broken = tmp_path / "broken"
+    with pytest.raises(SystemExit):
+        plateau(broken, fail_at=fail_at, lowest=0.2)
+    assert rates(plateau(broken, resume=True, lowest=0.2)) == rates(log)
+    assert rates(plateau(broken, lowest=0.2)) == rates(log)  # it has ended: a new one may begin
+
+
+def test_scores_of_an_epoch_stand_in_the_log_in_a_table_and_in_what_runs_show(tmp_path):
+    with pytest.raises(SystemExit):
+        plateau(tmp_path, fail_at=3, scores={"error": 0.5})
+    log = plateau(tmp_path, resume=True, scores={"error": 0.5})
+    rows = [row for row in log if "error" in row]
+    assert [row["epoch"] for row in rows] == [1, 2, 3, 4, 5, 6]
+    lines = [f"{row['step']},{row['epoch']},0.5,{row['sum']}" for row in rows]
+    assert (tmp_path / "epochs.csv").read_text().split() == ["step,epoch,error,sum", *lines]
+    scores = json.loads((tmp_path / "run.json").read_text())["scores"]
+    assert scores == {"error": 0.5, "sum": rows[-1]["sum"]}
+    plateau(tmp_path)
+    assert not (tmp_path / "epochs.csv").exists()
+    assert json.loads((tmp_path / "run.json").read_text())["scores"] == {}
+
+
+def test_an_epoch_with_scores_has_a_row_whatever_log_every_says():
+    X = np.ones(6)
+    log = train(
+        lambda U, X, rng: U * X.mean(),
+        *(np.ones(()), (X,)),
+        rng=np.random.default_rng(0),
+        epochs=2,
+        batch=2,
+        after_epoch=lambda: {"error": 1.0},
+        log_every=100,
+        progress=False,
+    )
+    assert [(row["step"], row["error"]) for row in log] == [(3, 1.0), (6, 1.0)]
 
 
 def test_an_error_in_data_made_on_the_way_reaches_the_caller_and_leaves_no_thread(tmp_path):

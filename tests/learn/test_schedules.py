@@ -76,6 +76,16 @@ def test_plateau_takes_another_factor_and_patience():
     assert observed([1, 1, 1, 1, 1], factor=0.5, patience=2) == [9, 9, 9, 4.5, 4.5]
 
 
+def test_plateau_has_ended_below_its_lowest_rate():
+    rate = Plateau(9.0, patience=0, lowest=1.0)
+    found = []
+    for _ in range(4):
+        rate.observe(0.5)
+        found.append((round(rate(0), 12), rate.ended))
+    assert found == [(9, False), (3, False), (1, False), (round(1 / 3, 12), True)]
+    assert not Plateau(1e-300).ended
+
+
 def test_plateau_does_not_depend_on_the_progress():
     rate = Plateau(9.0)
     assert rate(0) == rate(1) == 9

@@ -54,7 +54,7 @@ def found():
 @pytest.fixture(scope="module")
 def training():
     rng = np.random.default_rng(0)
-    U = exemplar_cnn.initial(rng, 5, widths=(2, 2, 8))
+    U = exemplar_cnn.initial(rng, 5, code="2c5-2c5-8f")
     X, T = rng.standard_normal((4, 1, 16, 16)).astype(np.float32), np.array([0, 1, 2, 3])
     optimiser = Momentum(U)
 
