@@ -17,7 +17,7 @@ import numpy as np
 
 from minigrad.backend import array_module
 from minigrad.data import Surrogates
-from minigrad.learn import Momentum, Plateau, train
+from minigrad.learn import Momentum, Plateau, linear, train
 from minigrad.tree import map_leaves
 
 from . import exemplar_cnn
@@ -25,6 +25,11 @@ from .exemplar_extractor import Extractor
 
 SAMPLE = 10_000  # surrogates at most that the mean is of, and the validation error
 CHUNK = 500  # images at a time
+NAMES = {
+    "decays": ("alike", "toolbox"),
+    "rates": ("alike", "toolbox"),
+    "schedule": ("plateau", "linear"),
+}
 
 
 class Settings(NamedTuple):
@@ -32,8 +37,9 @@ class Settings(NamedTuple):
 
     seeds, versions: classes and samples of each in an epoch; code, weights: as for
     `exemplar_cnn.initial`; scale: what the network sees is scale (image - mean); epochs: at most;
-    rate: the first, divided by 3 when more than `patience` epochs in a row do not lower the
-    validation error, until it is below `lowest`; momentum: in Caffe's form.
+    rate: the first; schedule: "plateau", it is divided by 3 when more than `patience` epochs in a
+    row do not lower the validation error, until it is below `lowest`, or "linear", it falls to 0
+    over all epochs, for a run of given length; momentum: in Caffe's form.
     decays: "toolbox", decay times 0 for the first two convolutions, 1/4 for others, 1 for the
     hidden layer and 4 for the output, or "alike", of all weights; rates: "toolbox", twice for
     biases and a quarter for the weights of the output, or "alike".
@@ -48,6 +54,7 @@ class Settings(NamedTuple):
     batch: int = 128
     epochs: int = 160
     rate: float = 0.01
+    schedule: str = "plateau"
     patience: int = 1
     lowest: float = 1e-4
     momentum: float = 0.9
@@ -56,47 +63,51 @@ class Settings(NamedTuple):
     rates: str = "alike"
 
 
+QUICK = Settings(scale=2.0, rate=0.02, schedule="linear", decay=4e-4, decays="alike")
 PRESETS = {
-    "small": Settings(
-        500, 50, scale=2.0, epochs=12, rate=0.02, lowest=1e-3, decay=4e-4, decays="alike"
-    ),
-    "medium": Settings(2000, 100, scale=2.0, epochs=20, rate=0.02),
+    "small": QUICK._replace(seeds=500, versions=50, epochs=10),
+    "medium": QUICK._replace(seeds=2000, versions=100, epochs=8),
     "paper": Settings(),
     "paper-large": Settings(16000, 100, "64c5-128c5-256c5-512f"),
     "paper-largest": Settings(16000, 100, "92c5-256c5-512c5-1024f"),
 }
 
 
-def fit(data, settings, *, rng, validation=None, folder=None, resume=False, **options):
+def fit(data, settings, *, rng, parameters=None, validation=None, facts=None, **options):
     """Train a network to tell surrogate classes apart; returns (Extractor, log).
 
     data: seeds (n, c, s, s) in [0, 1], or an object like `minigrad.data.Surrogates` whose samples
     stand in the order of their seeds; on the device where it is trained. settings: a `Settings`,
-    as one of PRESETS; rng: a numpy Generator. validation: (X, T), images in [0, 1] and seeds, to
-    measure the validation error on; by default further versions of the same seeds, a fifth as many
-    as in an epoch. folder, resume and further options: as for `minigrad.learn.train`. Rows of the
-    log at ends of epochs have the "validation error", the share of held-out surrogates whose seed
-    is not named; epochs.csv in the folder has it too.
-    Raises ValueError for decays or rates of another name, and as `exemplar_cnn.initial` and `train`
-    do.
+    as one of PRESETS; rng: a numpy Generator; parameters: the first ones, changed in place, as
+    from `exemplar_cnn.initial`, which is the default. validation: (X, T), images in [0, 1] and
+    seeds, to measure the validation error on; by default further versions of the same seeds, a
+    fifth as many as in an epoch. facts: what a resumed run must have as it was besides settings, as
+    {"seed": 0}; options: as for `minigrad.learn.train`, as folder and resume. Rows of the log at
+    ends of epochs have the "validation error", the share of held-out surrogates whose seed is not
+    named; epochs.csv in the folder has it too.
+    Raises ValueError for decays, rates or a schedule of another name, and as
+    `exemplar_cnn.initial` and `train` do.
     """
-    for name in ("decays", "rates"):
-        if (found := getattr(settings, name)) not in ("alike", "toolbox"):
-            raise ValueError(f'fit: {name} are "alike" or "toolbox", not {found!r}')
+    for name, known in NAMES.items():
+        if (found := getattr(settings, name)) not in known:
+            raise ValueError(f"fit: {name} is one of {', '.join(known)}, not {found!r}")
     if hasattr(data, "dtype"):
         data = Surrogates(data, settings.versions)
     sample, last = some(len(data), data, rng)[0], data.batch(np.array([len(data) - 1]), rng)[1]
     mean, classes = sample.mean(0), int(last[0]) + 1
     _, channels, side, _ = sample.shape
-    U = exemplar_cnn.initial(rng, classes, channels, side, settings.code, settings.weights)
-    U = map_leaves(array_module(mean).asarray, U)
+    U = parameters
+    if U is None:
+        U = exemplar_cnn.initial(rng, classes, channels, side, settings.code, settings.weights)
+        U = map_leaves(array_module(mean).asarray, U)
     extractor = Extractor(U, settings.code, mean, settings.scale)
     X, T = some(-(-len(data) // 5), data, rng) if validation is None else validation
-    schedule = Plateau(settings.rate, patience=settings.patience, lowest=settings.lowest)
+    plateau = Plateau(settings.rate, patience=settings.patience, lowest=settings.lowest)
+    schedule = {"plateau": plateau, "linear": linear(settings.rate)}[settings.schedule]
 
     def after_epoch():
         error = surrogate_error(extractor, X, T)
-        schedule.observe(error)
+        plateau.observe(error)
         return {"validation error": error}
 
     rate = decay_rates(U, settings)
@@ -111,9 +122,7 @@ def fit(data, settings, *, rng, validation=None, folder=None, resume=False, **op
         rate=schedule,
         optimiser=optimiser(U, settings.momentum, form="caffe"),
         after_epoch=after_epoch,
-        folder=folder,
-        resume=resume,
-        settings={**settings._asdict(), "seeds": classes},
+        settings={**settings._asdict(), "seeds": classes, **(facts or {})},
         **options,
     )
     return extractor, log

@@ -1,0 +1,243 @@
+"""Exemplar-CNN on a folder of photographs: features learned without a label, to be used elsewhere.
+
+    python -m examples.exemplar photos/           some minutes on two cores
+    python -m examples.exemplar photos/ --preset paper --device gpu   as large as in the paper
+
+Seeds are 32 x 32 patches of the photographs at several scales, drawn where something is to be seen,
+each a class of its own; a network learns to tell versions of them apart: shifted, scaled, turned,
+with other colours and contrast. Written to runs/exemplar/:
+
+    extractor.safetensors   the network, for `Extractor.load`
+    features.safetensors    what its layers say of each photograph, for `load_features`
+    report.html             seeds, versions, learning curve, filters, nearest neighbours of patches
+
+Source: Dosovitskiy et al., TPAMI 2016.
+"""
+
+import time
+import warnings
+from pathlib import Path
+
+import click
+import numpy as np
+from minigrad.models import exemplar_cnn
+from minigrad.models.exemplar_extractor import save_features
+from minigrad.models.exemplar_training import PRESETS, fit
+
+from minigrad import normalize, threads, to_cpu
+from minigrad.cli import device, run
+from minigrad.data import Surrogates, photographs, seed_patches
+from minigrad.learn import count
+from minigrad.stepper import figures
+from minigrad.stepper.report import write_report
+
+SIDE = 32  # of a patch, in pixels
+LONGEST = 1024  # side of a photograph, in pixels: larger ones are shrunk
+CANDIDATES = 2000  # patches at most among which neighbours are looked for
+QUERIES, NEIGHBOURS = 10, 8
+
+
+@click.command(help=__doc__.partition("\n")[0])
+@click.argument("photos", type=click.Path(exists=True, file_okay=False, path_type=Path))
+@click.option("--preset", default="small", show_default=True, type=click.Choice(list(PRESETS)))
+@click.option("--seeds", type=click.IntRange(2), help="How many, if not as many as the preset's.")
+@click.option("--epochs", type=click.IntRange(1), help="At most, if not as many as the preset's.")
+@click.option(
+    "--seed",
+    default=0,
+    show_default=True,
+    type=click.IntRange(0),
+    help="Where all random numbers of the run begin.",
+)
+@click.option(
+    "--folder",
+    default="runs/exemplar",
+    show_default=True,
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Where the results go.",
+)
+@click.option("--resume", is_flag=True, help="Go on from the folder's checkpoint.")
+@click.option(
+    "--when-full",
+    default="stop",
+    show_default=True,
+    type=click.Choice(["stop", "go on"]),
+    help="What to do when the disk is full.",
+)
+@click.option(
+    "--threads",
+    "workers",
+    type=click.IntRange(1),
+    help="Of the kernels, with BLAS held to one; by default one, and BLAS as it is.",
+)
+@device
+def main(photos, preset, seeds, epochs, seed, folder, resume, when_full, workers, move):
+    start = time.perf_counter()
+    if workers:
+        threads(workers)
+    settings = PRESETS[preset]
+    settings = settings._replace(seeds=seeds or settings.seeds, epochs=epochs or settings.epochs)
+    images, names = usable(photos)
+    rng = np.random.default_rng(seed)
+    found = drawn(images, settings.seeds, rng)
+    U = exemplar_cnn.initial(rng, settings.seeds, 3, SIDE, settings.code)
+    filters = U["conv1"][0].copy()
+    data = Surrogates(found._replace(sources=move(found.sources)), settings.versions)
+    print(
+        f"{len(images)} photographs, {settings.seeds} seeds x {settings.versions} versions, "
+        f"{settings.code}, at most {settings.epochs} epochs"
+    )
+    extractor, log = fit(
+        data,
+        settings,
+        rng=rng,
+        parameters=move(U),
+        folder=folder,
+        resume=resume,
+        when_full=when_full,
+        facts={"seed": seed, "photographs": len(images)},
+    )
+    last = [row for row in log if "validation error" in row][-1]
+    print(
+        f"trained in {log[-1]['seconds']:.0f} s, loss {log[0]['loss']:.2f} -> "
+        f"{log[-1]['loss']:.2f}, surrogate validation error {last['validation error']:.1%}"
+    )
+
+    extractor.save(folder / "extractor.safetensors")
+    blocks = [to_cpu(extractor(move(image[None]))) for image in images]
+    blocks = [np.concatenate(layer) for layer in zip(*blocks)]
+    save_features(
+        folder / "features.safetensors", blocks, photographs=names, code=extractor.code, seed=seed
+    )
+    table = [
+        ["setting", "value"],
+        ["photographs", f"{len(images)} in {photos.name}"],
+        ["seed", seed],
+        ["seeds x versions", f"{settings.seeds} x {settings.versions}"],
+        ["network", f"{settings.code}, {count(extractor.parameters):,} parameters"],
+        ["epochs", f"{last['epoch']:.0f} of {settings.epochs} at most"],
+        ["validation error", f"{last['validation error']:.1%} of held-out surrogates"],
+        ["training", f"{log[-1]['seconds']:.0f} s"],
+    ]
+    write_report(
+        folder / "report.html",
+        "Exemplar-CNN on photographs",
+        "Features learned by telling transformed patches of photographs apart; no label was used. "
+        "After Dosovitskiy et al., TPAMI 2016.",
+        [
+            *pages(images, found, data, extractor, filters, log, seed),
+            {"title": "This run", "table": table},
+        ],
+    )
+    width = sum(block.shape[1] for block in blocks)
+    print(
+        f"{folder / 'extractor.safetensors'} and features.safetensors: {width} features of each\n"
+        f"    from minigrad.models.exemplar_extractor import Extractor\n"
+        f'    extractor = Extractor.load("{folder / "extractor.safetensors"}")\n'
+        f"    blocks = extractor(images)  # (n, 3, h, w), bytes or in [0, 1]\n"
+        f"{folder / 'report.html'} has the pictures; {time.perf_counter() - start:.0f} s in all"
+    )
+
+
+def usable(photos):
+    """The photographs that have room for a patch, and their names; says what was skipped."""
+    images, names, skipped = photographs(photos, LONGEST)
+    small = [i for i, image in enumerate(images) if min(image.shape[1:]) < SIDE]
+    skipped += [(names[i], f"smaller than a patch of {SIDE} x {SIDE} pixels") for i in small]
+    for name, why in skipped:
+        print(f"skipped {name}: {why}")
+    if skipped:
+        print(f"skipped {len(skipped)} of {len(names) + len(skipped) - len(small)} pictures")
+    kept = [i for i in range(len(images)) if i not in small]
+    if not kept:
+        raise click.UsageError(f"{photos}: no picture has room for a patch of {SIDE} x {SIDE}")
+    return [images[i] for i in kept], [names[i] for i in kept]
+
+
+def drawn(images, n, rng):
+    """n seed patches, at most twice as many of an image as there are on average; says what is."""
+    with warnings.catch_warnings(record=True) as noted:
+        warnings.simplefilter("always")
+        try:
+            found = seed_patches(images, n, rng, per_image=-(-2 * n // len(images)))
+        except ValueError as mistake:
+            raise click.UsageError(str(mistake)) from mistake
+    for warning in noted:
+        print(warning.message)
+    return found
+
+
+def pages(images, found, data, extractor, filters, log, seed):
+    """The report's sections with pictures."""
+    shown = np.argsort(-found.energy, kind="stable")[:6]  # of much contrast: there is much to see
+    rng = np.random.default_rng(seed)
+    versions, _ = data.batch(np.repeat(shown, 14) * data.versions, rng)
+    versions = to_cpu(versions).reshape(len(shown), 14, *versions.shape[1:])
+    originals = to_cpu(found.images())
+    ends = [row for row in log if "validation error" in row]
+    pool = drawn(images, min(CANDIDATES, 20 * len(images)), rng)
+    patches, photo = pool.images(), pool.found.index
+    queries = rng.choice(len(patches), min(QUERIES, len(patches)), replace=False)
+    hidden = lambda e: to_cpu(e(patches)[-1])
+    near = {
+        "raw pixels": elsewhere(patches.reshape(len(patches), -1), queries, photo),
+        "Exemplar-CNN, hidden units": elsewhere(hidden(extractor), queries, photo),
+    }
+    return [
+        {
+            "title": "Seeds",
+            "text": f"Each is a class of its own; {min(100, len(originals))} of {len(originals)} "
+            "are shown. (The paper's figure 1.)",
+            "figure": figures.image_sheet(originals[:100]),
+            "alt": "Small patches of photographs",
+        },
+        {
+            "title": "Their versions",
+            "text": "Shifted, scaled, turned, with other colours and contrast: what the features "
+            "learn not to mind. The seed is framed. (The paper's figure 2.)",
+            "figure": figures.versions(originals[shown], versions),
+            "alt": "Rows of patches: a seed, then its transformed versions",
+        },
+        {
+            "title": "Learning curve",
+            "text": "The loss, the mean of some steps, from that of guessing on.",
+            "figure": figures.learning_curve(log, flat=np.log(len(originals))),
+            "alt": "The loss against the step, with the loss of guessing as a dashed line",
+        },
+        {
+            "title": "Surrogate validation error",
+            "text": "The share of held-out versions whose seed the network does not name, at the "
+            "end of each epoch, and the rate, which is divided by 3 when it no longer falls.",
+            "table": [["epoch", "validation error", "rate"]]
+            + [
+                [f"{row['epoch']:.0f}", f"{row['validation error']:.1%}", f"{row['rate']:.4f}"]
+                for row in ends
+            ],
+        },
+        {
+            "title": "First-layer filters",
+            "text": "Each at its own scale, 0 is grey. (The paper's figure 7.)",
+            "figure": figures.filters(filters, to_cpu(extractor.parameters["conv1"][0])),
+            "alt": "Filters as small colour images, before and after training",
+        },
+        {
+            "title": "Nearest neighbours",
+            "text": f"Of ten patches among {len(patches)}, by cosine, in other photographs only. "
+            "The query is framed.",
+            "figure": figures.colour_query_rows(patches, queries, near),
+            "alt": "Rows of patches: a query, then its nearest neighbours",
+        },
+    ]
+
+
+def elsewhere(F, queries, photo):
+    """The patches most like each query by cosine, in other photographs if there are any."""
+    F = normalize(F)
+    S = F[queries] @ F.T
+    apart = photo if len(set(photo)) > 1 else np.arange(len(photo))
+    S[apart[queries][:, None] == apart] = -np.inf
+    return np.argsort(-S, axis=1, kind="stable")[:, :NEIGHBOURS]
+
+
+if __name__ == "__main__":
+    run(main)
