@@ -24,8 +24,8 @@ from minigrad.models import exemplar_cnn
 from minigrad.models.exemplar_extractor import save_features
 from minigrad.models.exemplar_training import PRESETS, fit
 
-from minigrad import normalize, threads, to_cpu
-from minigrad.cli import device, run
+from minigrad import normalize, to_cpu
+from minigrad.cli import run, training
 from minigrad.data import Surrogates, photographs, seed_patches
 from minigrad.learn import count
 from minigrad.stepper import figures
@@ -42,39 +42,9 @@ QUERIES, NEIGHBOURS = 10, 8
 @click.option("--preset", default="small", show_default=True, type=click.Choice(list(PRESETS)))
 @click.option("--seeds", type=click.IntRange(2), help="How many, if not as many as the preset's.")
 @click.option("--epochs", type=click.IntRange(1), help="At most, if not as many as the preset's.")
-@click.option(
-    "--seed",
-    default=0,
-    show_default=True,
-    type=click.IntRange(0),
-    help="Where all random numbers of the run begin.",
-)
-@click.option(
-    "--folder",
-    default="runs/exemplar",
-    show_default=True,
-    type=click.Path(file_okay=False, path_type=Path),
-    help="Where the results go.",
-)
-@click.option("--resume", is_flag=True, help="Go on from the folder's checkpoint.")
-@click.option(
-    "--when-full",
-    default="stop",
-    show_default=True,
-    type=click.Choice(["stop", "go on"]),
-    help="What to do when the disk is full.",
-)
-@click.option(
-    "--threads",
-    "workers",
-    type=click.IntRange(1),
-    help="Of the kernels, with BLAS held to one; by default one, and BLAS as it is.",
-)
-@device
-def main(photos, preset, seeds, epochs, seed, folder, resume, when_full, workers, move):
+@training("runs/exemplar")
+def main(photos, preset, seeds, epochs, seed, folder, resume, when_full, move):
     start = time.perf_counter()
-    if workers:
-        threads(workers)
     settings = PRESETS[preset]
     settings = settings._replace(seeds=seeds or settings.seeds, epochs=epochs or settings.epochs)
     images, names = usable(photos)
@@ -217,14 +187,19 @@ def pages(images, found, data, extractor, filters, log, seed):
         {
             "title": "First-layer filters",
             "text": "Each at its own scale, 0 is grey. (The paper's figure 7.)",
-            "figure": figures.filters(filters, to_cpu(extractor.parameters["conv1"][0])),
+            "figure": figures.filters(
+                {
+                    "before training": filters,
+                    "after training": to_cpu(extractor.parameters["conv1"][0]),
+                }
+            ),
             "alt": "Filters as small colour images, before and after training",
         },
         {
             "title": "Nearest neighbours",
             "text": f"Of ten patches among {len(patches)}, by cosine, in other photographs only. "
             "The query is framed.",
-            "figure": figures.colour_query_rows(patches, queries, near),
+            "figure": figures.query_rows(patches, queries, near),
             "alt": "Rows of patches: a query, then its nearest neighbours",
         },
     ]

@@ -24,8 +24,8 @@ from pathlib import Path
 import click
 import numpy as np
 
-from minigrad import threads, to_cpu
-from minigrad.cli import device, run
+from minigrad import to_cpu
+from minigrad.cli import device, run, workers
 from minigrad.data import Ranges, Surrogates
 from minigrad.evaluate import (
     accuracy_curve,
@@ -166,19 +166,16 @@ def analysis(function):
         type=click.Path(file_okay=False, path_type=Path),
         help="Where figures, tables and networks go.",
     )
-    @click.option(
-        "--threads",
-        "workers",
-        type=click.IntRange(1),
-        help="Of the kernels, with BLAS held to one; by default one, and BLAS as it is.",
-    )
+    @workers
     @device
-    def command(size, folder, workers, move):
-        if workers:
-            threads(workers)
+    def command(size, folder, move):
         this = Analysis(function.__name__, size, folder, move)
-        with this.cells:
-            function(this)
+        try:
+            with this.cells:
+                function(this)
+        except KeyboardInterrupt as stop:
+            words = "stopped; what is finished is kept: the same command goes on"
+            raise KeyboardInterrupt(words) from stop
 
     return command
 
@@ -287,7 +284,7 @@ def filters(this):
         extractor, error = this.networks.get(0, name)
         this.cells.get({"source": name}, lambda error=error: {"validation error": error})
         found[name] = to_cpu(extractor.parameters)["conv1"][0]
-    this.draw(figures.colour_filters(found, columns=8))
+    this.draw(figures.filters(found))
 
 
 @analysis

@@ -17,15 +17,14 @@ Source: Dosovitskiy et al., TPAMI 2016, in small.
 
 import dataclasses
 import time
-from pathlib import Path
 
 import click
 import numpy as np
 from minigrad.models import exemplar_cnn
 from minigrad.models.exemplar_training import PRESETS, fit
 
-from minigrad import threads, to_cpu
-from minigrad.cli import device, run
+from minigrad import to_cpu
+from minigrad.cli import run, training
 from minigrad.data import Surrogates, cifar10, resized, seed_patches
 from minigrad.evaluate import cifar_scores, hog, nearest, pixels, scaled
 from minigrad.learn import as_csv, count, note_scores, write_whole
@@ -34,7 +33,7 @@ from minigrad.stepper.report import write_report
 from minigrad.tree import map_leaves
 
 SCALES = (1, 0.8)  # of the enlarged images: windows of 50 pixels could not move
-LABELS, DRAWS = 400, 5
+DRAWS = 5  # of labels
 
 
 @click.command(help=__doc__.partition("\n")[0])
@@ -42,41 +41,17 @@ LABELS, DRAWS = 400, 5
 @click.option("--seeds", type=click.IntRange(2), help="How many, if not as many as the preset's.")
 @click.option("--epochs", type=click.IntRange(1), help="At most, if not as many as the preset's.")
 @click.option(
-    "--seed",
-    default=0,
-    show_default=True,
-    type=click.IntRange(0),
-    help="Where all random numbers of the run begin.",
+    "--labels", default=400, show_default=True, type=click.IntRange(1), help="Of each class."
 )
-@click.option(
-    "--folder",
-    default="runs/exemplar-cifar",
-    show_default=True,
-    type=click.Path(file_okay=False, path_type=Path),
-    help="Where the results go.",
-)
-@click.option("--resume", is_flag=True, help="Go on from the folder's checkpoint.")
-@click.option(
-    "--when-full",
-    default="stop",
-    show_default=True,
-    type=click.Choice(["stop", "go on"]),
-    help="What to do when the disk is full.",
-)
-@click.option(
-    "--threads",
-    "workers",
-    type=click.IntRange(1),
-    help="Of the kernels, with BLAS held to one; by default one, and BLAS as it is.",
-)
-@device
-def main(preset, seeds, epochs, seed, folder, resume, when_full, workers, move):
+@training("runs/exemplar-cifar")
+def main(preset, seeds, epochs, labels, seed, folder, resume, when_full, move):
     start = time.perf_counter()
-    if workers:
-        threads(workers)
     settings = PRESETS[preset]
     settings = settings._replace(seeds=seeds or settings.seeds, epochs=epochs or settings.epochs)
     (X, T), (X_test, T_test) = (cifar10(split, "jpeg") for split in ("train", "test"))
+    most = np.bincount(T).min() - 1  # one is left to choose C by
+    if labels > most:
+        raise click.UsageError(f"--labels {labels}: the training images allow for {most} at most")
     large, large_test = resized(X, 2), resized(X_test, 2)
 
     rng = np.random.default_rng(seed)
@@ -115,7 +90,7 @@ def main(preset, seeds, epochs, seed, folder, resume, when_full, workers, move):
     }
     scores = {
         name: cifar_scores(
-            A, T, B, T_test, np.random.default_rng(seed), LABELS, DRAWS, scaling=scaled
+            A, T, B, T_test, np.random.default_rng(seed), labels, DRAWS, scaling=scaled
         )
         for name, (A, B) in features.items()
     }
@@ -125,7 +100,7 @@ def main(preset, seeds, epochs, seed, folder, resume, when_full, workers, move):
     ]
     for name, numbers, accuracy, C in table:
         print(f"{name:<16}{numbers:>9}{accuracy:>20}{C:>8}")
-    note_scores(folder, {f"{LABELS} labels per class": 100 * scores["Exemplar-CNN"].mean})
+    note_scores(folder, {f"{labels} labels per class": 100 * scores["Exemplar-CNN"].mean})
     write_whole(folder / "table.csv", as_csv([dict(zip(table[0], row)) for row in table[1:]]))
 
     rng = np.random.default_rng(seed)
@@ -135,8 +110,13 @@ def main(preset, seeds, epochs, seed, folder, resume, when_full, workers, move):
         name: nearest(scaled(*features[name])[1], queries, 8)
         for name in ("raw pixels", "Exemplar-CNN")
     }
-    bars = figures.bars({name: (100 * s.mean, 100 * s.deviation) for name, s in scores.items()})
-    write_whole(folder / "scores.png", figures.png(bars))
+    bars = {name: (100 * s.mean, 100 * s.deviation) for name, s in scores.items()}
+    originals = to_cpu(found.images())
+    shown = to_cpu(versions).reshape(6, 14, *versions.shape[1:])
+    summary, (left, right) = figures.figure(9, 2.4, columns=2)
+    figures.version_rows(left, originals[:6], shown[:, :9])
+    figures.bar_rows(right, bars)
+    write_whole(folder / "summary.png", figures.png(summary))
     settings_table = [
         ["setting", "value"],
         ["seed", seed],
@@ -149,25 +129,23 @@ def main(preset, seeds, epochs, seed, folder, resume, when_full, workers, move):
     sections = [
         {
             "title": "Test accuracy",
-            "text": f"In percent, of a linear SVM with {LABELS} labels per class; mean and "
+            "text": f"In percent, of a linear SVM with {labels} labels per class; mean and "
             f"deviation over {DRAWS} draws of labels, the same for all. C was chosen on training "
             "images; features are scaled alike, block by block.",
             "table": table,
-            "figure": bars,
+            "figure": figures.bars(bars),
             "alt": "Bars of test accuracy with deviations",
         },
         {
             "title": "Seeds",
             "text": "The first hundred; each is a class of its own.",
-            "figure": figures.image_sheet(to_cpu(found.images())[:100]),
+            "figure": figures.image_sheet(originals[:100]),
             "alt": "Small patches of images",
         },
         {
             "title": "Their versions",
             "text": "What the features learn not to mind. The seed is framed.",
-            "figure": figures.versions(
-                to_cpu(found.images())[:6], to_cpu(versions).reshape(6, 14, *versions.shape[1:])
-            ),
+            "figure": figures.versions(originals[:6], shown),
             "alt": "Rows of patches: a seed, then its transformed versions",
         },
         {
@@ -179,14 +157,21 @@ def main(preset, seeds, epochs, seed, folder, resume, when_full, workers, move):
         {
             "title": "First-layer filters",
             "text": "Each at its own scale, 0 is grey. (The paper's figure 7.)",
-            "figure": figures.filters(first["conv1"][0], to_cpu(extractor.parameters)["conv1"][0]),
+            "figure": figures.filters(
+                {
+                    "before training": first["conv1"][0],
+                    "after training": to_cpu(extractor.parameters["conv1"][0]),
+                }
+            ),
             "alt": "Filters as small colour images, before and after training",
         },
         {
             "title": "Nearest neighbours",
             "text": "Of ten test images drawn at random, among the other test images, by cosine. "
             "The query is framed blue, a neighbour of its class green.",
-            "figure": figures.colour_query_rows(X_test / np.float32(255), queries, near, T_test),
+            "figure": figures.query_rows(
+                X_test / np.float32(255), queries, near, T_test, mark="same"
+            ),
             "alt": "Rows of images: a query, then its nearest neighbours",
         },
         {"title": "This run", "table": settings_table},

@@ -22,14 +22,13 @@ Source: Dosovitskiy et al., TPAMI 2016, in small.
 """
 
 import time
-from pathlib import Path
 
 import click
 import numpy as np
 from minigrad.models import exemplar_cnn
 
-from minigrad import threads, to_cpu
-from minigrad.cli import device, run
+from minigrad import to_cpu
+from minigrad.cli import run, training
 from minigrad.data import Ranges, Surrogates, digits, surrogates
 from minigrad.evaluate import label_draws, nearest, scaled, svm_scores
 from minigrad.learn import (
@@ -54,49 +53,19 @@ BATCH, RATE, MOMENTUM = 100, 0.05, 0.9
 
 @click.command(help=__doc__.partition("\n")[0])
 @click.option(
-    "--seed",
-    default=0,
-    show_default=True,
-    type=click.IntRange(0),
-    help="Where all random numbers of the run begin.",
-)
-@click.option(
     "--seeds", default=400, show_default=True, help="How many images are taken, each a class."
 )
 @click.option("--versions", default=50, show_default=True, help="Made of each of these images.")
 @click.option("--epochs", default=3, show_default=True, help="Passes over all versions.")
-@click.option(
-    "--folder",
-    default="runs/exemplar-digits",
-    show_default=True,
-    type=click.Path(file_okay=False, path_type=Path),
-    help="Where the results go.",
-)
-@click.option("--resume", is_flag=True, help="Go on from the folder's checkpoint.")
-@click.option(
-    "--when-full",
-    default="stop",
-    show_default=True,
-    type=click.Choice(["stop", "go on"]),
-    help="What to do when the disk is full.",
-)
-@click.option(
-    "--threads",
-    "workers",
-    type=click.IntRange(1),
-    help="Of the kernels, with BLAS held to one; by default one, and BLAS as it is.",
-)
-@device
+@training("runs/exemplar-digits")
 def main(**options):
     with started() as ranks:
         demo(ranks, **options)
 
 
-def demo(ranks, seed, seeds, versions, epochs, folder, resume, when_full, workers, move):
+def demo(ranks, seed, seeds, versions, epochs, folder, resume, when_full, move):
     """The run, on all ranks if mpiexec has started some; rank 0 judges what it has learned."""
     start = time.perf_counter()
-    if workers:
-        threads(workers)
     X, T = digits()
     half = len(X) // 2  # in the data set's order: seeds and labels before, test images after
     if not 2 <= seeds <= half or versions < 1 or epochs < 1:
@@ -177,8 +146,13 @@ def demo(ranks, seed, seeds, versions, epochs, folder, resume, when_full, worker
         "seeds": figures.image_sheet(originals[:60, 0]),
         "versions": figures.versions(originals[: len(shown), 0], shown),
         "curve": figures.learning_curve(log, flat=np.log(seeds)),
-        "filters": figures.filters(*(u["conv1"][0][:, 0] for u in (random, U))),
-        "neighbours": figures.query_rows(X[half:, 0], T[half:], queries, found),
+        "filters": figures.filters(
+            {
+                f"{when} training": u["conv1"][0][:, 0]
+                for when, u in (("before", random), ("after", U))
+            }
+        ),
+        "neighbours": figures.query_rows(X[half:, 0], queries, found, T[half:]),
     }
     write_whole(folder / "table.csv", as_csv([dict(zip(table[0], row)) for row in table[1:]]))
     write_whole(folder / "summary.png", figures.png(summary(originals, shown, scores)))

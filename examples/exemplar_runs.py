@@ -20,24 +20,26 @@ from minigrad.data import (
     caltech101,
     cifar10,
     data_folder,
-    resized,
     photographs,
+    resized,
     seed_patches,
     stl10,
     stl10_folds,
 )
-from minigrad.evaluate import caltech_scores, cifar_scores, scaled, stl_scores
+from minigrad.evaluate import caltech_scores, cifar_scores, label_draws, scaled, stl_scores
 
-HELD = 4000  # surrogates on which the validation error is measured, about
+HELD = 1000  # surrogates of which the validation error is taken, about
+LEFT = 100  # training images of each class of CIFAR-10 beyond the labels, by which C is chosen
 
 
 class Size(NamedTuple):
     """How large the analyses are.
 
-    data: what they are judged on, the first one by all; settings: of a network; images: that a network sees in training,
-    None for as many as settings say; labels: per class, and draws of them, on CIFAR-10; scales: of
-    the seeds; middle: side of the image that is looked at under transformations; trials: random
-    seeds, for a spread; classes, samples, codes, sources: what is varied.
+    data: what transfer is judged on, and all others on its first; settings: of a network; images:
+    that it sees in training, None for as many as settings say; labels: per class, and draws of
+    them, on CIFAR-10; scales: of the seeds; middle: side of the image that is looked at under
+    transformations; trials: random seeds, for a spread; classes, samples, codes, sources: what is
+    varied.
     """
 
     data: tuple[str, ...]
@@ -71,7 +73,7 @@ SIZES = {
     ),
     "small": Size(
         settings=QUICK._replace(seeds=1000, code="32c5-32c5-64f"),
-        images=100_000,
+        images=64_000,
         labels=400,
         draws=3,
         trials=3,
@@ -124,7 +126,14 @@ class Judge:
         self.name, self.size = name, size
         if name == "cifar10":
             (X, self.T), (X_test, self.T_test) = (cifar10(s, "jpeg") for s in ("train", "test"))
-            self.X, self.X_test = resized(X, 2), resized(X_test, 2)
+            (some,) = label_draws(
+                self.T,
+                min(size.labels + LEFT, np.bincount(self.T).min()),
+                1,
+                np.random.default_rng(0),
+            )
+            self.X, self.T = resized(X[some], 2), self.T[some]
+            self.X_test = resized(X_test, 2)
         elif name == "stl10":
             (self.X, self.T), (self.X_test, self.T_test) = stl10("train"), stl10("test")
         else:
@@ -221,12 +230,14 @@ class Networks:
         return Extractor(self.move(U), code, self.move(mean), self.size.settings.scale)
 
     def settings(self, **changes):
-        """The size's settings with changes, and as many epochs as it has images for."""
-        settings = self.size.settings._replace(**changes)
-        if self.size.images is None:
+        """The size's settings with changes, of versions and epochs as many as it has images for."""
+        settings, images = self.size.settings._replace(**changes), self.size.images
+        if images is None:
             return settings
-        epochs = max(1, round(self.size.images / (settings.seeds * settings.versions)))
-        return settings._replace(epochs=epochs)
+        versions = min(settings.versions, images // settings.seeds)
+        return settings._replace(
+            versions=versions, epochs=round(images / (settings.seeds * versions))
+        )
 
     def seeds(self, source_name, n, rng):
         """n seed patches of a source, of each image as few as suffice."""

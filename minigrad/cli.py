@@ -20,6 +20,7 @@ from .backend import NoGPU, to_cpu, to_gpu
 from .data import DataError
 from .gradcheck import Unfit, check
 from .gradcheck.assignment import arguments, functions, guessed
+from .kernels.parallel import threads
 from .learn.checkpoint import CheckpointError
 from .learn.folder import FolderInUse, NotSaved
 from .learn.parallel import TURN, NoRanks, RankGone, environment
@@ -65,6 +66,58 @@ def device(command: Any) -> Any:
     kinds = click.Choice(["cpu", "gpu"])
     options: Any = {"default": "cpu", "show_default": True, "help": "Where it computes."}
     return click.option("--device", "move", type=kinds, callback=move, **options)(command)
+
+
+def workers(command: Any) -> Any:
+    """Give a click command the option --threads, which `threads` is called with."""
+    import click
+
+    return click.option(
+        "--threads",
+        type=click.IntRange(1),
+        expose_value=False,
+        callback=lambda context, option, n: threads(n) if n else None,
+        help="Of the kernels, with BLAS held to one; by default one, and BLAS as it is.",
+    )(command)
+
+
+def training(folder: str) -> Any:
+    """Give a click command what runs share: --seed, --folder, --resume, --when-full, --threads.
+
+    folder: where results go by default. With them comes `device`.
+    """
+    import click
+
+    place = click.Path(file_okay=False, path_type=Path)
+    options: Any = [
+        click.option(
+            "--seed",
+            default=0,
+            show_default=True,
+            type=click.IntRange(0),
+            help="Where all random numbers of the run begin.",
+        ),
+        click.option(
+            "--folder", default=folder, show_default=True, type=place, help="Where results go."
+        ),
+        click.option("--resume", is_flag=True, help="Go on from the folder's checkpoint."),
+        click.option(
+            "--when-full",
+            default="stop",
+            show_default=True,
+            type=click.Choice(["stop", "go on"]),
+            help="What to do when the disk is full.",
+        ),
+        workers,
+        device,
+    ]
+
+    def with_options(command):
+        for option in reversed(options):
+            command = option(command)
+        return command
+
+    return with_options
 
 
 def _stop(sentence: str, code: int, say_at_once: bool = False) -> None:

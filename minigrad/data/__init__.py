@@ -1,6 +1,7 @@
 """Data: loaders, transformations, surrogate classes."""
 
 from .ahead import prefetch
+from .downloads import data_folder
 from .formats import DataError
 from .loaders import (
     CIFAR10,

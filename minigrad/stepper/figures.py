@@ -82,15 +82,18 @@ def version_rows(ax, originals, transformed):
         frame(ax, row, 0, *originals.shape[-2:], BLUE)
 
 
-def filters(before, after):
-    """A Figure of filters before and after training, each at its own scale, 0 grey.
+def filters(layers, columns=8):
+    """A Figure of first layers, each filter at its own scale, 0 grey.
 
-    before, after: (k, r, s), or of colours (k, 3, r, s).
+    layers: {title: (k, r, s), or of colours (k, 3, r, s)}, as of one network before and after
+    training, or of several.
     """
-    page, axes = figure(9, 2.3, columns=2)
-    for ax, W, title in zip(axes, (before, after), ("before training", "after training")):
+    rows = max(-(-len(W) // columns) for W in layers.values())
+    wide = 9 if len(layers) > 2 else 6
+    page, axes = figure(wide, wide / len(layers) * rows / columns + 0.4, columns=len(layers))
+    for ax, (title, W) in zip(axes, layers.items()):
         scale = np.abs(W).max(axis=tuple(range(1, W.ndim)), keepdims=True)
-        picture(ax, sheet((1 + W / np.where(scale > 0, scale, 1)) / 2, 8), title, 0, 1)
+        picture(ax, sheet((1 + W / np.where(scale > 0, scale, 1)) / 2, columns), title, 0, 1)
     return page
 
 
@@ -146,21 +149,26 @@ def accuracy(ax, labels, rows):
     ax.legend(frameon=False, fontsize=9, loc="lower right")
 
 
-def query_rows(images, T, queries, found):
-    """A Figure of queries and their neighbours; found: {title: (q, k) indices}; wrong classes red.
+def query_rows(images, queries, found, T=None, mark="other"):
+    """A Figure of queries, framed blue, and their neighbours.
 
-    images: (n, h, w) or (n, 3, h, w); T: (n,) labels; queries: (q,) indices.
+    images: (n, h, w) or (n, 3, h, w); queries: (q,) indices; found: {title: (q, k) indices}; T:
+    (n,) labels, if there are any: the neighbours of the same class are counted, and those of
+    another one framed red, or with mark "same" those of the same one green.
     """
     k = next(iter(found.values())).shape[1]
-    page, axes = figure(9, 9 * len(queries) / (2 * k + 3) + 0.3, columns=len(found))
+    page, axes = figure(9, 9 / len(found) * len(queries) / (k + 1) + 0.4, columns=len(found))
+    page.get_layout_engine().set(wspace=0.05)
     h, w = images.shape[-2:]
     for ax, (title, near) in zip(axes, found.items()):
-        right = (T[near] == T[queries][:, None]).mean()
         rows = np.concatenate([queries[:, None], near], 1)
-        title = f"{title}: {right:.0%} of the same class"
         picture(ax, sheet(images[rows.ravel()], k + 1), title, 0, 1)
-        for row, column in np.argwhere(T[rows] != T[queries][:, None]):
-            frame(ax, row, column, h, w, RED)
+        if T is not None:
+            same = T[near] == T[queries][:, None]
+            ax.set_title(f"{title}: {same.mean():.0%} of the same class", fontsize=10, loc="left")
+            marked, color = (same, GREEN) if mark == "same" else (~same, RED)
+            for row, column in np.argwhere(marked):
+                frame(ax, row, 1 + column, h, w, color)
         for row in range(len(queries)):
             frame(ax, row, 0, h, w, BLUE)
     return page
@@ -174,67 +182,25 @@ def frame(ax, row, column, height, width, color):
     ax.add_patch(Rectangle(corner, width, height, fill=False, edgecolor=color, lw=1.5))
 
 
-def colour_page(images, columns):
-    """Colour images (n, 3, h, w) in [0, 1] on one sheet (rows, columns, 3), white between."""
-    planes = [sheet(plane, columns, value=1) for plane in images.swapaxes(0, 1)]
-    return np.stack(planes, -1).clip(0, 1)
-
-
-def colour_filters(layers, columns=16):
-    """A Figure of first layers in colour, each filter at its own scale, 0 as grey.
-
-    layers: {title: (k, 3, r, s)}, as of one network before and after training, or of several.
-    """
-    rows = max(-(-len(W) // columns) for W in layers.values())
-    page, axes = figure(9, 9 / len(layers) * rows / columns + 0.4, columns=len(layers))
-    page.get_layout_engine().set(wspace=0.05)
-    for ax, (title, W) in zip(axes, layers.items()):
-        scale = np.abs(W).max(axis=(1, 2, 3), keepdims=True)
-        picture(ax, colour_page(0.5 + W / (2 * np.where(scale > 0, scale, 1)), columns), title)
-    return page
-
-
-def colour_query_rows(images, queries, found, T=None):
-    """A Figure of queries, framed blue, and their neighbours, in colour.
-
-    images: (n, 3, h, w) in [0, 1]; queries: (q,) indices; found: {title: (q, k) indices}; T: (n,)
-    labels, if there are any: then neighbours of the same class are framed green, and counted.
-    """
-    k = next(iter(found.values())).shape[1]
-    page, axes = figure(9, 9 / len(found) * len(queries) / (k + 1) + 0.4, columns=len(found))
-    page.get_layout_engine().set(wspace=0.05)
-    h, w = images.shape[2:]
-    for ax, (title, near) in zip(axes, found.items()):
-        rows = np.concatenate([queries[:, None], near], 1)
-        picture(ax, colour_page(images[rows.ravel()], k + 1), title)
-        if T is not None:
-            same = T[near] == T[queries][:, None]
-            ax.set_title(f"{title}: {same.mean():.0%} of the same class", fontsize=10, loc="left")
-            for row, column in np.argwhere(same):
-                frame(ax, row, 1 + column, h, w, GREEN)
-        for row in range(len(queries)):
-            frame(ax, row, 0, h, w, BLUE)
-    return page
-
-
 def bars(rows, label="test accuracy (%)"):
-    """A Figure of means as bars with deviations; rows: {name: (mean, deviation)}, the last ours.
-
-    The last bar is orange, others are grey; each has its numbers beside it.
-    """
+    """A Figure of means as bars with deviations; rows: {name: (mean, deviation)}, the last ours."""
     page, (ax,) = figure(6.5, 0.4 * len(rows) + 0.7)
+    bar_rows(ax, rows, label)
+    return page
+
+
+def bar_rows(ax, rows, label="test accuracy (%)"):
+    """Draw the rows of `bars`: the last one orange, others grey, each with its numbers beside."""
     colors = [GREY] * (len(rows) - 1) + [ORANGE]
     for place, ((mean, deviation), color) in enumerate(zip(rows.values(), colors)):
         ax.barh(place, mean, xerr=deviation, color=color, height=0.6, capsize=3, ecolor=INK)
         text = f"{mean:.1f} \N{PLUS-MINUS SIGN} {deviation:.1f}"
-        ax.annotate(
-            text, (mean + deviation, place), (5, 0), textcoords="offset points", va="center"
-        )
+        end = (max(mean, 0) + deviation, place)
+        ax.annotate(text, end, (5, 0), textcoords="offset points", va="center")
     ax.set_yticks(range(len(rows)), list(rows))
     ax.invert_yaxis()
     ax.margins(x=0.15)
     ax.set_xlabel(label)
-    return page
 
 
 def scores_against(numbers, rows, label, error=None):

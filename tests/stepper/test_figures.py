@@ -1,4 +1,3 @@
-import re
 import struct
 import zlib
 
@@ -77,19 +76,14 @@ def accuracy(names):
     return page
 
 
-def query_rows():
-    X, T = images(12), np.array([0, 1] * 6)
+def query_rows(X, *labels):
     near = np.array([[2, 4, 1], [3, 0, 5]])  # of 0: one wrong; of 1: one wrong
-    return figures.query_rows(X, T, np.array([0, 1]), {"pixels": near, "features": near[:, ::-1]})
+    return figures.query_rows(
+        X, np.array([0, 1]), {"pixels": near, "again": near[:, ::-1]}, *labels
+    )
 
 
-def colour(n, h=4, w=6):
-    return np.random.default_rng(1).random((n, 3, h, w)).astype(np.float32)
-
-
-def colour_query_rows(T=np.array([0, 1] * 6)):  # noqa: B008 (not changed)
-    near = np.array([[2, 4, 1], [3, 0, 5]])
-    return figures.colour_query_rows(colour(12), np.array([0, 1]), {"pixels": near}, T)
+LABELS = np.array([0, 1] * 6)
 
 
 def scores_against(error=None):
@@ -104,10 +98,6 @@ def curves_along():
 
 
 FIGURES = {
-    "colour_filters": lambda: figures.colour_filters({"a": colour(5) - 0.5, "b": colour(64)}),
-    "colour_filters of zeros": lambda: figures.colour_filters({"a": 0 * colour(5)}),
-    "colour_query_rows": colour_query_rows,
-    "colour_query_rows without labels": lambda: colour_query_rows(None),
     "bars": lambda: figures.bars({"raw pixels": (40.0, 1.0), "Exemplar-CNN": (60.0, 0.5)}),
     "scores_against": scores_against,
     "scores_against with an error": lambda: scores_against(([5, 10, 30], [1, 1, 2])),
@@ -116,13 +106,15 @@ FIGURES = {
     "colours": lambda: figures.image_sheet(colours(45)),
     "one image": lambda: figures.image_sheet(images(1)),
     "versions": lambda: figures.versions(images(3), images(12).reshape(3, 4, 4, 6)),
-    "filters": lambda: figures.filters(images(32) - 0.5, images(32)),
-    "filters of zeros": lambda: figures.filters(images(8) * 0, images(8)),
+    "filters": lambda: figures.filters({"a": images(32) - 0.5, "b": images(3), "c": images(9)}),
+    "filters in colour": lambda: figures.filters({"a": colours(5) - 0.5, "b": colours(64)}),
+    "filters of zeros": lambda: figures.filters({"a": images(8) * 0}),
     "learning_curve": lambda: figures.learning_curve(log()),
     "learning_curve with a guess": lambda: figures.learning_curve(log(1), flat=2.3),
     "learning_curves": lambda: figures.learning_curves({"A": log(), "B": []}, logarithmic=True),
     "accuracy": lambda: accuracy("abc"),
-    "query_rows": query_rows,
+    "query_rows": lambda: query_rows(images(12), LABELS),
+    "query_rows in colour": lambda: query_rows(colours(12)),
 }
 
 
@@ -193,14 +185,14 @@ def test_versions_in_colour_have_their_seed_first_and_framed():
     assert framed(ax) == {color(figures.BLUE): {(0, 0), (1, 0)}}
 
 
-def test_filters_are_shown_before_and_after_each_at_its_own_scale():
+def test_filters_are_shown_each_at_its_own_scale_with_zero_as_grey():
     W = images(2) - 0.5
-    before, after = figures.filters(W, 100 * W).axes
-    assert [ax.get_title("left") for ax in (before, after)] == ["before training", "after training"]
-    np.testing.assert_allclose(shown(before), shown(after), atol=1e-6)
-    assert abs(shown(before)[:, :6] - 0.5).max() == 0.5  # 0 is grey
-    assert before.get_images()[0].get_clim() == (0, 1)
-    coloured, _ = figures.filters(colours(9) - 0.5, colours(9)).axes
+    a, b = figures.filters({"A": W, "B": 100 * W}).axes
+    assert [ax.get_title("left") for ax in (a, b)] == ["A", "B"]
+    np.testing.assert_allclose(shown(a), shown(b), atol=1e-6)
+    np.testing.assert_allclose(shown(a)[:4, :6], 0.5 + W[0] / (2 * abs(W[0]).max()), rtol=1e-5)
+    assert a.get_images()[0].get_clim() == (0, 1)
+    (coloured,) = figures.filters({"A": colours(9) - 0.5}).axes
     assert shown(coloured).shape == (9, 8 * 7 - 1, 3)
 
 
@@ -242,37 +234,22 @@ def test_accuracy_draws_every_row(names):
 
 
 def test_query_rows_show_queries_and_neighbours_and_frame_wrong_classes_red():
-    left, right = query_rows().axes
     X = images(12)
+    left, right = query_rows(X, LABELS).axes
     assert_array_equal(shown(left), figures.sheet(X[[0, 2, 4, 1, 1, 3, 0, 5]], 4))
     blue, red = color(figures.BLUE), color(figures.RED)
     assert framed(left) == {blue: {(0, 0), (1, 0)}, red: {(0, 3), (1, 2)}}
     assert framed(right) == {blue: {(0, 0), (1, 0)}, red: {(0, 1), (1, 2)}}
-    assert re.fullmatch("pixels: 67% of the same class", left.get_title("left"))
+    assert left.get_title("left") == "pixels: 67% of the same class"
 
 
-def test_colour_filters_are_shown_each_at_its_own_scale_with_zero_as_grey():
-    W = colour(4) - 0.5
-    page = figures.colour_filters({"A": W, "B": 100 * W}, columns=2)
-    a, b = page.axes
-    assert [ax.get_title("left") for ax in (a, b)] == ["A", "B"]
-    np.testing.assert_allclose(shown(a), shown(b), atol=1e-6)
-    first = shown(a)[:4, :6].transpose(2, 0, 1)
-    np.testing.assert_allclose(first, 0.5 + W[0] / (2 * abs(W[0]).max()), rtol=1e-5)
-    assert (shown(a)[4] == 1).all()  # white between
-
-
-def test_colour_query_rows_frame_queries_blue_and_neighbours_of_their_class_green():
-    (ax,) = colour_query_rows().axes
-    X = colour(12)
-    page = np.stack(
-        [figures.sheet(plane, 4, 1) for plane in X[[0, 2, 4, 1, 1, 3, 0, 5]].swapaxes(0, 1)], -1
-    )
-    assert_array_equal(shown(ax), page)
+def test_query_rows_frame_right_classes_green_if_asked_and_none_without_labels():
+    X = colours(12)
+    ax, _ = query_rows(X, LABELS, "same").axes
+    assert_array_equal(shown(ax), figures.sheet(X[[0, 2, 4, 1, 1, 3, 0, 5]], 4))
     blue, green = color(figures.BLUE), color(figures.GREEN)
     assert framed(ax) == {blue: {(0, 0), (1, 0)}, green: {(0, 1), (0, 2), (1, 1), (1, 3)}}
-    assert ax.get_title("left") == "pixels: 67% of the same class"
-    (plain,) = colour_query_rows(None).axes
+    plain, _ = query_rows(X).axes
     assert framed(plain) == {blue: {(0, 0), (1, 0)}}
     assert plain.get_title("left") == "pixels"
 
