@@ -25,7 +25,7 @@ from minigrad.models.exemplar_extractor import save_features
 from minigrad.models.exemplar_training import PRESETS, fit
 
 from minigrad import normalize, to_cpu
-from minigrad.cli import run, training
+from minigrad.cli import run, run_options
 from minigrad.data import Surrogates, photographs, seed_patches
 from minigrad.learn import count
 from minigrad.stepper import figures
@@ -42,7 +42,7 @@ QUERIES, NEIGHBOURS = 10, 8
 @click.option("--preset", default="small", show_default=True, type=click.Choice(list(PRESETS)))
 @click.option("--seeds", type=click.IntRange(2), help="How many, if not as many as the preset's.")
 @click.option("--epochs", type=click.IntRange(1), help="At most, if not as many as the preset's.")
-@training("runs/exemplar")
+@run_options("runs/exemplar")
 def main(photos, preset, seeds, epochs, seed, folder, resume, when_full, move):
     start = time.perf_counter()
     settings = PRESETS[preset]

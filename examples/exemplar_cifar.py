@@ -24,7 +24,7 @@ from minigrad.models import exemplar_cnn
 from minigrad.models.exemplar_training import PRESETS, fit
 
 from minigrad import to_cpu
-from minigrad.cli import run, training
+from minigrad.cli import run, run_options
 from minigrad.data import Surrogates, cifar10, resized, seed_patches
 from minigrad.evaluate import cifar_scores, hog, nearest, pixels, scaled
 from minigrad.learn import as_csv, count, note_scores, write_whole
@@ -43,7 +43,7 @@ DRAWS = 5  # of labels
 @click.option(
     "--labels", default=400, show_default=True, type=click.IntRange(1), help="Of each class."
 )
-@training("runs/exemplar-cifar")
+@run_options("runs/exemplar-cifar")
 def main(preset, seeds, epochs, labels, seed, folder, resume, when_full, move):
     start = time.perf_counter()
     settings = PRESETS[preset]

@@ -28,7 +28,7 @@ import numpy as np
 from minigrad.models import exemplar_cnn
 
 from minigrad import to_cpu
-from minigrad.cli import run, training
+from minigrad.cli import run, run_options
 from minigrad.data import Ranges, Surrogates, digits, surrogates
 from minigrad.evaluate import label_draws, nearest, scaled, svm_scores
 from minigrad.learn import (
@@ -57,7 +57,7 @@ BATCH, RATE, MOMENTUM = 100, 0.05, 0.9
 )
 @click.option("--versions", default=50, show_default=True, help="Made of each of these images.")
 @click.option("--epochs", default=3, show_default=True, help="Passes over all versions.")
-@training("runs/exemplar-digits")
+@run_options("runs/exemplar-digits")
 def main(**options):
     with started() as ranks:
         demo(ranks, **options)

@@ -35,16 +35,17 @@ LEFT = 100  # training images of each class of CIFAR-10 beyond the labels, by wh
 class Size(NamedTuple):
     """How large the analyses are.
 
-    data: what transfer is judged on, and all others on its first; settings: of a network; images:
-    that it sees in training, None for as many as settings say; labels: per class, and draws of
-    them, on CIFAR-10; scales: of the seeds; middle: side of the image that is looked at under
-    transformations; trials: random seeds, for a spread; classes, samples, codes, sources: what is
-    varied.
+    data: what transfer is judged on, and all others on its first; settings: of a network; images,
+    of_class: that it sees in training, in all and of each class at least, 0 for as many as settings
+    say; labels: per class, and draws of them, on CIFAR-10; scales: of the seeds; middle: side of
+    the image that is looked at under transformations; trials: random seeds, for a spread; classes,
+    samples, codes, sources: what is varied.
     """
 
     data: tuple[str, ...]
     settings: Settings
-    images: int | None
+    images: int
+    of_class: int
     labels: int
     draws: int
     scales: tuple[float, ...]
@@ -62,6 +63,7 @@ SIZES = {
     "tiny": Size(
         settings=QUICK._replace(seeds=40, code="8c5-8c5-16f"),
         images=2_000,
+        of_class=40,
         labels=20,
         draws=2,
         trials=1,
@@ -72,12 +74,13 @@ SIZES = {
         **ON_CIFAR,
     ),
     "small": Size(
-        settings=QUICK._replace(seeds=1000, code="32c5-32c5-64f"),
-        images=64_000,
+        settings=QUICK._replace(seeds=250, code="32c5-32c5-64f"),
+        images=80_000,
+        of_class=320,
         labels=400,
         draws=3,
         trials=3,
-        classes=(50, 200, 1000, 4000),
+        classes=(50, 250, 1000),
         samples=(1, 4, 16, 64),
         codes=("16c5-16c5-32f", "32c5-32c5-64f", "32c5-32c5-256f", "32c5-64c5-128f"),
         sources=("CIFAR-10", "photographs", "STL-10"),
@@ -86,7 +89,8 @@ SIZES = {
     "paper": Size(
         data=("stl10", "cifar10", "caltech101"),
         settings=PRESETS["paper"],
-        images=None,
+        images=0,
+        of_class=0,
         labels=400,
         draws=10,
         scales=(1, 0.8, 0.64, 0.512),
@@ -230,14 +234,11 @@ class Networks:
         return Extractor(self.move(U), code, self.move(mean), self.size.settings.scale)
 
     def settings(self, **changes):
-        """The size's settings with changes, of versions and epochs as many as it has images for."""
-        settings, images = self.size.settings._replace(**changes), self.size.images
-        if images is None:
-            return settings
-        versions = min(settings.versions, images // settings.seeds)
-        return settings._replace(
-            versions=versions, epochs=round(images / (settings.seeds * versions))
-        )
+        """The size's settings with changes, and as many epochs as it has images for."""
+        settings = self.size.settings._replace(**changes)
+        images = max(self.size.images, self.size.of_class * settings.seeds)
+        epochs = round(images / (settings.seeds * settings.versions)) or settings.epochs
+        return settings._replace(epochs=epochs)
 
     def seeds(self, source_name, n, rng):
         """n seed patches of a source, of each image as few as suffice."""

@@ -81,7 +81,7 @@ def workers(command: Any) -> Any:
     )(command)
 
 
-def training(folder: str) -> Any:
+def run_options(folder: str) -> Any:
     """Give a click command what runs share: --seed, --folder, --resume, --when-full, --threads.
 
     folder: where results go by default. With them comes `device`.

@@ -54,7 +54,7 @@ class threads:
 
 def how_many() -> int:
     """How many threads share the parts of `each`, the caller's among them."""
-    return 1 + sum(e._max_workers for e in _workers)
+    return 1 + _workers[0]._max_workers if _workers else 1
 
 
 def each(f: Callable[[Any], Any], parts: Iterable, size: int | None = None) -> None:

@@ -76,6 +76,6 @@ def gaussian(deviations: Any, side: int, dtype: Any) -> Any:
     width = np.maximum(np.asarray(deviations, float), 1e-3)[:, None]
     taps = np.exp(-((np.arange(2 * side) / width) ** 2) / 2).astype(dtype)
     after = i[:, None] + i + 1  # as far is the mirror image beyond the row's beginning
-    G = taps[:, abs(i[:, None] - i)] + taps[:, after] + taps[:, 2 * side - after]
+    G = taps[:, np.abs(i[:, None] - i)] + taps[:, after] + taps[:, 2 * side - after]
     G /= G.sum(2, keepdims=True)
     return G

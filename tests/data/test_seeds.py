@@ -146,7 +146,7 @@ def test_training_on_samples_made_on_the_way_ends_at_the_same_weights_as_on_thos
     ends = []
     for samples in (data, data.all()):
         rng = np.random.default_rng(0)
-        U = exemplar_cnn.initial(rng, 6, 3, 32, (4, 4, 8))
+        U = exemplar_cnn.initial(rng, 6, 3, 32, "4c5-4c5-8f")
         train(exemplar_cnn.loss, U, samples, rng=rng, epochs=2, batch=30, progress=False)
         ends.append(leaves(U))
     for a, b in zip(*ends, strict=True):

@@ -154,9 +154,9 @@ def test_the_error_can_be_measured_on_surrogates_that_are_given(seeds):
     assert errors(log)[0] in (0, 1)  # four times the same image
 
 
-@pytest.mark.parametrize("name", ["decays", "rates"])
+@pytest.mark.parametrize("name", ["decays", "rates", "schedule"])
 def test_a_rule_of_another_name_is_refused(seeds, name):
-    with pytest.raises(ValueError, match=f"fit: {name} are .alike. or .toolbox., not 'caffe'"):
+    with pytest.raises(ValueError, match=f"fit: {name} is one of .*, not 'caffe'"):
         go(seeds, QUICK._replace(**{name: "caffe"}))
 
 
