@@ -10,7 +10,7 @@ demo: $(VENV)/all.installed
 	$(VENV)/bin/python -m examples.exemplar_digits $(ARGS)
 
 test: $(VENV)/test.installed
-	$(VENV)/bin/python -m pytest -q $(ARGS)
+	$(VENV)/bin/python -m pytest -q -n auto --dist loadfile $(ARGS)
 
 peers: $(PEERS)/peers.installed
 	$(PEERS)/bin/python -m pytest -q tests/peers $(ARGS)

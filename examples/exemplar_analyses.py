@@ -40,8 +40,9 @@ from minigrad.evaluate import (
 )
 from minigrad.learn import Cells, write_whole
 from minigrad.stepper import figures
+from minigrad.version import VERSION
 
-from .exemplar_runs import SIZES, Classes, Judge, Networks
+from .exemplar_runs import SIZES, Classes, Judge, Networks, digest
 
 GROUPS = {  # of transformations, as in figure 5: the ranges that are left out
     "rotation": {"rotation": None},
@@ -99,6 +100,13 @@ class Analysis:
         self.networks = Networks(self.folder, self.size, move)
         self.judge = Judge(self.size.data[0], self.size)
         self.cells = Cells(self.folder / f"{name}.json")
+        judge = self.judge.X, self.judge.T, *self.judge.test
+        plan = [self.size, Ranges(), GROUPS, TRAINED, MAGNITUDES, PATCHES, SHOWN, POOL, VERSION]
+        self.digest = digest(plan, *judge)
+
+    def cell(self, settings, compute):
+        """The result for these settings: computed, unless it was, of the same data and so on."""
+        return self.cells.get({**settings, "of": self.digest}, compute)
 
     def trials(self, settings, compute):
         """The cells of one setting for all random seeds: {name: (mean, deviation)} of each number.
@@ -106,7 +114,7 @@ class Analysis:
         compute(seed) gives a dict of numbers.
         """
         cells = [
-            self.cells.get({**settings, "seed": seed}, lambda seed=seed: compute(seed))
+            self.cell({**settings, "seed": seed}, lambda seed=seed: compute(seed))
             for seed in range(self.size.trials)
         ]
         return {k: (np.mean(v), np.std(v)) for k in cells[0] for v in [[c[k] for c in cells]]}
@@ -234,7 +242,7 @@ def transformations(this):
 def invariance(this):
     """How far features move when images are transformed, beside HOG."""
     extractor, _ = this.networks.get(0)
-    X, size = this.judge.X_test[:PATCHES], this.size.middle
+    X, size = this.judge.test[0][:PATCHES], this.size.middle
     names = [*(f"layer {i}" for i in range(1, len(extractor.parameters) - 1)), "hidden units"]
     panels = {}
     for name, magnitudes in MAGNITUDES.items():
@@ -244,7 +252,7 @@ def invariance(this):
             (theirs,) = distance_curves(hog, X, name, magnitudes, size)
             return dict(zip([*names, "HOG"], [*ours, theirs]))
 
-        found = this.cells.get({"transformation": name, "magnitudes": magnitudes}, curves)
+        found = this.cell({"transformation": name, "magnitudes": magnitudes}, curves)
         panels[name] = magnitudes, found
     this.draw(figures.curves_along(panels, "distance of features"))
 
@@ -252,7 +260,7 @@ def invariance(this):
 @analysis
 def robustness(this):
     """Accuracy on transformed images, for several strengths of the transformations in training."""
-    X_test, T_test = this.judge.X_test[:PATCHES], this.judge.T_test[:PATCHES]
+    X_test, T_test = (a[:PATCHES] for a in this.judge.test)
     size, rng = this.size.middle, np.random.default_rng(0)
     (labelled,) = label_draws(this.judge.T, min(100, this.size.labels), 1, rng)
     T, middle = this.judge.T[labelled], transformed(this.judge.X[labelled], "scale", 1, size)
@@ -270,7 +278,7 @@ def robustness(this):
                 return {"accuracy": 100 * curve}
 
             settings = {"transformation": name, "trained with": label, "magnitudes": magnitudes}
-            rows[label] = this.cells.get(settings, curve)["accuracy"]
+            rows[label] = this.cell(settings, curve)["accuracy"]
             print(f"{name:<14}{label:<20}" + "".join(f"{a:6.1f}" for a in rows[label]), flush=True)
         panels[name] = magnitudes, rows
     this.draw(figures.curves_along(panels, "test accuracy (%)"))
@@ -282,7 +290,7 @@ def filters(this):
     found = {}
     for name in this.size.sources:
         extractor, error = this.networks.get(0, name)
-        this.cells.get({"source": name}, lambda error=error: {"validation error": error})
+        this.cell({"source": name}, lambda error=error: {"validation error": error})
         found[name] = to_cpu(extractor.parameters)["conv1"][0]
     this.draw(figures.filters(found))
 
@@ -328,7 +336,7 @@ def clusters(this):
         groups = merged(top_firing(linear_svm(A, to_cpu(T)).values(B).T))
         own = settings.seeds * settings.versions // len(np.concatenate(groups))
         classes = Classes(pool, max(1, own), Ranges(), rng, groups)
-        clustered, clustered_error = networks.trained(["clusters", seed], settings, classes, rng)
+        clustered, clustered_error = networks.trained(settings, classes, rng)
         return {
             "accuracy": this.judge.accuracy(extractor),
             "with clusters": this.judge.accuracy(clustered),

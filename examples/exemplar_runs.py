@@ -1,7 +1,7 @@
 """What the analyses of Exemplar-CNN share: sizes, data sets, networks that are kept."""
 
+import dataclasses
 import hashlib
-import json
 from pathlib import Path
 from typing import NamedTuple
 
@@ -13,9 +13,7 @@ from minigrad.models.exemplar_training import PRESETS, Settings, fit, surrogate_
 from minigrad import to_cpu
 from minigrad.backend import array_module
 from minigrad.data import (
-    Places,
     Ranges,
-    Seeds,
     Surrogates,
     caltech101,
     cifar10,
@@ -27,6 +25,7 @@ from minigrad.data import (
     stl10_folds,
 )
 from minigrad.evaluate import caltech_scores, cifar_scores, label_draws, scaled, stl_scores
+from minigrad.learn.checkpoint import as_json
 
 HELD = 1000  # surrogates of which the validation error is taken, about
 LEFT = 100  # training images of each class of CIFAR-10 beyond the labels, by which C is chosen
@@ -108,12 +107,21 @@ SIZES = {
 }
 
 
-def source(name, limit=None):
+def digest(*things):
+    """Twelve letters and figures that stand for things, arrays among them."""
+    told = hashlib.sha1()
+    for thing in things:
+        known = hasattr(thing, "dtype")
+        told.update(to_cpu(thing).tobytes() if known else as_json(thing).encode())
+    return told.hexdigest()[:12]
+
+
+def source(name):
     """Unlabeled images that seeds are drawn from: an array of bytes, or a list of (3, h, w)."""
     if name == "CIFAR-10":
         return resized(cifar10("train", "jpeg")[0], 2)
     if name == "STL-10":
-        return stl10("unlabeled", limit)[0]
+        return stl10("unlabeled")[0]
     if name == "Caltech-101":
         return caltech101()[0]
     return photographs(data_folder() / "photos").images
@@ -122,33 +130,30 @@ def source(name, limit=None):
 class Judge:
     """Labelled images, and the protocol by which features of them are judged.
 
-    X, T, X_test, T_test: images (n, 3, s, s) as bytes, and labels. name: "cifar10", of JPEG files
-    and enlarged to 64 x 64; "stl10", ten folds; "caltech101", random splits of X.
+    X, T: images (n, 3, s, s) as bytes, and labels; test: the same of test images, if they are
+    apart. name: "cifar10", of JPEG files and enlarged to 64 x 64; "stl10", ten folds; "caltech101",
+    random splits.
     """
 
     def __init__(self, name, size):
         self.name, self.size = name, size
         if name == "cifar10":
-            (X, self.T), (X_test, self.T_test) = (cifar10(s, "jpeg") for s in ("train", "test"))
-            (some,) = label_draws(
-                self.T,
-                min(size.labels + LEFT, np.bincount(self.T).min()),
-                1,
-                np.random.default_rng(0),
-            )
-            self.X, self.T = resized(X[some], 2), self.T[some]
-            self.X_test = resized(X_test, 2)
+            (X, T), (X_test, T_test) = (cifar10(split, "jpeg") for split in ("train", "test"))
+            most = min(size.labels + LEFT, np.bincount(T).min())
+            (some,) = label_draws(T, most, 1, np.random.default_rng(0))
+            self.X, self.T, self.test = resized(X[some], 2), T[some], (resized(X_test, 2), T_test)
         elif name == "stl10":
-            (self.X, self.T), (self.X_test, self.T_test) = stl10("train"), stl10("test")
+            (self.X, self.T), self.test = stl10("train"), stl10("test")
         else:
-            self.X, self.T = caltech101()
+            (self.X, self.T), self.test = caltech101(), ()
 
     def scores(self, features, seed=0):
         """`Scores` of a function from images to blocks of features."""
         rng, how = np.random.default_rng(seed), {"scaling": scaled}
         if self.name == "caltech101":
             return caltech_scores(features(self.X), self.T, rng, **how)
-        four = features(self.X), self.T, features(self.X_test), self.T_test
+        X_test, T_test = self.test
+        four = features(self.X), self.T, features(X_test), T_test
         if self.name == "stl10":
             return stl_scores(*four, stl10_folds(), **how)
         return cifar_scores(*four, rng, self.size.labels, self.size.draws, **how)
@@ -161,34 +166,24 @@ class Judge:
 class Classes:
     """Surrogates whose versions are drawn once, as in the paper, and others held out of training.
 
-    groups: seeds that are one class together, by default each is a class of its own.
+    groups: of seeds, each of which is a class; by default each seed is one of its own. held: the
+    others, images and classes.
     """
 
     def __init__(self, found, versions, ranges, rng, groups=None):
-        groups = [[i] for i in range(len(found.sources))] if groups is None else groups
-        self.groups = np.repeat(np.arange(len(groups)), [len(g) for g in groups])
-        found = chosen_seeds(found, np.concatenate(groups))
+        groups = np.arange(len(found.energy))[:, None] if groups is None else groups
+        self.labels = np.repeat(np.arange(len(groups)), [len(group) for group in groups])
+        found = found.take(np.concatenate(groups))
         self.data = Surrogates(found, versions, ranges, rng=rng)
-        held = Surrogates(found, -(-HELD // len(found.sources)), ranges, rng=rng)
-        X, T = held.all()
-        self.held = X, self.groups[to_cpu(T)]
+        X, T = Surrogates(found, -(-HELD // len(self.labels)), ranges, rng=rng).all()
+        self.held = X, array_module(T).asarray(self.labels)[T]
 
     def __len__(self):
         return len(self.data)
 
     def batch(self, chosen, rng):
         X, T = self.data.batch(chosen)
-        return X, array_module(T).asarray(self.groups)[T]
-
-
-def chosen_seeds(found, index):
-    """Some of `Seeds`."""
-    places = [found.places, found.found]
-    places = [Places(*[None if v is None else v[index] for v in p]) for p in places]
-    places[0] = places[0]._replace(index=np.arange(len(index)))
-    return Seeds(
-        found.sources[index], places[0], found.sides[index], places[1], found.energy[index]
-    )
+        return X, array_module(T).asarray(self.labels)[T]
 
 
 class Networks:
@@ -208,13 +203,11 @@ class Networks:
         settings = self.settings(**changes)
         rng = np.random.default_rng(seed)
         found = self.seeds(source_name, settings.seeds, rng)
-        what = [source_name, settings.seeds, ranges, seed]
-        return self.trained(what, settings, Classes(found, settings.versions, ranges, rng), rng)
+        return self.trained(settings, Classes(found, settings.versions, ranges, rng), rng)
 
-    def trained(self, what, settings, classes, rng):
-        """An extractor and its error, of surrogate classes told from others by what."""
-        told = json.dumps([what, self.size.scales, settings])
-        place = self.folder / "networks" / hashlib.sha1(told.encode()).hexdigest()[:12]
+    def trained(self, settings, classes, rng):
+        """An extractor and its error, told from others by settings and held-out surrogates."""
+        place = self.folder / "networks" / digest(settings, *classes.held)
         file = place / "extractor.safetensors"
         if not file.exists():
             resume = any(place.glob("checkpoint*"))
@@ -223,6 +216,11 @@ class Networks:
             )
             extractor.save(file)
         extractor = Extractor.load(file)
+        extractor = dataclasses.replace(
+            extractor,
+            parameters=self.move(extractor.parameters),
+            mean=self.move(extractor.mean),
+        )
         return extractor, 100 * surrogate_error(extractor, *classes.held)
 
     def random(self, seed, code=None):

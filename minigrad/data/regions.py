@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from .parameters import Parameters, Ranges
+from .parameters import Parameters, Ranges, rows
 from .transformations import Places, _white, patches
 
 LUMINANCE = np.array([0.299, 0.587, 0.114])  # ITU-R BT.601
@@ -45,6 +45,12 @@ class Seeds(NamedTuple):
     def images(self):
         """The seeds as they are: (n, c, size, size) in [0, 1]."""
         return patches(self.sources, self.places, Parameters(), self.size)
+
+    def take(self, index):
+        """Some of the seeds, or some of them several times.  index: (m,)."""
+        places = rows(self.places, index)._replace(index=np.arange(len(index)))
+        found, energy = rows(self.found, index), self.energy[index]
+        return Seeds(self.sources[index], places, self.sides[index], found, energy, self.size)
 
 
 def seed_patches(

@@ -31,15 +31,17 @@ class SVM(NamedTuple):
         return float((self.labels(X) == T).mean())
 
 
-def linear_svm(X, T, C=1.0, B=1.0, tolerance=1e-3, start=None):
+def linear_svm(X, T, C=1.0, B=1.0, tolerance=1e-5, start=None):
     """One linear SVM for each class against all others, with squared hinge: an `SVM`.
 
     For each class w, v minimise (|w|^2 + v^2) / 2 + C sum max(0, 1 - t (x w + B v))^2, t = 1 for
     its samples, -1 for others; b = B v.  X: (n, d) scaled features, whose dtype is computed in; T:
     (n,) labels of two classes at least; C: weight of the errors; B: 1, more lets b be larger;
     tolerance: how small gradients become, of what they are at 0; start: an SVM of the same classes
-    to begin from, as for a smaller C, which saves time and does not change the result.
-    Warns (RuntimeWarning) if that is not reached. Raises ValueError for one class only.
+    to begin from, as for a smaller C, which saves time and changes the result by no more than the
+    tolerance does. Warns (RuntimeWarning) if that is not reached.
+    Raises ValueError for one class only, for X that is no finite float32 or float64, and if its
+    length is not that of T.
 
     The minimum is that of scikit-learn's LinearSVC(C=C, intercept_scaling=B), found for all classes
     at once by matrix products, which takes a fraction of its time on thousands of samples.
@@ -49,6 +51,13 @@ def linear_svm(X, T, C=1.0, B=1.0, tolerance=1e-3, start=None):
     >>> linear_svm(X, np.array([3, 3, 5, 5])).labels(np.array([[0.5, 0.0], [0.0, 0.5]]))
     array([5, 3])
     """
+    if X.ndim != 2 or len(X) != len(T) or X.dtype not in (np.float32, np.float64):
+        raise ValueError(
+            f"linear_svm: X is (n, d) in float32 or float64, T (n,), "
+            f"not {X.shape} {X.dtype} and {np.shape(T)}"
+        )
+    if not np.isfinite(X).all():
+        raise ValueError("linear_svm: X holds values that are not finite")
     classes = np.unique(T)
     if len(classes) < 2:
         raise ValueError(f"linear_svm: labels are of two classes or more, not {len(classes)}")
@@ -147,7 +156,7 @@ def svm_scores(train, T_train, test, T_test, draws, C=1.0):
     train, one classifier each; C: weight of the errors, 1.
     Source: the protocol of Exemplar-CNN (Dosovitskiy et al., TPAMI 2016), section 4.
     """
-    svms = [linear_svm(train[draw], T_train[draw], C, tolerance=1e-5) for draw in draws]
+    svms = [linear_svm(train[draw], T_train[draw], C) for draw in draws]
     return np.array([svm.accuracy(test, T_test) for svm in svms])
 
 

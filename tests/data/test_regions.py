@@ -231,3 +231,14 @@ def test_one_image_gives_many_seeds_if_they_may_be_of_one_image():
 def test_what_cannot_be_drawn_is_refused(images, n, options, sentence):
     with pytest.raises(ValueError, match=f"seed_patches: .*{sentence}"):
         drawn(images, n, **options)
+
+
+def test_some_seeds_are_taken_with_all_that_belongs_to_them():
+    images = np.random.default_rng(0).integers(0, 256, (6, 3, 40, 50), np.uint8)
+    seeds = seed_patches(images, 5, np.random.default_rng(1), size=16)
+    index = np.array([3, 0, 3])
+    some = seeds.take(index)
+    assert_array_equal(some.images(), seeds.images()[index])
+    assert_array_equal(some.found.index, seeds.found.index[index])
+    assert_array_equal(some.energy, seeds.energy[index])
+    assert some.size == 16
