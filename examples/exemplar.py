@@ -16,6 +16,7 @@ Source: Dosovitskiy et al., TPAMI 2016.
 
 import time
 import warnings
+import zlib
 from pathlib import Path
 
 import click
@@ -25,13 +26,14 @@ from minigrad.models.exemplar_extractor import save_features
 from minigrad.models.exemplar_training import PRESETS, fit
 
 from minigrad import normalize, to_cpu
-from minigrad.cli import run, run_options
+from minigrad.cli import run, run_options, say
 from minigrad.data import Surrogates, photographs, seed_patches
 from minigrad.learn import count
 from minigrad.stepper import figures
 from minigrad.stepper.report import write_report
 
 SIDE = 32  # of a patch, in pixels
+LEAST = SIDE + 4  # of a photograph: hidden units, too, have something in each quadrant
 LONGEST = 1024  # side of a photograph, in pixels: larger ones are shrunk
 CANDIDATES = 2000  # patches at most among which neighbours are looked for
 QUERIES, NEIGHBOURS = 10, 8
@@ -65,7 +67,7 @@ def main(photos, preset, seeds, epochs, seed, folder, resume, when_full, move):
         folder=folder,
         resume=resume,
         when_full=when_full,
-        facts={"seed": seed, "photographs": len(images)},
+        facts={"seed": seed, "images": f"{zlib.crc32(found.sources.tobytes()):08x}"},
     )
     last = [row for row in log if "validation error" in row][-1]
     print(
@@ -112,15 +114,16 @@ def main(photos, preset, seeds, epochs, seed, folder, resume, when_full, move):
 def usable(photos):
     """The photographs that have room for a patch, and their names; says what was skipped."""
     images, names, skipped = photographs(photos, LONGEST)
-    small = [i for i, image in enumerate(images) if min(image.shape[1:]) < SIDE]
-    skipped += [(names[i], f"smaller than a patch of {SIDE} x {SIDE} pixels") for i in small]
+    small = [i for i, image in enumerate(images) if min(image.shape[1:]) < LEAST]
+    room = f"no room for {LEAST} x {LEAST} pixels, or none when shrunk to {LONGEST}"
+    skipped += [(names[i], room) for i in small]
     for name, why in skipped:
-        print(f"skipped {name}: {why}")
+        say(f"skipped {name}: {why}")
     if skipped:
-        print(f"skipped {len(skipped)} of {len(names) + len(skipped) - len(small)} pictures")
+        say(f"skipped {len(skipped)} of {len(names) + len(skipped) - len(small)} pictures")
     kept = [i for i in range(len(images)) if i not in small]
     if not kept:
-        raise click.UsageError(f"{photos}: no picture has room for a patch of {SIDE} x {SIDE}")
+        raise click.UsageError(f"{photos}: no picture has room for {LEAST} x {LEAST} pixels")
     return [images[i] for i in kept], [names[i] for i in kept]
 
 
@@ -177,7 +180,7 @@ def pages(images, found, data, extractor, filters, log, seed):
         {
             "title": "Surrogate validation error",
             "text": "The share of held-out versions whose seed the network does not name, at the "
-            "end of each epoch, and the rate, which is divided by 3 when it no longer falls.",
+            "end of each epoch, and the rate.",
             "table": [["epoch", "validation error", "rate"]]
             + [
                 [f"{row['epoch']:.0f}", f"{row['validation error']:.1%}", f"{row['rate']:.4f}"]

@@ -17,6 +17,7 @@ Source: Dosovitskiy et al., TPAMI 2016, in small.
 
 import dataclasses
 import time
+import zlib
 
 import click
 import numpy as np
@@ -55,7 +56,8 @@ def main(preset, seeds, epochs, labels, seed, folder, resume, when_full, move):
     large, large_test = resized(X, 2), resized(X_test, 2)
 
     rng = np.random.default_rng(seed)
-    found = seed_patches(large, settings.seeds, rng, scales=SCALES)
+    per_image = -(-settings.seeds // len(large))
+    found = seed_patches(large, settings.seeds, rng, scales=SCALES, per_image=per_image)
     data = Surrogates(found._replace(sources=move(found.sources)), settings.versions)
     U = move(exemplar_cnn.initial(rng, settings.seeds, 3, side=32, code=settings.code))
     first = map_leaves(np.copy, to_cpu(U))
@@ -71,7 +73,7 @@ def main(preset, seeds, epochs, labels, seed, folder, resume, when_full, move):
         folder=folder,
         resume=resume,
         when_full=when_full,
-        facts={"seed": seed},
+        facts={"seed": seed, "images": f"{zlib.crc32(found.sources.tobytes()):08x}"},
     )
     extractor.save(folder / "extractor.safetensors")
     last = [row for row in log if "validation error" in row][-1]

@@ -13,6 +13,7 @@ from minigrad.models.exemplar_training import PRESETS, Settings, fit, surrogate_
 from minigrad import to_cpu
 from minigrad.backend import array_module
 from minigrad.data import (
+    DataError,
     Ranges,
     Surrogates,
     caltech101,
@@ -140,6 +141,11 @@ class Judge:
         if name == "cifar10":
             (X, T), (X_test, T_test) = (cifar10(split, "jpeg") for split in ("train", "test"))
             most = min(size.labels + LEFT, np.bincount(T).min())
+            if most <= size.labels:
+                raise DataError(
+                    f"cifar-10-images: {most} training images of a class, more than {size.labels} "
+                    "are needed"
+                )
             (some,) = label_draws(T, most, 1, np.random.default_rng(0))
             self.X, self.T, self.test = resized(X[some], 2), T[some], (resized(X_test, 2), T_test)
         elif name == "stl10":

@@ -177,7 +177,7 @@ def _add_runs(minigrad: Any) -> None:
         if not context.invoked_subcommand:
             found = find_runs(folder)
             width = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
-            _print(as_json(found) if programs else listed(found, width) or f"no runs in {folder}")
+            say(as_json(found) if programs else listed(found, width) or f"no runs in {folder}")
         elif programs:
             raise click.UsageError("--json is for the list, without a command")
         context.default_map = {name: {"folder": folder} for name in runs.commands}
@@ -190,7 +190,7 @@ def _add_runs(minigrad: Any) -> None:
         """Print a run, by its name in the list or its path, and draw its learning curve."""
         width = shutil.get_terminal_size().columns
         run = find_run(folder, name)
-        _print(described(run, width=width, braille=_takes(DRAWN), logarithmic=log))
+        say(described(run, width=width, braille=_takes(DRAWN), logarithmic=log))
 
     @runs.command("compare")
     @click.argument("a")
@@ -205,13 +205,13 @@ def _add_runs(minigrad: Any) -> None:
     def _compare(a, b, folder, out, log):
         """Print which options of two runs differ and how both went, and draw both curves."""
         both = Comparison(find_run(folder, a), find_run(folder, b))
-        _print(f"{both}\n")
+        say(f"{both}\n")
         out = out or folder / "compare.html"
         both.save(out, logarithmic=log)
-        _print(f"{out} has the curves")
+        say(f"{out} has the curves")
 
 
-def _print(text: str) -> None:
+def say(text: str) -> None:
     """Print, with escapes for characters that the terminal's encoding does not have."""
     import click
 

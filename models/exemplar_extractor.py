@@ -21,6 +21,8 @@ from minigrad.version import VERSION
 
 from . import exemplar_cnn
 
+LIGHTEST = 2.0  # what was interpolated may leave [0, 1] a little; what goes to 255 is a mistake
+
 
 @dataclass(frozen=True, eq=False)
 class Extractor:
@@ -47,6 +49,10 @@ class Extractor:
             raise ValueError(
                 f"Extractor: images are (n, {len(self.mean)}, h, w), n at least 1, "
                 f"not {np.shape(images)}"
+            )
+        if images.dtype != np.uint8 and images.max() > LIGHTEST:
+            raise ValueError(
+                f"Extractor: images are bytes or in [0, 1], not up to {images.max():g}"
             )
         prepare = lambda X: self.prepared(X, mean)
         return exemplar_cnn.features(images, self.parameters, self.code, pooling, prepare)

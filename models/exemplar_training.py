@@ -85,8 +85,8 @@ def fit(data, settings, *, rng, parameters=None, validation=None, facts=None, **
     {"seed": 0}; options: as for `minigrad.learn.train`, as folder and resume. Rows of the log at
     ends of epochs have the "validation error", the share of held-out surrogates whose seed is not
     named; epochs.csv in the folder has it too.
-    Raises ValueError for decays, rates or a schedule of another name, and as
-    `exemplar_cnn.initial` and `train` do.
+    Raises ValueError for decays, rates or a schedule of another name, images that are not square,
+    and as `exemplar_cnn.initial` and `train` do.
     """
     for name, known in NAMES.items():
         if (found := getattr(settings, name)) not in known:
@@ -95,13 +95,15 @@ def fit(data, settings, *, rng, parameters=None, validation=None, facts=None, **
         data = Surrogates(data, settings.versions)
     sample, last = some(len(data), data, rng)[0], data.batch(np.array([len(data) - 1]), rng)[1]
     mean, classes = sample.mean(0), int(last[0]) + 1
-    _, channels, side, _ = sample.shape
+    _, channels, side, width = sample.shape
+    if side != width:
+        raise ValueError(f"fit: images are square, not {side} x {width}")
     U = parameters
     if U is None:
         U = exemplar_cnn.initial(rng, classes, channels, side, settings.code, settings.weights)
         U = map_leaves(array_module(mean).asarray, U)
     extractor = Extractor(U, settings.code, mean, settings.scale)
-    X, T = some(-(-len(data) // 5), data, rng) if validation is None else validation
+    X, T = held_out(data, rng) if validation is None else validation
     plateau = Plateau(settings.rate, patience=settings.patience, lowest=settings.lowest)
     schedule = {"plateau": plateau, "linear": linear(settings.rate)}[settings.schedule]
 
@@ -126,6 +128,14 @@ def fit(data, settings, *, rng, parameters=None, validation=None, facts=None, **
         **options,
     )
     return extractor, log
+
+
+def held_out(data, rng):
+    """X, T of further versions of the same seeds, a fifth as many as in an epoch."""
+    if getattr(data, "parameters", None) is not None:  # all that it has are trained on
+        data = Surrogates(data.seeds, -(-data.versions // 5), data.ranges, rng=rng)
+        return some(len(data), data, rng)
+    return some(-(-len(data) // 5), data, rng)
 
 
 def some(n, data, rng):

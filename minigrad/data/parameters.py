@@ -77,9 +77,13 @@ class Parameters(NamedTuple):
 def draw(n, rng, ranges=Ranges()):  # noqa: B008 (immutable)
     """Parameters for n images, uniform in the ranges.
 
+    Raises ValueError for ranges that are none.
+
     >>> draw(3, np.random.default_rng(0)).shift.shape
     (3, 2)
     """
+
+    check_ranges(ranges)
 
     def uniform(low, high, *shape):
         return rng.uniform(low, high, (n, *shape)).astype(np.float32)
@@ -110,6 +114,29 @@ def draw(n, rng, ranges=Ranges()):  # noqa: B008 (immutable)
         blur=of(ranges.blur, lambda reach: uniform(0, reach)),
         stretch=of(ranges.stretch or None, lambda _: np.ones(n, np.float32)),
     )
+
+
+def check_ranges(ranges):
+    """ValueError, as a sentence, unless each range is one."""
+
+    def numbers(of, n, least=0.0):
+        try:
+            found = np.ravel(np.asarray(of, float))
+        except (TypeError, ValueError):
+            return False
+        return len(found) == n and np.isfinite(found).all() and found.min() >= least
+
+    tests = {
+        **dict.fromkeys(("shift", "rotation", "hue", "blur"), lambda v: numbers(v, 1)),
+        **dict.fromkeys(("value", "saturation"), lambda v: numbers(v, 3)),
+        "components": lambda v: numbers(v, 3) or numbers(v, 1),
+        "scale": lambda v: numbers(v, 2, 1e-6) and v[0] <= v[1],
+        "stretch": lambda v: isinstance(v, bool),
+    }
+    for name, is_one in tests.items():
+        value = getattr(ranges, name)
+        if value is not None and not is_one(value):
+            raise ValueError(f"Ranges: {name} cannot be {value!r}: its docstring says what it is")
 
 
 def rows(values, chosen):

@@ -125,7 +125,9 @@ def listed(folder: Path) -> list[tuple[Path, str]]:
         found += [
             (path, path.relative_to(folder).as_posix())
             for path in (Path(here, name) for name in names)
-            if path.suffix.lower() in SUFFIXES and not path.name.startswith(".")
+            if path.suffix.lower() in SUFFIXES
+            and not path.name.startswith(".")
+            and (path.is_file() or path.is_symlink())  # no pipe, which would be waited for
         ]
     return sorted(found, key=lambda pair: pair[1])
 

@@ -79,6 +79,13 @@ def seed_patches(
     """
     if n < 1:
         raise ValueError(f"seed_patches: the number of seeds is at least 1, not {n}")
+    if size < 1 or size != int(size) or not len(scales) or min(scales) <= 0:
+        raise ValueError(
+            f"seed_patches: size is a whole number of pixels, scales are above 0, "
+            f"not {size} and {scales}"
+        )
+    if per_image is not None and per_image < 1:
+        raise ValueError(f"seed_patches: per_image is at least 1, or None, not {per_image}")
     sides = [math.ceil(size / scale) for scale in scales]
     most = n if per_image is None else per_image
     shapes: list[tuple[int, int]] = []

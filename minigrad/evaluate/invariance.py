@@ -15,6 +15,7 @@ from ..data import Parameters, Places, patches
 from ..nodes import normalize
 from .svm import blocks
 
+ROUNDING = 1e-6  # of colours on their way there and back
 NOTHING = (1, 1, 0)  # v^power factor + offset
 
 
@@ -78,6 +79,7 @@ def distance_curves(features, X, name, magnitudes, size=None):
         ],
         float,
     ).T
+    D[D < ROUNDING] = 0
     top = D.max(1, keepdims=True)
     return list(D / np.where(top > 0, top, 1))
 

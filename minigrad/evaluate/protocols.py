@@ -66,6 +66,8 @@ def cifar_scores(
     `by_percentile`, theirs, or `scaled`; B: as for `linear_svm`.
     Raises ValueError if a class has too few samples.
     """
+    if draws < 1:
+        raise ValueError(f"cifar_scores: draws are at least 1, not {draws}")
     chosen = [np.arange(len(T))] if per_class is None else label_draws(T, per_class, draws, rng)
     options = {"scaling": scaling, "B": B}
     return _fixed_test(train, T, test, T_test, chosen, rng, weights, options)
@@ -140,6 +142,8 @@ def _splits(T, per_class, at_most, repeats, rng):
 
 def _fixed_test(train, T, test, T_test, chosen, rng, weights, options):
     """`Scores` of a choice of training samples after the other, on one test set."""
+    if not len(T_test):
+        raise ValueError("the test set is empty")
     train, test = blocks(train), blocks(test)
     left = np.setdiff1d(np.arange(len(T)), chosen[0])
     folds = [(chosen[0], left)] if len(left) else balanced_folds(T, PARTS, rng)

@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from .checkpoint import as_json, write_whole
+from .checkpoint import CheckpointError, as_json, write_whole
 from .folder import as_csv, hold, let_go
 
 
@@ -14,7 +14,8 @@ class Cells:
     path: of the table, as runs/classes.json; the same as a CSV file, to be read by people, stands
     beside it. Both are written after each cell, whole: a process that is stopped or killed loses
     the cell it was at. Two processes may not share a table.
-    Entering raises FolderInUse if another process holds the table, ValueError if the file is none.
+    Entering raises FolderInUse if another process holds the table, CheckpointError if the file is
+    no table; `get` before that RuntimeError.
 
     >>> import tempfile
     >>> path = Path(tempfile.mkdtemp()) / "squares.json"
@@ -29,6 +30,7 @@ class Cells:
     def __init__(self, path: str | Path):
         self.path = Path(path).absolute()
         self.table: dict[str, tuple[dict, dict]] = {}  # text of the settings: settings, result
+        self._lock: Any = None
 
     def __enter__(self) -> "Cells":
         self.path.parent.mkdir(parents=True, exist_ok=True)
@@ -45,6 +47,7 @@ class Cells:
 
     def __exit__(self, *exception: Any) -> None:
         let_go(self.path.with_suffix(".lock"), self._lock)
+        self._lock = None
 
     def get(self, settings: dict[str, Any], compute: Any) -> dict[str, Any]:
         """The result for these settings: the one kept, else compute() is called and kept.
@@ -52,6 +55,8 @@ class Cells:
         settings, and what compute returns: dicts of what JSON can hold, NumPy's too; all that the
         result depends on belongs to the settings, seeds as well. Their order does not matter.
         """
+        if self._lock is None:
+            raise RuntimeError("Cells: a table is entered first: with Cells(path) as cells")
         settings = json.loads(as_json(settings))
         key = json.dumps(settings, sort_keys=True)
         if key not in self.table:
@@ -70,8 +75,8 @@ class Cells:
                 settings, result = cell["settings"], cell["result"]
                 self.table[json.dumps(settings, sort_keys=True)] = settings, result
         except (ValueError, KeyError, TypeError) as error:
-            raise ValueError(
-                f"{self.path}: is no table of cells: remove it, or take another name"
+            raise CheckpointError(
+                f"{self.path} is damaged, or no table of cells: remove it, or take another name"
             ) from error
 
     def _write(self):

@@ -44,6 +44,9 @@ def write_whole(path: str | Path, data: bytes | str, keep: Path | None = None) -
         if keep and path.exists():
             _second_name(path, keep)
         temporary.replace(path)
+    except OSError as error:
+        error.filename = error.filename or str(path)
+        raise
     finally:
         temporary.unlink(missing_ok=True)
     if hasattr(os, "O_DIRECTORY"):  # so that a power cut does not undo the new name

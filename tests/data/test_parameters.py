@@ -167,3 +167,23 @@ def test_every_transformation_is_told_by_its_numbers():
     )
     assert describe(rows(p, [0]), 0, size=96).startswith("window 9.6 px up, 19.2 px right")
     assert describe(Parameters(hue=None), 0) == "as it is"
+
+
+@pytest.mark.parametrize(
+    "ranges",
+    [
+        {"shift": -0.1},
+        {"scale": (1.4, 0.7)},
+        {"scale": (0, 1)},
+        {"scale": 1.3},
+        {"value": (2, 0.5)},
+        {"components": (1, 1)},
+        {"hue": "red"},
+        {"blur": float("nan")},
+        {"stretch": 2},
+    ],
+)
+def test_ranges_that_are_none_are_refused_by_name(ranges):
+    (name,) = ranges
+    with pytest.raises(ValueError, match=f"Ranges: {name} cannot be "):
+        draw(3, np.random.default_rng(0), Ranges()._replace(**ranges))

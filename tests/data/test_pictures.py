@@ -335,3 +335,9 @@ def test_more_or_other_pictures_than_there_should_be_are_refused(packed):
     assert "pictures.zip holds more than 3 pictures" in refused(path)
     assert "0.jpg: 64 x 64 pixels, not 32 x 32" in refused(path, most=9, sides=(32, 32))
     assert "a.jpg: no JPEG" in refused(packed({"a.jpg": b"no picture"}))
+
+
+def test_a_pipe_is_not_waited_for(tmp_path):
+    Image.new("RGB", (40, 40)).save(tmp_path / "a.png")
+    os.mkfifo(tmp_path / "b.png")
+    assert photographs(tmp_path).names == ["a.png"]

@@ -226,6 +226,10 @@ def test_one_image_gives_many_seeds_if_they_may_be_of_one_image():
         (np.ones((1, 1, 33, 33), int), 1, {}, r"not \(1, 33, 33\) int64 \(image 0\)"),
         ([noise(3, 40, 40), noise(1, 40, 40)], 1, {}, "image 1 has 1 channels of float32, the"),
         (np.full((1, 1, 40, 40), np.nan), 1, {}, "image 0 holds values that are not finite"),
+        (noise(1, 1, 40, 40), 1, {"size": 2.5}, "size is a whole number of pixels, scales .* 2.5"),
+        (noise(1, 1, 40, 40), 1, {"scales": (1, 0)}, r"scales are above 0, not 32 and \(1, 0\)"),
+        (noise(1, 1, 40, 40), 1, {"scales": ()}, "scales are above 0"),
+        (noise(1, 1, 40, 40), 1, {"per_image": 0}, "per_image is at least 1, or None, not 0"),
     ],
 )
 def test_what_cannot_be_drawn_is_refused(images, n, options, sentence):

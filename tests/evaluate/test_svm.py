@@ -3,10 +3,12 @@ import numpy as np
 import pytest
 from hypothesis import given
 from numpy.testing import assert_allclose, assert_array_equal
+from sklearn.svm import LinearSVC
 
 from minigrad.evaluate import (
     balanced_folds,
     best_weight,
+    by_percentile,
     label_draws,
     linear_svm,
     scaled,
@@ -214,3 +216,25 @@ def test_balanced_folds_hold_each_sample_out_once_and_each_class_alike(seed, par
         assert_array_equal(np.sort(np.concatenate([learn, held])), np.arange(len(T)))
         for c, n in zip(*np.unique(T, return_counts=True)):
             assert (shuffled[held] == c).sum() in (n // parts, -(-n // parts))
+
+
+def test_features_that_are_not_centred_have_the_minimum_of_scikit_learn_too():
+    rng = np.random.default_rng(0)
+    X = rng.random((200, 300)) ** 3 + 0.5
+    T = (X @ rng.standard_normal((300, 3))).argmax(1)
+    A, Z = by_percentile([X], [rng.random((500, 300)) ** 3 + 0.5])
+    theirs = LinearSVC(C=1.0, dual=True, tol=1e-8, max_iter=1_000_000).fit(A, T)
+    assert (linear_svm(A, T).labels(Z) == theirs.predict(Z)).mean() > 0.995
+
+
+@pytest.mark.parametrize(
+    ("X", "T", "sentence"),
+    [
+        (np.full((4, 2), np.nan), [0, 0, 1, 1], "X holds values that are not finite"),
+        (np.ones((4, 2), int), [0, 0, 1, 1], r"not \(4, 2\) int64 and \(4,\)"),
+        (np.ones((4, 2)), [0, 1, 1], r"not \(4, 2\) float64 and \(3,\)"),
+    ],
+)
+def test_what_cannot_be_learned_from_is_refused(X, T, sentence):
+    with pytest.raises(ValueError, match=sentence):
+        linear_svm(X, np.array(T))

@@ -60,7 +60,7 @@ def test_what_cannot_be_used_is_listed_and_counted(quick):
     lines = quick[1].stdout.splitlines()
     assert lines[0].startswith("skipped broken.jpg: ")
     assert lines[1:4] == [
-        "skipped small.png: smaller than a patch of 32 x 32 pixels",
+        "skipped small.png: no room for 36 x 36 pixels, or none when shrunk to 1024",
         "skipped 2 of 5 pictures",
         "3 photographs, 8 seeds x 50 versions, 64c5-64c5-128f, at most 1 epochs",
     ]
@@ -92,6 +92,18 @@ def test_the_same_seed_gives_the_same_numbers_and_a_finished_run_goes_on_to_them
 
 
 @pytest.mark.slow
+def test_a_run_on_other_photographs_is_not_gone_on_with(quick, tmp_path):
+    folder, _ = quick
+    others = write_photographs(tmp_path / "others")
+    for photograph in others.iterdir():
+        turned = Image.open(photograph).rotate(90)
+        turned.save(photograph)
+    done = example(others, "--folder", folder, *QUICK, "--resume")
+    assert done.returncode == 2
+    assert "images" in done.stderr
+
+
+@pytest.mark.slow
 def test_one_photograph_is_enough(photos, tmp_path):
     alone = tmp_path / "alone"
     alone.mkdir()
@@ -120,7 +132,7 @@ def write_small(folder):
 
 def write_one_patch(folder):
     folder.mkdir()
-    picture = np.random.default_rng(0).integers(0, 256, (32, 32, 3), np.uint8)
+    picture = np.random.default_rng(0).integers(0, 256, (36, 36, 3), np.uint8)
     Image.fromarray(picture).save(folder / "one.png")
 
 
@@ -129,8 +141,8 @@ def write_one_patch(folder):
     [
         (lambda folder: None, (), "'PHOTOS': Directory '{photos}' does not exist."),
         (write_nothing, (), "{photos} holds no pictures"),
-        (write_small, (), "no picture has room for a patch of 32 x 32"),
-        (write_one_patch, (), "500 seeds wanted of 1 images, which have 1"),
+        (write_small, (), "no picture has room for 36 x 36 pixels"),
+        (write_one_patch, (), "500 seeds wanted of 1 images, which have 25"),
         (write_photographs, ("--seeds", 1), "'--seeds': 1 is not in the range x>=2."),
     ],
 )

@@ -40,7 +40,7 @@ def data(tmp_path_factory):
 @pytest.mark.slow
 def test_a_short_run_prints_all_rows_and_writes_everything(data, tmp_path):
     folder = tmp_path / "run"
-    words = ("--seeds", 10, "--epochs", 1, "--labels", 4)
+    words = ("--seeds", 70, "--epochs", 1, "--labels", 4)
     done = example(data, *words, "--folder", folder)
     assert (done.returncode, done.stderr) == (0, "")
     found = table(folder)

@@ -8,7 +8,7 @@ import sys
 import numpy as np
 import pytest
 
-from minigrad.learn import Cells, FolderInUse
+from minigrad.learn import Cells, CheckpointError, FolderInUse
 
 
 def never():
@@ -135,8 +135,21 @@ def test_two_processes_may_not_share_a_table(tmp_path):
 def test_a_file_that_is_no_table_is_refused_and_left_as_it_is(tmp_path, content):
     path = tmp_path / "t.json"
     path.write_bytes(content)
-    with pytest.raises(ValueError, match=re.escape(f"{path}: is no table of cells: remove it")):
+    with pytest.raises(
+        CheckpointError, match=re.escape(f"{path} is damaged, or no table of cells")
+    ):
         squares(path, [1])
     assert path.read_bytes() == content
     path.unlink()
     assert squares(path, [1]) == [1]  # and the table is not held any longer
+
+
+def test_a_table_that_was_not_entered_is_refused_and_left_as_it_is(tmp_path):
+    path = tmp_path / "t.json"
+    with Cells(path) as cells:
+        cells.get({"n": 1}, lambda: {"square": 1})
+    before = path.read_bytes()
+    for outside in (cells, Cells(path)):
+        with pytest.raises(RuntimeError, match="a table is entered first"):
+            outside.get({"n": 2}, lambda: {"square": 4})
+    assert path.read_bytes() == before

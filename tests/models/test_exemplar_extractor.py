@@ -116,3 +116,11 @@ def test_more_than_ten_blocks_keep_their_order(tmp_path):
     save_features(tmp_path / "f.safetensors", blocks)
     found, _ = load_features(tmp_path / "f.safetensors")
     assert [block[0, 0] for block in found] == list(range(12))
+
+
+def test_numbers_up_to_255_are_refused(extractor):
+    X = images(2, 3, 32, 32)
+    with pytest.raises(
+        ValueError, match=r"Extractor: images are bytes or in \[0, 1\], not up to 2"
+    ):
+        extractor(X.astype(np.float32))

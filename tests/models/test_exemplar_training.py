@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from minigrad.models import exemplar_cnn
+from minigrad.models import exemplar_cnn, exemplar_training
 from minigrad.models.exemplar_extractor import Extractor
 from minigrad.models.exemplar_training import (
     PRESETS,
@@ -200,3 +200,22 @@ def test_the_papers_presets_have_its_numbers(name, seeds, versions, code):
     found = PRESETS[name]
     assert (found.seeds, found.versions, found.code) == (seeds, versions, code)
     assert (found.rate, found.momentum, found.scale) == (0.01, 0.9, 1)
+
+
+def test_versions_drawn_once_are_not_validated_on(seeds, monkeypatch):
+    data, seen = Surrogates(seeds, 5, rng=np.random.default_rng(0)), []
+    measured = exemplar_training.surrogate_error
+    monkeypatch.setattr(
+        exemplar_training,
+        "surrogate_error",
+        lambda extractor, X, T: seen.append(X) or measured(extractor, X, T),
+    )
+    go(data, QUICK._replace(epochs=1))
+    trained, _ = data.all()
+    assert len(seen[0]) == len(seeds)
+    assert not any((x == trained).all((1, 2, 3)).any() for x in seen[0])
+
+
+def test_images_that_are_not_square_are_refused(seeds):
+    with pytest.raises(ValueError, match="fit: images are square, not 16 x 8"):
+        go(seeds[..., :8], QUICK)
