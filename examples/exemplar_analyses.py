@@ -109,15 +109,14 @@ class Analysis:
         return self.cells.get({**settings, "of": self.digest}, compute)
 
     def trials(self, settings, compute):
-        """The cells of one setting for all random seeds: {name: (mean, deviation)} of each number.
-
-        compute(seed) gives a dict of numbers.
-        """
+        """The cells of one setting: {name: (trials,)} of each number that compute(seed) gives."""
         cells = [
             self.cell({**settings, "seed": seed}, lambda seed=seed: compute(seed))
             for seed in range(self.size.trials)
         ]
-        return {k: (np.mean(v), np.std(v)) for k in cells[0] for v in [[c[k] for c in cells]]}
+        found = {name: np.array([cell[name] for cell in cells]) for name in cells[0]}
+        say(settings, found)
+        return found
 
     def trained(self, settings, **how):
         """Accuracy and surrogate validation error of networks trained so."""
@@ -126,17 +125,13 @@ class Analysis:
             extractor, error = self.networks.get(seed, **how)
             return {"accuracy": self.judge.accuracy(extractor), "validation error": error}
 
-        found = self.trials(settings, compute)
-        say(settings, found)
-        return found
+        return self.trials(settings, compute)
 
     def random(self, code=None):
         """Accuracy of networks that were not trained."""
         settings = {"network": "random weights", **({"code": code} if code else {})}
         random = lambda seed: {"accuracy": self.judge.accuracy(self.networks.random(seed, code))}
-        found = self.trials(settings, random)
-        say(settings, found)
-        return found
+        return self.trials(settings, random)
 
     def draw(self, figure):
         """Write the command's figure."""
@@ -148,13 +143,18 @@ class Analysis:
 def say(settings, found):
     """Print a line of a table."""
     what = ", ".join(f"{value}" for value in settings.values())
-    numbers = "   ".join(f"{name} {m:.1f} +- {d:.1f}" for name, (m, d) in found.items())
+    numbers = "   ".join(f"{k} {v.mean():.1f} +- {v.std():.1f}" for k, v in found.items())
     print(f"{what:<34}{numbers}", flush=True)
 
 
-def points(rows, key):
-    """Means and deviations of rows as `trials` gives them."""
-    return tuple(np.array([row[key] for row in rows]).T)
+def spread(values):
+    """Mean and deviation."""
+    return values.mean(), values.std()
+
+
+def points(rows, name):
+    """Means and deviations of a number in rows as `trials` gives them."""
+    return tuple(zip(*[spread(row[name]) for row in rows]))
 
 
 @click.group(help=__doc__.partition("\n")[0])
@@ -191,13 +191,15 @@ def analysis(function):
 @analysis
 def classes(this):
     """Accuracy and surrogate validation error against the number of surrogate classes."""
-    random, size = this.random(), this.size
+    size, random = this.size, this.random()
     rows = [this.trained({"classes": n}, seeds=n) for n in size.classes]
-    level = [random["accuracy"]] * len(rows)
     this.draw(
         figures.scores_against(
             size.classes,
-            {"Exemplar-CNN": points(rows, "accuracy"), "random weights": tuple(zip(*level))},
+            {
+                "Exemplar-CNN": points(rows, "accuracy"),
+                "random weights": points([random] * len(rows), "accuracy"),
+            },
             "surrogate classes",
             error=points(rows, "validation error"),
         )
@@ -207,13 +209,15 @@ def classes(this):
 @analysis
 def samples(this):
     """Accuracy against the number of samples of each surrogate class."""
-    random, size = this.random(), this.size
+    size, random = this.size, this.random()
     rows = [this.trained({"samples": k}, versions=k) for k in size.samples]
-    level = [random["accuracy"]] * len(rows)
     this.draw(
         figures.scores_against(
             size.samples,
-            {"Exemplar-CNN": points(rows, "accuracy"), "random weights": tuple(zip(*level))},
+            {
+                "Exemplar-CNN": points(rows, "accuracy"),
+                "random weights": points([random] * len(rows), "accuracy"),
+            },
             "samples of each surrogate class",
         )
     )
@@ -222,19 +226,11 @@ def samples(this):
 @analysis
 def transformations(this):
     """How much accuracy changes when groups of transformations are left out."""
-
-    def differences(seed, ranges):
-        pair = [this.networks.get(seed, ranges=r)[0] for r in (Ranges(), ranges)]
-        both = [this.judge.accuracy(extractor) for extractor in pair]
-        return {"accuracy": both[1], "difference": both[1] - both[0]}
-
-    this.trained({"left out": "none"})
+    base = this.trained({"left out": "none"})["accuracy"]
     rows = {}
     for group, ranges in GROUPS.items():
-        settings = {"left out": group}
-        found = this.trials(settings, lambda s, r=ranges: differences(s, Ranges()._replace(**r)))
-        say(settings, found)
-        rows[group] = found["difference"]
+        found = this.trained({"left out": group}, ranges=Ranges()._replace(**ranges))
+        rows[group] = spread(found["accuracy"] - base)
     this.draw(figures.bars(rows, "difference of test accuracy (%)"))
 
 
@@ -303,7 +299,9 @@ def transfer(this):
         this.judge = Judge(data, this.size)
         for name in this.size.sources:
             found = this.trained({"learned on": name, "judged on": data}, source_name=name)
-            rows[f"{name}, on {data}" if len(this.size.data) > 1 else name] = found["accuracy"]
+            rows[f"{name}, on {data}" if len(this.size.data) > 1 else name] = spread(
+                found["accuracy"]
+            )
     this.draw(figures.bars(rows))
 
 
@@ -312,8 +310,8 @@ def architectures(this):
     """Accuracy of several networks, trained and not."""
     rows = {}
     for code in this.size.codes:
-        rows[f"{code}, random"] = this.random(code)["accuracy"]
-        rows[code] = this.trained({"code": code}, code=code)["accuracy"]
+        rows[f"{code}, random"] = spread(this.random(code)["accuracy"])
+        rows[code] = spread(this.trained({"code": code}, code=code)["accuracy"])
     this.draw(figures.bars(rows))
 
 
@@ -346,8 +344,7 @@ def clusters(this):
         }
 
     found = this.trials({"classes": this.size.settings.seeds}, accuracies)
-    say({"classes": this.size.settings.seeds}, found)
-    this.draw(figures.bars({k: found[k] for k in ("accuracy", "with clusters")}))
+    this.draw(figures.bars({k: spread(found[k]) for k in ("accuracy", "with clusters")}))
 
 
 if __name__ == "__main__":
