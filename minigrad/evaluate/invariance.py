@@ -55,7 +55,9 @@ def transformed(X, name, magnitude, size=None):
         raise ValueError(f"transformed: one of {', '.join(TRANSFORMATIONS)}, not {name!r}")
     n, _, h, w = X.shape
     middle = Places(np.arange(n), np.full((n, 2), [(h - 1) / 2, (w - 1) / 2]))
-    return patches(X, middle, TRANSFORMATIONS[name](magnitude, n), (h, w) if size is None else size)
+    neutral = 1 if name == "scale" or name.endswith(("power", "factor")) else 0
+    p = Parameters() if magnitude == neutral else TRANSFORMATIONS[name](magnitude, n)
+    return patches(X, middle, p, (h, w) if size is None else size)
 
 
 def distance_curves(features, X, name, magnitudes, size=None):

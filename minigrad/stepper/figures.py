@@ -236,7 +236,8 @@ def curves_along(panels, label):
 
     panels: {transformation: (magnitudes, {name: (m,) values})}; label: of the values. Factors,
     magnitudes all above 0, have a log axis. HOG and raw pixels, if among the names, are grey,
-    dashed and dotted, as what others are compared with.
+    dashed and dotted, as what others are compared with. Each panel has its names below, if they
+    are not the same in all.
     """
     page, axes = figure(3.2 * len(panels), 3.2, columns=len(panels))
     plain = {"HOG": {"color": GREY, "ls": "--"}, "raw pixels": {"color": GREY, "ls": ":"}}
@@ -253,6 +254,10 @@ def curves_along(panels, label):
         ax.set_title(title, fontsize=10, color=INK, loc="left")
         ax.set_xlabel("magnitude")
     axes[0].set_ylabel(label)
-    lines, names = axes[0].get_legend_handles_labels()
-    page.legend(lines, names, loc="outside right center", frameon=False, fontsize=9)
+    if len({tuple(curves) for _, curves in panels.values()}) > 1:
+        for ax in axes:
+            ax.legend(loc="upper center", bbox_to_anchor=(0.5, -0.2), frameon=False, fontsize=9)
+    else:
+        lines, names = axes[0].get_legend_handles_labels()
+        page.legend(lines, names, loc="outside right center", frameon=False, fontsize=9)
     return page

@@ -288,6 +288,16 @@ def test_curves_along_a_transformation_have_a_panel_each_and_factors_a_log_axis(
         assert conv1.get_color() != conv2.get_color()
 
 
+def test_curves_of_other_names_in_each_panel_have_their_names_below_it():
+    panels = {"A": ([0, 1], {"a": [0, 1]}), "B": ([0, 1], {"b": [0, 1], "c": [1, 0]})}
+    page = figures.curves_along(panels, "accuracy")
+    names = [[text.get_text() for text in ax.get_legend().get_texts()] for ax in page.axes]
+    assert names == [["a"], ["b", "c"]]
+    assert not page.legends
+    (shared,) = curves_along().legends
+    assert [text.get_text() for text in shared.get_texts()] == ["conv1", "HOG", "conv2"]
+
+
 def test_nothing_needs_a_display_or_changes_what_others_draw():
     import matplotlib.pyplot as plt
 
