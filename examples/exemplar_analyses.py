@@ -231,7 +231,7 @@ def transformations(this):
     for group, ranges in GROUPS.items():
         found = this.trained({"left out": group}, ranges=Ranges()._replace(**ranges))
         rows[group] = spread(found["accuracy"] - base)
-    this.draw(figures.bars(rows, "difference of test accuracy (%)"))
+    this.draw(figures.bars(rows, label="difference of test accuracy (%)"))
 
 
 @analysis
@@ -344,7 +344,8 @@ def clusters(this):
         }
 
     found = this.trials({"classes": this.size.settings.seeds}, accuracies)
-    this.draw(figures.bars({k: spread(found[k]) for k in ("accuracy", "with clusters")}))
+    rows = {"single seeds": "accuracy", "clusters": "with clusters"}
+    this.draw(figures.bars({k: spread(found[v]) for k, v in rows.items()}, "clusters"))
 
 
 if __name__ == "__main__":

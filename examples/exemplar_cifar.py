@@ -117,7 +117,7 @@ def main(preset, seeds, epochs, labels, seed, folder, resume, when_full, move):
     shown = to_cpu(versions).reshape(6, 14, *versions.shape[1:])
     summary, (left, right) = figures.figure(9, 2.4, columns=2)
     figures.version_rows(left, originals[:6], shown[:, :9])
-    figures.bar_rows(right, bars)
+    figures.bar_rows(right, bars, "Exemplar-CNN")
     write_whole(folder / "summary.png", figures.png(summary))
     settings_table = [
         ["setting", "value"],
@@ -135,7 +135,7 @@ def main(preset, seeds, epochs, labels, seed, folder, resume, when_full, move):
             f"deviation over {DRAWS} draws of labels, the same for all. C was chosen on training "
             "images; features are scaled alike, block by block.",
             "table": table,
-            "figure": figures.bars(bars),
+            "figure": figures.bars(bars, "Exemplar-CNN"),
             "alt": "Bars of test accuracy with deviations",
         },
         {

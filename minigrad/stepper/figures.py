@@ -182,20 +182,23 @@ def frame(ax, row, column, height, width, color):
     ax.add_patch(Rectangle(corner, width, height, fill=False, edgecolor=color, lw=1.5))
 
 
-def bars(rows, label="test accuracy (%)"):
-    """A Figure of means as bars with deviations; rows: {name: (mean, deviation)}, the last ours."""
+def bars(rows, ours=None, label="test accuracy (%)"):
+    """A Figure of means as bars with deviations, and the numbers beside them.
+
+    rows: {name: (mean, deviation)}; ours: the name whose bar is orange, others are grey.
+    """
     page, (ax,) = figure(6.5, 0.4 * len(rows) + 0.7)
-    bar_rows(ax, rows, label)
+    bar_rows(ax, rows, ours, label)
     return page
 
 
-def bar_rows(ax, rows, label="test accuracy (%)"):
-    """Draw the rows of `bars`: the last one orange, others grey, each with its numbers beside."""
-    colors = [GREY] * (len(rows) - 1) + [ORANGE]
-    for place, ((mean, deviation), color) in enumerate(zip(rows.values(), colors)):
+def bar_rows(ax, rows, ours=None, label="test accuracy (%)"):
+    """Draw the rows of `bars`."""
+    for place, (name, (mean, deviation)) in enumerate(rows.items()):
+        color = ORANGE if name == ours else GREY
         ax.barh(place, mean, xerr=deviation, color=color, height=0.6, capsize=3, ecolor=INK)
         text = f"{mean:.1f} \N{PLUS-MINUS SIGN} {deviation:.1f}"
-        end = (max(mean, 0) + deviation, place)
+        end = (max(mean + deviation, 0), place)
         ax.annotate(text, end, (5, 0), textcoords="offset points", va="center")
     ax.set_yticks(range(len(rows)), list(rows))
     ax.invert_yaxis()

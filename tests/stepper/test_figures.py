@@ -255,7 +255,9 @@ def test_query_rows_frame_right_classes_green_if_asked_and_none_without_labels()
 
 
 def test_bars_are_as_long_as_the_means_and_say_them():
-    (ax,) = figures.bars({"raw pixels": (40.0, 1.0), "HOG": (45.0, 0.25), "ours": (60.0, 0.5)}).axes
+    (ax,) = figures.bars(
+        {"raw pixels": (40.0, 1.0), "HOG": (45.0, 0.25), "ours": (60.0, 0.5)}, "ours"
+    ).axes
     assert [bar.get_width() for bar in ax.patches] == [40, 45, 60]
     colors = [bar.get_facecolor() for bar in ax.patches]
     assert colors == [color(figures.GREY)] * 2 + [color(figures.ORANGE)]
