@@ -48,11 +48,11 @@ def write_cifar10(folder, sizes=(4,) * 5, rng=None):
 
 
 def write_stl10(folder, n, split="train", folds=None, rng=None):
-    """The files of a split; X, T as they should be read."""
+    """The files of a split, images the brighter the higher their label; X, T as they are read."""
     rng = rng or np.random.default_rng(0)
     (folder / "stl10_binary").mkdir(parents=True, exist_ok=True)
-    X = rng.integers(0, 256, (n, 3, 96, 96), np.uint8)
-    T = rng.integers(0, 10, n)
+    T = rng.permutation(np.arange(n) % 10)
+    X = rng.integers(0, 100, (n, 3, 96, 96), np.uint8) + (15 * T[:, None, None, None]).astype("B")
     path = folder / f"stl10_binary/{split}_X.bin"
     with path.open("wb") as file:
         for plane in X.reshape(-1, 96, 96):
@@ -66,12 +66,13 @@ def write_stl10(folder, n, split="train", folds=None, rng=None):
 
 
 def write_caltech101(folder, counts, rng=None):
-    """A folder of JPEGs of different sizes for each class."""
+    """A folder of JPEGs of different sizes for each class, the later the brighter."""
     rng = rng or np.random.default_rng(0)
-    for name, count in counts.items():
+    for k, (name, count) in enumerate(counts.items()):
         below = folder / "101_ObjectCategories" / name
         below.mkdir(parents=True)
         for i in range(1, count + 1):
             h, w = rng.integers(20, 40, 2)
-            picture = Image.fromarray(rng.integers(0, 256, (h, w, 3), np.uint8))
+            level = 150 * k // len(counts)
+            picture = Image.fromarray(rng.integers(level, level + 100, (h, w, 3), np.uint8))
             picture.save(below / f"image_{i:04}.jpg")

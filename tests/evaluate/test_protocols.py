@@ -4,16 +4,19 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
+from minigrad.data import caltech101, stl10, stl10_folds
 from minigrad.evaluate import (
     Scores,
     best_weight,
     caltech_scores,
     cifar_scores,
     label_draws,
+    pixels,
     scaled,
     stl_scores,
 )
 from minigrad.evaluate.protocols import CIFAR_WEIGHTS
+from tests.data.published import write_caltech101, write_stl10
 
 
 def rng(seed=0):
@@ -187,3 +190,32 @@ def test_the_deviation_is_that_of_the_population_and_both_are_printed_in_percent
     got = Scores(np.array([0.6, 0.7, 0.8]), np.array([0.5, 0.5, 0.5]), 0.1)
     assert_allclose((got.mean, got.deviation), (0.7, np.sqrt(0.02 / 3)))
     assert str(got) == "70.0 +- 8.2"
+
+
+# from files in the published layout
+
+
+def test_stl_10_goes_from_its_files_to_scores_of_ten_folds(tmp_path):
+    folds = [rng(i).permutation(60)[:40] for i in range(10)]
+    write_stl10(tmp_path, 60, "train", folds)
+    write_stl10(tmp_path, 30, "test", rng=rng(1))
+    (X, T), (Z, S) = (stl10(split, folder=tmp_path) for split in ("train", "test"))
+    found = stl_scores(levels(X), T, levels(Z), S, stl10_folds(tmp_path), weights=[10.0])
+    assert len(found.scores) == 10
+    assert found.mean > 0.8
+    shuffled = stl_scores(levels(X), rng(2).permutation(T), levels(Z), S, stl10_folds(tmp_path))
+    assert shuffled.mean < 0.4
+
+
+def test_caltech_101_goes_from_its_folders_to_scores_of_random_splits(tmp_path):
+    write_caltech101(tmp_path, {"ant": 8, "BACKGROUND_Google": 9, "bass": 6, "crab": 7})
+    X, T = caltech101(side=16, folder=tmp_path)
+    assert len(T) == 21
+    found = caltech_scores(levels(X), T, rng(0), per_class=4, at_most=3, repeats=5)
+    assert len(found.scores) == 5
+    assert min(found.mean, found.class_scores.mean()) > 0.9
+
+
+def levels(X):
+    """How bright images are, in ten steps: (n, 10)."""
+    return (pixels(X).mean(1)[:, None] > np.arange(10, dtype=np.float32) / 15 + 0.1).astype("f4")
