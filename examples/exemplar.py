@@ -27,7 +27,7 @@ from minigrad.models.exemplar_training import PRESETS, fit
 
 from minigrad import normalize, to_cpu
 from minigrad.cli import run, run_options, say
-from minigrad.data import Surrogates, photographs, seed_patches
+from minigrad.data import Surrogates, describe, photographs, seed_patches
 from minigrad.learn import count
 from minigrad.stepper import figures
 from minigrad.stepper.report import write_report
@@ -144,8 +144,11 @@ def pages(images, found, data, extractor, filters, log, seed):
     """The report's sections with pictures."""
     shown = np.argsort(-found.energy, kind="stable")[:6]  # of much contrast: there is much to see
     rng = np.random.default_rng(seed)
-    versions, _ = data.batch(np.repeat(shown, 14) * data.versions, rng)
+    drawn_once = Surrogates(data.seeds.take(shown), 14, data.ranges, rng=rng)
+    drawn_once.colours = data.colours
+    versions, _ = drawn_once.all()
     versions = to_cpu(versions).reshape(len(shown), 14, *versions.shape[1:])
+    told = [[str(i + 1), describe(drawn_once.parameters, i)] for i in range(4)]
     originals = to_cpu(found.images())
     ends = [row for row in log if "validation error" in row]
     pool = drawn(images, min(CANDIDATES, 20 * len(images)), rng)
@@ -167,7 +170,8 @@ def pages(images, found, data, extractor, filters, log, seed):
         {
             "title": "Their versions",
             "text": "Shifted, scaled, turned, with other colours and contrast: what the features "
-            "learn not to mind. The seed is framed. (The paper's figure 2.)",
+            "learn not to mind. The seed is framed. (The paper's figure 2.) The first four were:",
+            "table": [["version", "what was done"], *told],
             "figure": figures.versions(originals[shown], versions),
             "alt": "Rows of patches: a seed, then its transformed versions",
         },
