@@ -1,7 +1,8 @@
-"""Golden values by entry, and hypothesis the same on every machine."""
+"""Golden values by entry; hypothesis and Ctrl-C the same wherever the tests are started."""
 
 import json
 import os
+import signal
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -14,6 +15,8 @@ hypothesis.settings.register_profile(
     "minigrad", deadline=None, derandomize=True, database=None, max_examples=25
 )
 hypothesis.settings.load_profile("minigrad")
+
+signal.signal(signal.SIGINT, signal.default_int_handler)  # what runs in the background ignores it
 
 
 class Golden(NamedTuple):

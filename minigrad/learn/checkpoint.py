@@ -45,7 +45,8 @@ def write_whole(path: str | Path, data: bytes | str, keep: Path | None = None) -
             _second_name(path, keep)
         temporary.replace(path)
     except OSError as error:
-        error.filename = error.filename or str(path)
+        if error.errno and not error.filename:
+            error.filename = str(path)
         raise
     finally:
         temporary.unlink(missing_ok=True)
