@@ -33,7 +33,7 @@ def problem():
     return sources, principal_colours(sources), places
 
 
-def batch(sources, colours, places, rng, ranges=Ranges(), order="last"):  # noqa: B008 (immutable)
+def batch(sources, colours, places, rng, ranges=Ranges(), order="last"):
     p = draw_within(places, (SIDE, SIDE), rng, ranges)
     return patches(sources, places, p, colours=colours, order=order)
 

@@ -188,39 +188,30 @@ def analysis(function):
     return command
 
 
+def accuracy_against(numbers, rows, random, label, error=None):
+    """A Figure of accuracy against numbers, one row of trials each, beside random weights."""
+    found = {
+        "Exemplar-CNN": points(rows, "accuracy"),
+        "random weights": points([random] * len(rows), "accuracy"),
+    }
+    return figures.scores_against(numbers, found, label, error)
+
+
 @analysis
 def classes(this):
     """Accuracy and surrogate validation error against the number of surrogate classes."""
-    size, random = this.size, this.random()
-    rows = [this.trained({"classes": n}, seeds=n) for n in size.classes]
-    this.draw(
-        figures.scores_against(
-            size.classes,
-            {
-                "Exemplar-CNN": points(rows, "accuracy"),
-                "random weights": points([random] * len(rows), "accuracy"),
-            },
-            "surrogate classes",
-            error=points(rows, "validation error"),
-        )
-    )
+    numbers, random = this.size.classes, this.random()
+    rows = [this.trained({"classes": n}, seeds=n) for n in numbers]
+    error = points(rows, "validation error")
+    this.draw(accuracy_against(numbers, rows, random, "surrogate classes", error))
 
 
 @analysis
 def samples(this):
     """Accuracy against the number of samples of each surrogate class."""
-    size, random = this.size, this.random()
-    rows = [this.trained({"samples": k}, versions=k) for k in size.samples]
-    this.draw(
-        figures.scores_against(
-            size.samples,
-            {
-                "Exemplar-CNN": points(rows, "accuracy"),
-                "random weights": points([random] * len(rows), "accuracy"),
-            },
-            "samples of each surrogate class",
-        )
-    )
+    numbers, random = this.size.samples, this.random()
+    rows = [this.trained({"samples": k}, versions=k) for k in numbers]
+    this.draw(accuracy_against(numbers, rows, random, "samples of each surrogate class"))
 
 
 @analysis

@@ -199,7 +199,7 @@ class Networks:
         self.folder, self.size, self.move = Path(folder), size, move
         self.sources: dict = {}
 
-    def get(self, seed, source_name=None, ranges=Ranges(), **changes):  # noqa: B008 (immutable)
+    def get(self, seed, source_name=None, ranges=Ranges(), **changes):
         """An extractor and its surrogate validation error in percent.
 
         seed: of all that is random; source_name: what seeds are drawn from, by default the first of

@@ -74,7 +74,7 @@ class Parameters(NamedTuple):
     stretch: Any = None
 
 
-def draw(n, rng, ranges=Ranges()):  # noqa: B008 (immutable)
+def draw(n, rng, ranges=Ranges()):
     """Parameters for n images, uniform in the ranges.
 
     Raises ValueError for ranges that are none.

@@ -60,7 +60,7 @@ def seed_patches(
     size: int = 32,
     scales: tuple[float, ...] = (1, 0.8, 0.64, 0.512),
     per_image: int | None = 1,
-    ranges: Ranges = Ranges(),  # noqa: B008 (immutable)
+    ranges: Ranges = Ranges(),
 ) -> Seeds:
     """Draw n patches of images, no two the same, in proportion to their mean squared gradient.
 
@@ -123,8 +123,9 @@ def seed_patches(
     centre = corner + (np.array(sides)[chosen["scale"], None] - 1) / 2
     window = size / np.array(scales, float)[chosen["scale"]]
     found = Places(chosen["image"], centre, window)
-    cut = _cut(images, np.array(shapes), found, _reach(ranges, window.max()))
-    return Seeds(*cut, found, chosen["energy"], size)  # type: ignore[call-arg]
+    reach = _reach(ranges, window.max())
+    sources, places, sides = _cut(images, np.array(shapes), found, reach)
+    return Seeds(sources, places, sides, found, chosen["energy"], size)
 
 
 def _drawn(image, sides, most, rng):

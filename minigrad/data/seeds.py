@@ -25,7 +25,7 @@ from .transformations import draw_within, inside, patches, principal_colours, tr
 AT_ONCE = 1000  # images of which a mean is taken
 
 
-def surrogates(seeds, versions, rng, ranges=Ranges()):  # noqa: B008 (immutable)
+def surrogates(seeds, versions, rng, ranges=Ranges()):
     """Versions of every seed and the seed's number as label: X (n versions, c, h, w), T.
 
     All of `Surrogates(seeds, versions, ranges, rng=rng)`, in their order.
@@ -62,7 +62,7 @@ class Surrogates:
         self,
         seeds: Any,
         versions: int,
-        ranges: Ranges = Ranges(),  # noqa: B008 (immutable)
+        ranges: Ranges = Ranges(),
         then: Callable[[Any], Any] | None = None,
         *,
         rng: np.random.Generator | None = None,

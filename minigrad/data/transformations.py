@@ -60,7 +60,7 @@ class Colours(NamedTuple):
     directions: Any
 
 
-def draw_within(places, image, rng, ranges=Ranges(), size=32, tries=50):  # noqa: B008
+def draw_within(places, image, rng, ranges=Ranges(), size=32, tries=50):
     """Parameters whose windows lie inside their sources, where some are found.
 
     image: (h, w) of the sources, or (n, 2), of each place's; size: of the patches, as for
