@@ -16,7 +16,7 @@ Expected (seed 0; mean +- deviation over 5 draws of labels):
     labels per class              1            5           10           50
     raw pixels          60.4 +- 2.0  81.8 +- 1.7  86.9 +- 1.0  92.0 +- 0.8
     random weights      56.5 +- 4.0  86.1 +- 1.6  91.1 +- 0.8  97.2 +- 0.4
-    Exemplar-CNN        74.5 +- 3.0  94.0 +- 2.0  96.0 +- 1.0  98.3 +- 0.3
+    Exemplar-CNN        73.5 +- 3.6  94.2 +- 1.8  96.2 +- 0.5  98.2 +- 0.2
 
 Source: Dosovitskiy et al., TPAMI 2016, in small.
 """
