@@ -1,14 +1,19 @@
 """Surrogate images: patches 32 x 32 x 3 of sources 96 x 96, all six transformations, a second.
 
     python -m benchmarks.surrogates [--threads N] [--rounds N]
+    python -m benchmarks.surrogates --training [--threads N]
 
 400 sources of random float32 values, seeds anywhere in them, batches of 1024 patches batch-last, as
 a first convolution wants them; each timing draws the parameters too, anew where a window would
 leave its source. There is no peer. Also printed: batch-first, sources of bytes, and what each
 transformation costs (all six without it). Peak memory is that of one batch in a process of its own.
+
+--training: does training wait for its samples? A step of 64c5-64c5-128f with 100 of them, made on
+the way as `train` has them made, and a step with the same 100 again and again, in turns.
 """
 
 import argparse
+import dataclasses
 import json
 import time
 from functools import partial
@@ -16,13 +21,24 @@ from functools import partial
 import numpy as np
 
 from minigrad import threads
-from minigrad.data import Places, Ranges, draw_within, patches, principal_colours
+from minigrad.data import (
+    Places,
+    Ranges,
+    Surrogates,
+    draw_within,
+    patches,
+    prefetch,
+    principal_colours,
+    seed_patches,
+)
 
+from . import measuring
 from .peak import in_new_process, peak
 
 SOURCES, SIDE, BATCH = 400, 96, 1024
 REST = 0.1  # seconds before each timing
 ROUNDS, BATCHES = 9, 4
+STEPS, SAMPLES = 20, 100  # of training, a round; samples a step
 
 
 def problem():
@@ -76,12 +92,39 @@ def variants(count, rounds):
         yield "windows of 62.5 pixels", rate(lambda: batch(*wide, rng), rounds)[0]
 
 
+def training(count, rounds):
+    """Milliseconds of a step, medians: (samples made on the way, of it waiting, samples kept)."""
+    sources, rng = problem()[0], np.random.default_rng(1)
+    row = dataclasses.replace(measuring.SMALL, classes=SOURCES, batch=SAMPLES)
+    side = measuring.ours(row)
+    data = Surrogates(seed_patches(sources, SOURCES, rng), 50)
+    made = (data.batch(rng.integers(len(data), size=SAMPLES), rng) for _ in iter(int, 1))
+    steps, waits, kept = [], [], []
+    with threads(count), prefetch(made) as samples:
+        for i in range(rounds * 2 * STEPS):
+            start = middle = time.perf_counter()
+            if on_the_way := i // STEPS % 2 == 0:
+                side.X, side.T = next(samples)
+                middle = time.perf_counter()
+            side.step()
+            (steps if on_the_way else kept).append(time.perf_counter() - start)
+            if on_the_way:
+                waits.append(middle - start)
+    return [1e3 * float(np.median(seconds)) for seconds in (steps, waits, kept)]
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--rounds", type=int, default=ROUNDS)
     parser.add_argument("--memory", action="store_true", help="only the peak memory")
+    parser.add_argument("--training", action="store_true", help="does it wait for its samples?")
     options = parser.parse_args()
+    if options.training:
+        step, wait, kept = training(options.threads, options.rounds)
+        print(f"threads: {options.threads}; a step with samples made on the way {step:.1f} ms")
+        print(f"of it waiting for them {wait:.2f} ms; with samples that are there {kept:.1f} ms")
+        return
     if options.memory:
         data, rng = problem(), np.random.default_rng(1)
         with threads(options.threads):

@@ -1,6 +1,8 @@
+import dataclasses
+
 import numpy as np
 
-from benchmarks import surrogates
+from benchmarks import measuring, surrogates
 from minigrad.kernels.order import is_batch_last
 
 
@@ -30,3 +32,12 @@ def test_every_transformation_is_left_out_once(monkeypatch):
     names = [name for name, rate in surrogates.variants(1, 1) if rate > 0]
     assert len(names) == 11
     assert "without hue" in names
+
+
+def test_training_is_timed_with_samples_made_on_the_way_and_samples_that_are_there(monkeypatch):
+    small = dataclasses.replace(measuring.SMALL, widths=(2, 2, 4))
+    monkeypatch.setattr(measuring, "SMALL", small)
+    monkeypatch.setattr(surrogates, "STEPS", 2)
+    monkeypatch.setattr(surrogates, "SAMPLES", 4)
+    step, wait, kept = surrogates.training(1, rounds=2)
+    assert 0 < wait < step and kept > 0
