@@ -16,23 +16,21 @@ Source: Dosovitskiy et al., TPAMI 2016.
 
 import time
 import warnings
-import zlib
 from pathlib import Path
 
 import click
 import numpy as np
-from minigrad.models import exemplar_cnn
 from minigrad.models.exemplar_extractor import save_features
-from minigrad.models.exemplar_training import PRESETS, fit
 
 from minigrad import normalize, to_cpu
-from minigrad.cli import run, run_options, say
+from minigrad.cli import run, run_options, say, stopping
 from minigrad.data import Surrogates, describe, photographs, seed_patches
-from minigrad.learn import count
 from minigrad.stepper import figures
 from minigrad.stepper.report import write_report
 
-SIDE = 32  # of a patch, in pixels
+from . import exemplar_parts
+from .exemplar_parts import SIDE, learned, preset_options
+
 LEAST = SIDE + 4  # of a photograph: hidden units, too, have something in each quadrant
 LONGEST = 1024  # side of a photograph, in pixels: larger ones are shrunk
 CANDIDATES = 2000  # patches at most among which neighbours are looked for
@@ -41,66 +39,31 @@ QUERIES, NEIGHBOURS = 10, 8
 
 @click.command(help=__doc__.partition("\n")[0])
 @click.argument("photos", type=click.Path(exists=True, file_okay=False, path_type=Path))
-@click.option("--preset", default="small", show_default=True, type=click.Choice(list(PRESETS)))
-@click.option("--seeds", type=click.IntRange(2), help="How many, if not as many as the preset's.")
-@click.option("--epochs", type=click.IntRange(1), help="At most, if not as many as the preset's.")
+@preset_options("small")
 @run_options("runs/exemplar")
-def main(photos, preset, seeds, epochs, seed, folder, resume, when_full, move):
+def main(photos, settings, seed, folder, resume, when_full, move):
     start = time.perf_counter()
-    settings = PRESETS[preset]
-    settings = settings._replace(seeds=seeds or settings.seeds, epochs=epochs or settings.epochs)
     images, names = usable(photos)
     rng = np.random.default_rng(seed)
     found = drawn(images, settings.seeds, rng)
-    U = exemplar_cnn.initial(rng, settings.seeds, 3, SIDE, settings.code)
-    filters = U["conv1"][0].copy()
-    data = Surrogates(found._replace(sources=move(found.sources)), settings.versions)
-    print(
-        f"{len(images)} photographs, {settings.seeds} seeds x {settings.versions} versions, "
-        f"{settings.code}, at most {settings.epochs} epochs"
+    options = {"folder": folder, "resume": resume, "when_full": when_full}
+    data, first, extractor, log, table = learned(
+        images, found, settings, rng, seed, move, **options
     )
-    extractor, log = fit(
-        data,
-        settings,
-        rng=rng,
-        parameters=move(U),
-        folder=folder,
-        resume=resume,
-        when_full=when_full,
-        facts={"seed": seed, "images": f"{zlib.crc32(found.sources.tobytes()):08x}"},
-    )
-    last = [row for row in log if "validation error" in row][-1]
-    print(
-        f"trained in {log[-1]['seconds']:.0f} s, loss {log[0]['loss']:.2f} -> "
-        f"{log[-1]['loss']:.2f}, surrogate validation error {last['validation error']:.1%}"
-    )
-
-    extractor.save(folder / "extractor.safetensors")
-    blocks = [to_cpu(extractor(move(image[None]))) for image in images]
-    blocks = [np.concatenate(layer) for layer in zip(*blocks)]
-    save_features(
-        folder / "features.safetensors", blocks, photographs=names, code=extractor.code, seed=seed
-    )
-    table = [
-        ["setting", "value"],
-        ["photographs", f"{len(images)} in {photos.name}"],
-        ["seed", seed],
-        ["seeds x versions", f"{settings.seeds} x {settings.versions}"],
-        ["network", f"{settings.code}, {count(extractor.parameters):,} parameters"],
-        ["epochs", f"{last['epoch']:.0f} of {settings.epochs} at most"],
-        ["validation error", f"{last['validation error']:.1%} of held-out surrogates"],
-        ["training", f"{log[-1]['seconds']:.0f} s"],
-    ]
-    write_report(
-        folder / "report.html",
-        "Exemplar-CNN on photographs",
-        "Features learned by telling transformed patches of photographs apart; no label was used. "
-        "After Dosovitskiy et al., TPAMI 2016.",
-        [
-            *pages(images, found, data, extractor, filters, log, seed),
-            {"title": "This run", "table": table},
-        ],
-    )
+    with stopping(f"stopped; the network stays in {folder}: the same with --resume does the rest"):
+        extractor.save(folder / "extractor.safetensors")
+        blocks = [to_cpu(extractor(move(image[None]))) for image in images]
+        blocks = [np.concatenate(layer) for layer in zip(*blocks)]
+        facts = {"photographs": names, "code": extractor.code, "seed": seed}
+        save_features(folder / "features.safetensors", blocks, **facts)
+        sections = pages(images, found, data, extractor, first, log, seed)
+        write_report(
+            folder / "report.html",
+            "Exemplar-CNN on photographs",
+            "Features learned by telling transformed patches of photographs apart; no label was "
+            "used. After Dosovitskiy et al., TPAMI 2016.",
+            [*sections, {"title": "This run", "table": table}],
+        )
     width = sum(block.shape[1] for block in blocks)
     print(
         f"{folder / 'extractor.safetensors'} and features.safetensors: {width} features of each\n"
@@ -134,13 +97,13 @@ def drawn(images, n, rng):
         try:
             found = seed_patches(images, n, rng, per_image=-(-2 * n // len(images)))
         except ValueError as mistake:
-            raise click.UsageError(str(mistake)) from mistake
+            raise click.UsageError(f"{mistake}: give --seeds fewer") from mistake
     for warning in noted:
         print(warning.message)
     return found
 
 
-def pages(images, found, data, extractor, filters, log, seed):
+def pages(images, found, data, extractor, first, log, seed):
     """The report's sections with pictures."""
     shown = np.argsort(-found.energy, kind="stable")[:6]  # of much contrast: there is much to see
     rng = np.random.default_rng(seed)
@@ -160,27 +123,14 @@ def pages(images, found, data, extractor, filters, log, seed):
         "Exemplar-CNN, hidden units": elsewhere(hidden(extractor), queries, photo),
     }
     return [
-        {
-            "title": "Seeds",
-            "text": f"Each is a class of its own; {min(100, len(originals))} of {len(originals)} "
-            "are shown. (The paper's figure 1.)",
-            "figure": figures.image_sheet(originals[:100]),
-            "alt": "Small patches of photographs",
-        },
-        {
-            "title": "Their versions",
-            "text": "Shifted, scaled, turned, with other colours and contrast: what the features "
-            "learn not to mind. The seed is framed. (The paper's figure 2.) The first four were:",
-            "table": [["version", "what was done"], *told],
-            "figure": figures.versions(originals[shown], versions),
-            "alt": "Rows of patches: a seed, then its transformed versions",
-        },
-        {
-            "title": "Learning curve",
-            "text": "The loss, the mean of some steps, from that of guessing on.",
-            "figure": figures.learning_curve(log, flat=np.log(len(originals))),
-            "alt": "The loss against the step, with the loss of guessing as a dashed line",
-        },
+        exemplar_parts.seeds(originals, 100),
+        exemplar_parts.versions(
+            originals[shown],
+            versions,
+            "Shifted, scaled, turned, with other colours and contrast",
+            [["version", "what was done"], *told],
+        ),
+        exemplar_parts.learning_curve(log, len(originals), ""),
         {
             "title": "Surrogate validation error",
             "text": "The share of held-out versions whose seed the network does not name, at the "
@@ -191,24 +141,11 @@ def pages(images, found, data, extractor, filters, log, seed):
                 for row in ends
             ],
         },
-        {
-            "title": "First-layer filters",
-            "text": "Each at its own scale, 0 is grey. (The paper's figure 7.)",
-            "figure": figures.filters(
-                {
-                    "before training": filters,
-                    "after training": to_cpu(extractor.parameters["conv1"][0]),
-                }
-            ),
-            "alt": "Filters as small colour images, before and after training",
-        },
-        {
-            "title": "Nearest neighbours",
-            "text": f"Of ten patches among {len(patches)}, by cosine, in other photographs only. "
-            "The query is framed.",
-            "figure": figures.query_rows(patches, queries, near),
-            "alt": "Rows of patches: a query, then its nearest neighbours",
-        },
+        exemplar_parts.filters(first["conv1"][0], to_cpu(extractor.parameters)["conv1"][0]),
+        exemplar_parts.neighbours(
+            f"Of ten patches among {len(patches)}, in other photographs only.",
+            figures.query_rows(patches, queries, near),
+        ),
     ]
 
 

@@ -25,7 +25,7 @@ import click
 import numpy as np
 
 from minigrad import to_cpu
-from minigrad.cli import device, run, workers
+from minigrad.cli import device, run, stopping, workers
 from minigrad.data import Ranges, Surrogates
 from minigrad.evaluate import (
     accuracy_curve,
@@ -178,12 +178,9 @@ def analysis(function):
     @device
     def command(size, folder, move):
         this = Analysis(function.__name__, size, folder, move)
-        try:
-            with this.cells:
-                function(this)
-        except KeyboardInterrupt as stop:
-            words = "stopped; what is finished is kept: the same command goes on"
-            raise KeyboardInterrupt(words) from stop
+        words = "stopped; what is finished is kept: the same command goes on"
+        with stopping(words), this.cells:
+            function(this)
 
     return command
 

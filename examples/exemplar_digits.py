@@ -45,6 +45,8 @@ from minigrad.stepper import figures
 from minigrad.stepper.report import write_report
 from minigrad.tree import map_leaves
 
+from . import exemplar_parts
+
 LABELS = (1, 5, 10, 50)
 DRAWS = 5
 RANGES = Ranges(value=(1, 1, 0.1))  # x^p m + a: p and m from a half to two, a up to a tenth
@@ -141,22 +143,42 @@ def demo(ranks, seed, seeds, versions, epochs, folder, resume, when_full, move):
         ["training", f"{trained:.1f} s"],
         ["in all", f"{time.perf_counter() - start:.1f} s"],
     ]
-    pictures = {
-        "scores": curves,
-        "seeds": figures.image_sheet(originals[:60, 0]),
-        "versions": figures.versions(originals[: len(shown), 0], shown),
-        "curve": figures.learning_curve(log, flat=np.log(seeds)),
-        "filters": figures.filters(
-            {
-                f"{when} training": u["conv1"][0][:, 0]
-                for when, u in (("before", random), ("after", U))
-            }
+    sections = [
+        {
+            "title": "Test accuracy",
+            "text": f"In percent, mean and deviation over {DRAWS} draws of labelled digits; all "
+            "features scaled alike, block by block. Random weights: all three layers. "
+            "Exemplar-CNN: the second convolution and the hidden layer.",
+            "table": table,
+            "figure": curves,
+            "alt": "Accuracy against labels per class, a curve with error bars for each row",
+        },
+        exemplar_parts.seeds(originals[:, 0], 60),
+        exemplar_parts.versions(
+            originals[: len(shown), 0], shown, "Shifted, scaled, turned, with other contrast"
         ),
-        "neighbours": figures.query_rows(X[half:, 0], queries, found, T[half:]),
-    }
+        exemplar_parts.learning_curve(log, seeds, "A flat start is usual with this many classes."),
+        exemplar_parts.filters(
+            *(u["conv1"][0][:, 0] for u in (random, U)),
+            "Few steps change them little to the eye; the table has what they did.",
+        ),
+        exemplar_parts.neighbours(
+            "Of eight test digits drawn at random, among the other test digits; one of another "
+            "class is framed red.",
+            figures.query_rows(X[half:, 0], queries, found, T[half:]),
+        ),
+        {"title": "This run", "table": settings},
+    ]
     write_whole(folder / "table.csv", as_csv([dict(zip(table[0], row)) for row in table[1:]]))
     write_whole(folder / "summary.png", figures.png(summary(originals, shown, scores)))
-    write_report(folder / "report.html", *page(table, settings, pictures))
+    write_report(
+        folder / "report.html",
+        "Exemplar-CNN on handwritten digits",
+        "Features learned from unlabeled digits by telling their transformed versions apart, then "
+        "judged by a linear SVM with few labels on other digits. After Dosovitskiy et al., "
+        "TPAMI 2016, in small.",
+        sections,
+    )
     seconds = time.perf_counter() - start
     print(f"\n{folder / 'report.html'} has the pictures; {seconds:.0f} s in all")
 
@@ -177,62 +199,6 @@ def summary(originals, shown, scores):
     figures.version_rows(left, originals[: len(shown), 0], shown[:, :7])
     figures.accuracy(right, LABELS, scores)
     return picture
-
-
-def page(table, settings, pictures):
-    """Title, lead and sections of the report."""
-    sections = [
-        {
-            "title": "Test accuracy",
-            "text": f"In percent, mean and deviation over {DRAWS} draws of labelled digits; all "
-            "features scaled alike, block by block. Random weights: all three layers. "
-            "Exemplar-CNN: the second convolution and the hidden layer.",
-            "table": table,
-            "figure": pictures["scores"],
-            "alt": "Accuracy against labels per class, a curve with error bars for each row",
-        },
-        {
-            "title": "Seeds",
-            "text": "Each is a class of its own; no label is used. The first 60 are shown. (The "
-            "paper's figure 1.)",
-            "figure": pictures["seeds"],
-            "alt": "Handwritten digits",
-        },
-        {
-            "title": "Their versions",
-            "text": "Shifted, scaled, turned, with other contrast: what the features learn not to "
-            "mind. The seed is framed. (The paper's figure 2.)",
-            "figure": pictures["versions"],
-            "alt": "Rows of digits: a seed, then its transformed versions",
-        },
-        {
-            "title": "Learning curve",
-            "text": "Mean loss over twenty steps. A flat start is usual with this many classes.",
-            "figure": pictures["curve"],
-            "alt": "The loss against the step, with the loss of guessing as a dashed line",
-        },
-        {
-            "title": "First-layer filters",
-            "text": "Each 5 x 5 filter at its own scale. Few steps change them little to the eye; "
-            "the table has what they did. (The paper's figure 7.)",
-            "figure": pictures["filters"],
-            "alt": "Filters as small grey images, before and after training",
-        },
-        {
-            "title": "Nearest neighbours",
-            "text": "Of eight test digits drawn at random, by cosine, among the other test digits. "
-            "The query is framed blue, a neighbour of another class red.",
-            "figure": pictures["neighbours"],
-            "alt": "Rows of digits: a query, then its ten nearest neighbours",
-        },
-        {"title": "This run", "table": settings},
-    ]
-    lead = (
-        "Features learned from unlabeled digits by telling their transformed versions apart, then "
-        "judged by a linear SVM with few labels on other digits. After Dosovitskiy et al., "
-        "TPAMI 2016, in small."
-    )
-    return "Exemplar-CNN on handwritten digits", lead, sections
 
 
 if __name__ == "__main__":

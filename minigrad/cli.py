@@ -6,10 +6,12 @@ minigrad runs show NAME [--log]
 minigrad runs compare A B [--out runs/compare.html] [--log]
 """
 
+import contextlib
 import json
 import shutil
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -118,6 +120,15 @@ def run_options(folder: str) -> Any:
         return command
 
     return with_options
+
+
+@contextlib.contextmanager
+def stopping(sentence: str) -> Iterator[None]:
+    """What `run` says of Ctrl-C in here, as how to go on."""
+    try:
+        yield
+    except KeyboardInterrupt as stop:
+        raise KeyboardInterrupt(sentence) from stop
 
 
 def _stop(sentence: str, code: int, say_at_once: bool = False) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 import pytest
 
-from minigrad.cli import run
+from minigrad.cli import run, stopping
 from minigrad.data import DataError
 from minigrad.learn import Interrupted, NotFinite
 from minigrad.learn.checkpoint import CheckpointError
@@ -84,6 +84,15 @@ def test_ctrl_c_ends_with_130_and_what_was_saved(monkeypatch, capsys, error, lin
     assert (code, out) == (130, "")
     # click begins a new line, so that the sentence does not stand behind the terminal's ^C
     assert err.removeprefix("\n") == line + "\n"
+
+
+def test_ctrl_c_ends_with_a_sentence_of_the_command_s_own(monkeypatch, capsys):
+    def command(context):
+        with stopping("stopped; what is finished is kept"):
+            raise KeyboardInterrupt
+
+    code, _, err = after(monkeypatch, capsys, command)
+    assert (code, err.removeprefix("\n")) == (130, "stopped; what is finished is kept\n")
 
 
 def test_a_command_that_ends_well_says_nothing(monkeypatch, capsys):

@@ -285,7 +285,7 @@ def hold(path: Path) -> Any:
             other = file.read() or "another process"
             file.close()
             raise FolderInUse(
-                f"{path.parent}: {other} trains here now: wait for it, or take another folder"
+                f"{path.parent}: {other} is at work here: wait for it, or take another folder"
             ) from None
         except OSError:  # a file system without locks
             return file

@@ -100,7 +100,8 @@ def filters(layers, columns=8):
 def learning_curve(log, flat=None):
     """A Figure of the loss against the step, from the rows of a log; flat: the loss of a guess."""
     page, (ax,) = figure(6, 3)
-    ax.plot([row["step"] for row in log], [row["loss"] for row in log], color=ORANGE, lw=2)
+    form = "o-" if len(log) == 1 else "-"  # one point has no line
+    ax.plot([row["step"] for row in log], [row["loss"] for row in log], form, color=ORANGE, lw=2)
     if flat is not None:
         ax.axhline(flat, color=GREY, lw=1, ls="--")
         place = {"transform": ax.get_yaxis_transform(), "ha": "right", "va": "bottom"}

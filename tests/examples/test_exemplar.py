@@ -1,6 +1,8 @@
 import os
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import numpy as np
@@ -62,7 +64,7 @@ def test_what_cannot_be_used_is_listed_and_counted(quick):
     assert lines[1:4] == [
         "skipped small.png: no room for 36 x 36 pixels, or none when shrunk to 1024",
         "skipped 2 of 5 pictures",
-        "3 photographs, 8 seeds x 50 versions, 64c5-64c5-128f, at most 1 epochs",
+        "3 images, 8 seeds x 50 versions, 64c5-64c5-128f, at most 1 epochs",
     ]
 
 
@@ -110,7 +112,7 @@ def test_one_photograph_is_enough(photos, tmp_path):
     (alone / "flower.png").write_bytes((photos / "flower.png").read_bytes())
     done = example(alone, "--folder", tmp_path / "run", *QUICK)
     assert (done.returncode, done.stderr) == (0, "")
-    assert done.stdout.startswith("1 photographs, 8 seeds")
+    assert done.stdout.startswith("1 images, 8 seeds")
 
 
 def test_a_flat_picture_is_taken_anywhere_and_that_is_said(tmp_path):
@@ -142,7 +144,12 @@ def write_one_patch(folder):
         (lambda folder: None, (), "'PHOTOS': Directory '{photos}' does not exist."),
         (write_nothing, (), "{photos} holds no pictures"),
         (write_small, (), "no picture has room for 36 x 36 pixels"),
-        (write_one_patch, (), "500 seeds wanted of 1 images, which have 25"),
+        (
+            write_one_patch,
+            (),
+            "500 seeds wanted of 1 images, which have 25, "
+            "at most 1000 of each (per_image): give --seeds fewer",
+        ),
         (write_photographs, ("--seeds", 1), "'--seeds': 1 is not in the range x>=2."),
     ],
 )
@@ -153,3 +160,25 @@ def test_a_mistake_is_one_line_and_exit_code_2(write, words, sentence, tmp_path)
     assert done.returncode == 2
     (line,) = done.stderr.splitlines()
     assert sentence.format(photos=photos) in line
+
+
+def test_ctrl_c_after_training_says_how_to_get_the_rest(photos, tmp_path):
+    words = map(str, (photos, "--folder", tmp_path / "run", *QUICK))
+    with subprocess.Popen(
+        [sys.executable, "-u", "-m", "examples.exemplar", *words],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as running:
+        while not running.stdout.readline().startswith("trained in"):
+            assert running.poll() is None
+        time.sleep(0.05)  # it prints before it enters what says so
+        running.send_signal(signal.SIGINT)
+        _, said = running.communicate()
+    assert running.returncode == 130
+    (line,) = said.split("\n")[1:-1]  # the first one ends that of ^C
+    kept = f"stopped; the network stays in {tmp_path / 'run'}: the same with --resume does the rest"
+    assert line == kept
+    assert example(photos, "--folder", tmp_path / "run", *QUICK, "--resume").returncode == 0
+    assert (tmp_path / "run/report.html").exists()

@@ -11,6 +11,7 @@ import pytest
 import minigrad
 
 ROOT = Path(__file__).parents[2]
+README = ROOT / "README.md"
 COMMAND = (sys.executable, "-W", "error", "-m", "examples.exemplar_digits")
 QUICK = ("--seeds", 20, "--versions", 10, "--epochs", 1)
 CHECKPOINTS = {"checkpoint.safetensors", "checkpoint-before.safetensors"}
@@ -182,6 +183,12 @@ def test_the_features_learned_without_labels_beat_pixels_and_random_weights(tmp_
     assert learned[5] >= raw[5] + 8
     assert learned[50] >= raw[50] + 4
     assert learned[5] >= random[5] + 4
+    for line in re.search(r"raw pixels .*\n.*\nExemplar-CNN .*", README.read_text())[
+        0
+    ].splitlines():
+        *words, numbers = re.split(r"  +", line, maxsplit=1)
+        for k, cell in zip(scores["raw pixels"], re.findall(r"([\d.]+) \+- ([\d.]+)", numbers)):
+            assert float(cell[0]) == pytest.approx(scores[words[0]][k], abs=float(cell[1]))
     seconds, first, last = re.search(r"trained in (.+) s, loss (.+) -> (.+)", done.stdout).groups()
     assert float(seconds) < TRAINING
     assert float(last) < 0.7 * float(first)  # 6.1 and 3.3, with dropout and decay in both

@@ -119,7 +119,7 @@ def test_two_processes_may_not_share_a_table(tmp_path):
     first = child(tmp_path / "t.json", 0, "waiting", stdin=subprocess.PIPE, stdout=subprocess.PIPE)
     try:
         assert first.stdout.readline() == b"holds\n"
-        sentence = f"{tmp_path}: process {first.pid} trains here now"
+        sentence = f"{tmp_path}: process {first.pid} is at work here"
         with pytest.raises(FolderInUse, match=re.escape(sentence)):
             squares(tmp_path / "t.json", [1])
         assert squares(tmp_path / "other.json", [1]) == [1]

@@ -210,7 +210,7 @@ def test_a_second_run_in_the_folder_is_refused(tmp_path, unbroken):
     at_step(3, second, tmp_path)
     assert len(refused) == 1
     assert re.fullmatch(
-        rf"{tmp_path}: process \d+ trains here now: wait for it, or take another folder", refused[0]
+        rf"{tmp_path}: process \d+ is at work here: wait for it, or take another folder", refused[0]
     )
     assert same(tmp_path, unbroken["dense"])  # nothing of the first was touched
 
