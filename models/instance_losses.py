@@ -5,7 +5,7 @@ are each other's positive, all other rows their negatives; that replaces labels.
 
 >>> X = np.concatenate([np.eye(3), np.eye(3)])  # three images far apart, views alike
 >>> round(float(instance_softmax(X)), 4), round(float(instance_softmax(0 * X)), 4)
-(0.0005, 2.502)
+(0.0004, 2.502)
 """
 
 import math
@@ -115,9 +115,9 @@ def instance_softmax_paper(F, G, temperature=0.1, reduction="mean"):
 
 @node
 def ntxent(X, temperature=0.5):
-    """L = -(1/n) sum_i ln p_ii', p_ij = e^S_ij / sum over k != i of e^S_ik, S = X X^T / temperature.
+    """L = -(1/n) sum_i ln p_ii', p_ij = e^S_ij / sum over k != i of e^S_ik.
 
-    The normalised temperature-scaled cross-entropy: the first half of `instance_softmax`, without
+    S = X X^T / temperature: the normalised temperature-scaled cross-entropy: the first half of `instance_softmax`, without
     its ln(1 - p_ij), and with gradient through both factors.
     X: (n, d), unit rows, both views of n/2 images; L: (); temperature: 0.5.
     With G = p, -(1 - p_ii') for the other view: dX = (G + G^T) X / (n temperature). An image alone
@@ -187,7 +187,7 @@ def check_views(loss, X, temperature):
         )
 
 
-def check_bank(loss, X, W, y, temperature):
+def check_bank(loss, X, W, y, temperature=1.0):
     """Raise ValueError unless rows X, of images y, can be compared with the rows W of all images.
 
     Of W, which is large, nothing is asked but its shape.
