@@ -15,10 +15,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from ..kernels.colours import luminance_weights
 from .parameters import Parameters, Ranges, rows
 from .transformations import Places, _white, patches
 
-LUMINANCE = np.array([0.299, 0.587, 0.114])  # ITU-R BT.601
 AT_ONCE = 4  # times as many candidates as seeds are kept, then the best of them
 FLAT = 1e-300  # the weight of what has none: it comes after all that have one
 CANDIDATE = [("key", float), ("energy", float)] + [
@@ -163,7 +163,7 @@ def energies(image, sides):
     (array([[0.1042, 0.125 , 0.1042]]), 0)
     """
     c, h, w = image.shape
-    L = np.tensordot(LUMINANCE if c == 3 else np.full(c, 1 / c), image, 1)
+    L = np.tensordot(luminance_weights(c), image, 1)
     sums = np.zeros((h + 1, w + 1))  # of all above and on the left
     squares = sums[1:, 1:]
     squares[1:-1] = (L[2:] - L[:-2]) ** 2

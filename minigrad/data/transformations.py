@@ -32,9 +32,9 @@ import numpy as np
 from ..backend import array_module, to_cpu
 from ..kernels.colours import hsv, raised, rgb
 from ..kernels.memory import empty
-from ..kernels.order import images
+from ..kernels.order import empty_images
 from ..kernels.parallel import each
-from ..kernels.resampling import bilinear, gaussian
+from ..kernels.resampling import bilinear, gaussian, separable
 from .parameters import Parameters, Ranges, draw, rows
 
 GPU_CHUNK = 1 << 24  # pixels at a time on a GPU, which wants many
@@ -54,10 +54,13 @@ class Places(NamedTuple):
 
 
 class Colours(NamedTuple):
-    """mean: (3,); directions: (3, 3), a principal component in each column, the strongest first."""
+    """mean: (3,); directions: (3, 3), a principal component in each column, the strongest first;
+    deviations: (3,), of the colours along them.
+    """
 
     mean: Any
     directions: Any
+    deviations: Any = None
 
 
 def draw_within(places, image, rng, ranges=Ranges(), size=32, tries=50):
@@ -117,8 +120,10 @@ def principal_colours(images):
         squares += R @ R.T
     pixels = images.size // 3
     mean = total / pixels
-    _, directions = np.linalg.eigh(squares / pixels - mean @ mean.T)  # the strongest comes last
-    return Colours(mean[:, 0] / _white(images), directions[:, ::-1])
+    variances, directions = np.linalg.eigh(squares / pixels - mean @ mean.T)  # strongest last
+    deviations = np.sqrt(variances[::-1].clip(0))
+    white = _white(images)
+    return Colours(mean[:, 0] / white, directions[:, ::-1], deviations / white)
 
 
 def transform(X, parameters, colours=None, index=None, order="first"):
@@ -182,7 +187,7 @@ def _transformed(name, P, fold, image, places, parameters, sides, colours, order
     _agree(name, P, places, parameters, colours, order)
     kind = P.dtype if P.dtype.kind == "f" else np.dtype(np.float32)
     xp = array_module(P)
-    Z = images(empty((h, w, c, n), kind, xp)) if order == "last" else empty((n, c, h, w), kind, xp)
+    Z = empty_images((n, c, h, w), kind, xp, order)
     many = max(1, (CHUNK if xp is np else GPU_CHUNK) // (h * w))
 
     def some(first):
@@ -193,7 +198,7 @@ def _transformed(name, P, fold, image, places, parameters, sides, colours, order
             R *= kind.type(1 / _white(P))
         if p.blur is not None:
             G = [xp.asarray(gaussian(p.blur, side, kind)) for side in sides]
-            R = _blurred(R.reshape(c, -1, h, w), *G).reshape(R.shape)
+            R = separable(R.reshape(c, -1, h, w), *G).reshape(R.shape)
         if order == "first":
             recolour(R, p, Z[chunk].reshape(-1, c, h * w).swapaxes(0, 1))
         else:
@@ -242,13 +247,6 @@ def _transformed(name, P, fold, image, places, parameters, sides, colours, order
     return Z
 
 
-def _blurred(R, G, H):
-    """G R H' of every plane, each image's by matrices of its own.  (c, n, h, w)."""
-    xp = array_module(R)
-    A, B = (empty(R.shape, R.dtype, xp) for _ in range(2))
-    return xp.matmul(xp.matmul(G, R, out=A), H.swapaxes(1, 2), out=B)
-
-
 def _stretched(R, share):
     """Values moved so far towards those where the least of an image is 0, the greatest 1."""
     low = R.min((0, 2))
@@ -262,7 +260,7 @@ def _recolour(R, p, colours, A):
     """Contrast 1, contrast 2 and colour: A from R, which is changed.  (3, n, q), in [0, 1]."""
     xp = array_module(R)
     if p.components is not None:
-        mean, V = colours
+        mean, V, _ = colours
         M = (V * p.components[:, None]) @ V.T
         rest = mean - M @ mean
         B = empty(R.shape, R.dtype, xp)
@@ -385,9 +383,7 @@ def _agree(name, P, places, parameters, colours, order):
     """ValueError, as a sentence, if what `transform` and `patches` get does not fit together."""
     _valued(name, P)
     n = len(places.index)
-    for field, values in zip(Parameters._fields, parameters):
-        if values is not None and len(values) != n:
-            raise ValueError(f"{name}: {n} images, but parameters of {len(values)} ({field})")
+    _as_many(name, n, parameters)
     for field, values in zip(Places._fields, places):
         if values is not None and len(values) != n:
             raise ValueError(f"{name}: {n} places, but {len(values)} of {field}")
@@ -397,8 +393,18 @@ def _agree(name, P, places, parameters, colours, order):
             f"{name}: the components of parameters are factors of principal colours: "
             "give colours=principal_colours(images), or parameters._replace(components=None)"
         )
+    _ordered(name, order)
+
+
+def _ordered(name, order):
     if order not in ("first", "last"):
         raise ValueError(f'{name}: order is "first" or "last", not {order!r}')
+
+
+def _as_many(name, n, parameters):
+    for field, values in parameters._asdict().items():
+        if values is not None and len(values) != n:
+            raise ValueError(f"{name}: {n} images, but parameters of {len(values)} ({field})")
 
 
 def _exist(name, index, X):

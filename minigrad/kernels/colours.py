@@ -17,6 +17,28 @@ from ..backend import array_module
 from .memory import empty
 
 
+def luminance_weights(channels: int) -> np.ndarray:
+    """How much each channel counts in the luminance: of three by BT.601, of others alike."""
+    return np.array([0.299, 0.587, 0.114]) if channels == 3 else np.full(channels, 1 / channels)
+
+
+def luminance(R: Any) -> Any:
+    """The weighted mean of the channels.  R: (c, n, q), a new array (n, q)."""
+    xp = array_module(R)
+    return xp.tensordot(xp.asarray(luminance_weights(len(R)), R.dtype), R, 1)
+
+
+def blend(R: Any, factor: Any, reference: Any) -> None:
+    """R becomes factor R + (1 - factor) reference, clipped to [0, 1].
+
+    R: (c, n, q); factor: (n,), beyond 1 away from the reference, which is (n, q) or (n, 1).
+    """
+    factor = factor[:, None]
+    R *= factor
+    R += (1 - factor) * reference
+    np.clip(R, 0, 1, out=R)
+
+
 def hsv(R: Any) -> tuple[Any, Any, Any]:
     """H in sixths of the circle from -1 to 5, S and V from 0 to 1.  R: (3, n, q) in [0, 1].
 

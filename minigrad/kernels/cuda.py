@@ -21,7 +21,7 @@ import numpy as np
 
 from ..backend import array_module
 from .memory import empty
-from .order import batch_last, empty_like, images, is_batch_last
+from .order import as_images, batch_last, empty_like, is_batch_last
 from .windows import Sliding
 
 TEXT = Path(__file__).with_name("gather.cu")
@@ -77,7 +77,7 @@ def from_columns(C, g: Sliding, shape):
     """Every column added back to the place it came from: images of a shape (n, c, h, w)."""
     n, c, h, w = shape
     xp = array_module(C)
-    X = images(empty((h, w, c, n), C.dtype, xp))
+    X = as_images(empty((h, w, c, n), C.dtype, xp))
     launch("images_of", X, xp.ascontiguousarray(C), n, c, *window(shape, g), 1)
     return X
 

@@ -20,7 +20,7 @@ import numpy as np
 
 from ..backend import array_module
 from .memory import empty
-from .order import images, pixels
+from .order import as_images, pixels
 from .parallel import each
 from .windows import Sliding, phases, slices
 
@@ -80,7 +80,7 @@ def backward(kept, X, W, g: Sliding, groups, fetch, wanted, pool=1):
 
     each(band, range(len(all_rows)), output_bytes(g, W, n, dtype))
     dW = by_columns_back(dF.sum(0), W, g) if wanted[0] else None
-    return dW, images(merged(dP, all_rows, P.shape, g, pool)) if wanted[1] else None
+    return dW, as_images(merged(dP, all_rows, P.shape, g, pool)) if wanted[1] else None
 
 
 def bands(g: Sliding, pool):

@@ -45,7 +45,7 @@ import numpy as np
 
 from ..backend import array_module
 from .memory import empty
-from .order import images, pixels
+from .order import as_images, pixels
 from .parallel import each
 from .windows import Sliding, blocks, phases, slices
 
@@ -127,7 +127,7 @@ def backward(kept, X, W, g: Sliding, groups, fetch, wanted, pool=1):
         dx, dX = empty_planes(len(Tw), c, n, dtype, xp), empty((*image, c, n), dtype, xp)
         products(grouped(w, groups).swapaxes(-1, -2), grouped(D, groups), grouped(dx, groups))
         each(lambda s: adjoint(Tx, dx[:, s], dX[:, :, s]), channels(c, n, Tx), dx.nbytes)
-        dX = images(dX)
+        dX = as_images(dX)
     return dW, dX
 
 

@@ -13,7 +13,7 @@ import numpy as np
 
 from ..backend import array_module
 from .memory import empty
-from .order import images
+from .order import as_images
 
 
 def convolve(forward, X, W, b, g, groups):
@@ -29,7 +29,7 @@ def convolve(forward, X, W, b, g, groups):
             xp.add(Y, b[part[2], None], out=Z[part])
 
     kept = forward(X, W, g, groups, finish)
-    return images(Z), kept
+    return as_images(Z), kept
 
 
 def convolve_back(backward, kept, X, W, dZ, g, groups, wanted):
@@ -60,7 +60,7 @@ def convolve_pool(forward, X, W, b, g, groups, pool):
         xp.maximum(M, zeros[: M.shape[-1]], out=Z[part])
 
     kept = forward(X, W, g, groups, finish, pool)
-    return images(Z), (kept, won)
+    return as_images(Z), (kept, won)
 
 
 def convolve_pool_back(backward, kept, X, W, Z, dZ, g, groups, pool, wanted):

@@ -41,7 +41,7 @@ def is_batch_last(X: Any) -> bool:
 def batch_last(X: Any) -> Any:
     """The images (n, c, h, w) batch-last in memory: X itself if it is, else a copy."""
     P = pixels(X)
-    return images(P)
+    return as_images(P)
 
 
 def pixels(X: Any) -> Any:
@@ -54,17 +54,24 @@ def pixels(X: Any) -> Any:
     return C
 
 
-def images(P: Any) -> Any:
+def as_images(P: Any) -> Any:
     """What is (h, w, c, n) seen as images: (n, c, h, w)."""
     return P.transpose(3, 2, 0, 1)
+
+
+def empty_images(shape: tuple[int, ...], dtype: Any, xp: Any, order: str) -> Any:
+    """Images (n, c, h, w) of whatever values, the batch "first" or "last" in memory."""
+    if order == "first":
+        return empty(shape, dtype, xp)
+    n, c, h, w = shape
+    return as_images(empty((h, w, c, n), dtype, xp))
 
 
 def empty_like(X: Any, shape: tuple[int, ...], dtype: Any) -> Any:
     """An array of that shape, of whatever values, in the memory order of X.  Both (n, ...)."""
     xp = array_module(X)
     if len(shape) == 4 and is_batch_last(X):
-        n, c, h, w = shape
-        return images(empty((h, w, c, n), dtype, xp))
+        return empty_images(shape, dtype, xp, "last")
     if is_batch_last(X):
         return empty(shape[::-1], dtype, xp).T
     return empty(shape, dtype, xp)

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from ..backend import array_module
 from . import cuda
 from .memory import empty
 
@@ -79,3 +80,48 @@ def gaussian(deviations: Any, side: int, dtype: Any) -> Any:
     G = taps[:, np.abs(i[:, None] - i)] + taps[:, after] + taps[:, 2 * side - after]
     G /= G.sum(2, keepdims=True)
     return G
+
+
+def antialiased(start: Any, length: Any, size: int, side: int, dtype: Any, xp: Any = np) -> Any:
+    """Matrices (n, size, side) that resample so many pixels of a row from start on to size pixels.
+
+    G_ij = max(0, 1 - |j + 1/2 - c_i| / max(f, 1)), f = length / size, c_i = start + (i + 1/2) f, for
+    the pixels j that are resampled, 0 for others, then divided by the sum of each row: linear where
+    a row is enlarged; where it shrinks, a mean of all that a pixel stands for. As Pillow's BILINEAR.
+    start, length: (n,), whole numbers.
+
+    >>> antialiased([0, 0], [2, 4], 2, 4, float).round(3)
+    array([[[1.   , 0.   , 0.   , 0.   ],
+            [0.   , 1.   , 0.   , 0.   ]],
+    <BLANKLINE>
+           [[0.429, 0.429, 0.143, 0.   ],
+            [0.   , 0.143, 0.429, 0.429]]])
+    """
+    start, length = (np.asarray(a)[:, None] for a in (start, length))
+    f = length / size
+    centre = start + (np.arange(size) + 0.5) * f
+    j = np.arange(side)
+    used = (start <= j) & (j < start + length)
+    centre, slope, used = (
+        xp.asarray(a, dtype)[..., None] for a in (centre, -1 / np.maximum(f, 1), used)
+    )
+    G = empty((len(f), size, side), dtype, xp)
+    np.subtract(xp.asarray(j + 0.5, dtype), centre, out=G)
+    np.abs(G, out=G)
+    G *= slope
+    G += 1
+    np.maximum(G, 0, out=G)
+    G *= used.swapaxes(1, 2)
+    G /= G.sum(2, keepdims=True)
+    return G
+
+
+def separable(R: Any, G: Any, H: Any) -> Any:
+    """G R H' of every plane, each image's by matrices of its own.
+
+    R: (c, n, h, w); G: (n, p, h); H: (n, q, w); a new array (c, n, p, q).
+    """
+    (c, n, _, w), p, q = R.shape, G.shape[1], H.shape[1]
+    xp = array_module(R)
+    A, B = (empty((c, n, p, side), R.dtype, xp) for side in (w, q))
+    return xp.matmul(xp.matmul(G, R, out=A), H.swapaxes(1, 2), out=B)

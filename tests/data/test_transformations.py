@@ -358,7 +358,7 @@ def test_contrast_1_is_the_golden_one(golden):
 
 def test_principal_colours_are_those_of_a_decomposition_of_all_pixels():
     X = images(4, 3) * np.array([1.0, 0.5, 0.1]).reshape(3, 1, 1)
-    mean, V = principal_colours(X)
+    mean, V, _ = principal_colours(X)
     R = X.transpose(1, 0, 2, 3).reshape(3, -1).astype(float)
     assert_allclose(mean, R.mean(1), rtol=1e-6)
     assert_allclose(abs(V), abs(np.linalg.svd(R - mean[:, None])[0]), atol=1e-6)
