@@ -1,0 +1,374 @@
+"""Eight ways to embed images without labels on one bench, judged by the nearest neighbours.
+
+    python -m examples.embeddings --threads 2      CIFAR-10, below two hours on two cores
+    python -m examples.embeddings --quick          one seed, fewer rows, a quarter of an hour
+    python -m examples.embeddings --size paper --device gpu    ResNet-18, 200 epochs
+
+All rows share the network, the number of images seen, the dimensions of the embedding, the
+augmentation and the schedule; each method has the best of three first rates, tried in a quarter of
+the time and judged on training images alone. In the folder, below the size's name:
+
+    table       raw pixels, random weights and six methods (table 1), accuracy per epoch (figure 3)
+    augmentation    ISIF without parts of it (table 7)
+    sampling        which negatives (table 8)
+    report.html     all of it, cosines (figure 5), neighbours (figure 4), maps
+
+A number that is computed is kept there, so that a run that was stopped goes on. Images: 10,000 and
+2,000 of CIFAR-10 as JPEG, below MINIGRAD_DATA.
+
+Source: Ye, Zhang, Yuen and Chang, CVPR 2019, section 4.
+"""
+
+import dataclasses
+import warnings
+from pathlib import Path
+from typing import NamedTuple
+
+import click
+import numpy as np
+from minigrad.models.embedding_health import CollapseWarning, health
+from minigrad.models.embedding_training import PRESETS, Settings, fit, told, untrained
+
+from minigrad import to_cpu
+from minigrad.cli import device, run, stopping, workers
+from minigrad.data import cifar10
+from minigrad.evaluate import class_cosines, knn_vote, nearest, overlap, to_plane
+from minigrad.learn import Cells, as_csv, write_whole
+from minigrad.stepper import figures
+from minigrad.stepper.report import write_report
+from minigrad.version import VERSION
+
+from .exemplar_runs import digest
+
+METHODS = ("Exemplar", "NPSoftmax", "NCE", "triplet", "triplet, hard", "ISIF")
+RATES = (0.01, 0.03, 0.1)
+AUGMENTATION = {
+    "without crop": {"scale": None},
+    "without jitter": {"brightness": 0, "contrast": 0, "saturation": 0, "hue": 0},
+    "without gray": {"gray": 0},
+    "without flip": {"flip": 0},
+}
+AUGMENTATION["none"] = {k: v for part in AUGMENTATION.values() for k, v in part.items()}
+SAMPLING = ("ISIF, hard half", "ISIF, easy half", "triplet, semi-hard")
+WATCHED = 256  # training images whose two views are looked at after each epoch
+QUERIES, NEIGHBOURS, MAPPED = 10, 8, 1000
+
+
+class Size(NamedTuple):
+    """settings: of all methods; tried: epochs in which a rate is tried; seeds: for the spread;
+    methods, ablations: the rows; images: about so many for training and for testing, 0 for all.
+    """
+
+    settings: Settings
+    tried: int
+    seeds: int
+    methods: tuple[str, ...] = METHODS
+    ablations: bool = True
+    rates: tuple[float, ...] = RATES
+    images: int = 0
+
+
+SIZES = {
+    "tiny": Size(
+        PRESETS["small"]._replace(network="4c5-4c5-8f", batch=20, epochs=1, noise=50),
+        tried=1,
+        seeds=1,
+        rates=(0.03,),
+        images=100,
+    ),
+    "small": Size(PRESETS["small"]._replace(epochs=6), tried=2, seeds=3),
+    "paper": Size(PRESETS["paper"], tried=20, seeds=1),
+}
+
+
+class Bench:
+    """Images, and what has been found out about each way to embed them."""
+
+    def __init__(self, size, folder, move):
+        self.size, self.folder, self.move = size, Path(folder), move
+        (self.X, self.T), (self.X_test, self.T_test) = (
+            [a[:: len(a) // (size.images or len(a))] for a in cifar10(split, "jpeg")]
+            for split in ("train", "test")
+        )
+        self.images = digest(self.X, self.T, self.X_test, self.T_test)
+        self.cells = Cells(self.folder / "cells.json")
+
+    def cell(self, settings, compute):
+        return self.cells.get({**settings, "of": self.images, "version": VERSION}, compute)
+
+    def learned(self, settings, seed, judge=None):
+        """(Embedder, log): learned, or gone on with, or loaded if it was."""
+        place = self.folder / "networks" / digest(told(settings), seed, self.images)
+        return fit(
+            self.move(self.X),
+            settings,
+            rng=np.random.default_rng(seed),
+            after_epoch=judge,
+            facts={"seed": seed},
+            folder=place,
+            resume=any(place.glob("checkpoint*")),
+            progress=False,
+        )
+
+    def random(self, seed):
+        return untrained(self.move(self.X), self.size.settings, np.random.default_rng(seed))
+
+    def accuracy(self, embed):
+        """Test accuracy (%) by the nearest neighbours among the training images."""
+        return percent(knn_vote(embed(self.X_test), embed(self.X), self.T) == self.T_test)
+
+    def judged(self, settings, seed):
+        """What becomes of a method: {"accuracy": of the end, "epochs": of each, ...}."""
+        views = settings.augmentation.two_views(
+            self.X[:WATCHED], np.random.default_rng([seed, WATCHED])
+        )
+        views, pairs = self.move(views), np.tile(np.arange(len(views) // 2), 2)
+        noted = []
+
+        def judge(embedder):
+            embed = lambda images: to_cpu(embedder(self.move(images)))
+            with warnings.catch_warnings(record=True) as seen:
+                warnings.simplefilter("always", CollapseWarning)
+                scores = {"accuracy": self.accuracy(embed), **health(embedder.rows(views), pairs)}
+            noted.extend(str(warning.message) for warning in seen)
+            return scores
+
+        _, log = self.learned(settings, seed, judge)
+        rows = [row for row in log if "accuracy" in row]
+        last = {k: v for k, v in rows[-1].items() if k == "accuracy" or " " in k}
+        return {
+            **last,
+            "epochs": [row["accuracy"] for row in rows],
+            "seconds": log[-1]["seconds"],
+            "warnings": sorted(set(noted)),
+        }
+
+    def row(self, name, settings, **told_apart):
+        """The cells of a row, one for each seed, and a line of what they say."""
+        cells = []
+        for seed in range(self.size.seeds):
+            what = {"row": name, **told_apart, "rate": settings.rate, "seed": seed}
+            plan = {**what, "settings": digest(told(settings))}
+            cells.append(self.cell(plan, lambda seed=seed: self.judged(settings, seed)))
+        say(name, cells, f"rate {settings.rate:g}, {cells[0]['seconds']:.0f} s")
+        for words in sorted({w for cell in cells for w in cell["warnings"]}):
+            print(f"    {words}")
+        return cells
+
+    def best(self, method):
+        """A method's settings with the rate of the grid that serves training images best."""
+        settings = self.size.settings._replace(method=method)
+        if len(self.size.rates) == 1:
+            return settings._replace(rate=self.size.rates[0])
+
+        def tried(rate):
+            embedder, _ = self.learned(settings._replace(rate=rate, epochs=self.size.tried), 0)
+            F = to_cpu(embedder(self.move(self.X)))
+            near = nearest(F, np.arange(0, len(F), 5), 20)
+            same = self.T[near] == self.T[::5, None]
+            return {"own class among 20 neighbours": percent(same)}
+
+        found = {}
+        for rate in self.size.rates:
+            plan = {"row": method, "tried": self.size.tried, "rate": rate}
+            plan["settings"] = digest(told(settings))
+            found[rate] = self.cell(plan, lambda rate=rate: tried(rate))
+        score = {rate: cell["own class among 20 neighbours"] for rate, cell in found.items()}
+        return settings._replace(rate=max(score, key=score.get))
+
+
+def percent(right):
+    return 100 * float(np.mean(right))
+
+
+def spread(cells):
+    """Mean and deviation of the accuracy."""
+    values = np.array([cell["accuracy"] for cell in cells])
+    return values.mean(), values.std()
+
+
+def say(name, cells, rest=""):
+    mean, deviation = spread(cells)
+    print(f"{name:<22}{mean:>6.1f} +- {deviation:<6.1f}{rest}", flush=True)
+
+
+@click.command(help=__doc__.partition("\n")[0])
+@click.option("--size", default="small", show_default=True, type=click.Choice(list(SIZES)))
+@click.option("--quick", is_flag=True, help="One seed, three methods, no grid, no ablations.")
+@click.option(
+    "--folder",
+    default="runs/embeddings",
+    show_default=True,
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Where tables, figures and networks go.",
+)
+@workers
+@device
+def main(size, quick, folder, move):
+    folder, size = folder / size, SIZES[size]
+    if quick:
+        size = size._replace(
+            seeds=1, methods=("NPSoftmax", "triplet, hard", "ISIF"), ablations=False, rates=(0.03,)
+        )
+    bench = Bench(size, folder, move)
+    words = "stopped; what is finished is kept: the same command goes on"
+    with stopping(words), bench.cells:
+        compare(bench)
+
+
+def compare(bench):
+    """Compute and write all tables, figures and the report."""
+    size = bench.size
+    seeds = range(size.seeds)
+    raw = lambda images: images.reshape(len(images), -1) / np.float32(255) - 0.5
+    rows = {
+        "raw pixels": [bench.cell({"row": "raw pixels"}, lambda: {"accuracy": bench.accuracy(raw)})]
+    }
+    network = digest(told(size.settings))
+    embed = lambda e: lambda images: to_cpu(e(bench.move(images)))
+    rows["random weights"] = [
+        bench.cell(
+            {"row": "random weights", "seed": seed, "settings": network},
+            lambda seed=seed: {"accuracy": bench.accuracy(embed(bench.random(seed)))},
+        )
+        for seed in seeds
+    ]
+    for name, cells in rows.items():
+        say(name, cells)
+    settings = {method: bench.best(method) for method in size.methods}
+    for method in size.methods:
+        rows[method] = bench.row(method, settings[method])
+    tables = {"table": rows}
+    if size.ablations:
+        tables["augmentation"] = {"all of it": rows["ISIF"]}
+        print()
+        for name, less in AUGMENTATION.items():
+            augmentation = dataclasses.replace(settings["ISIF"].augmentation, **less)
+            changed = settings["ISIF"]._replace(augmentation=augmentation)
+            tables["augmentation"][name] = bench.row(f"ISIF, {name}", changed)
+        print()
+        tables["sampling"] = {k: v for k, v in rows.items() if k.startswith(("ISIF", "triplet"))}
+        for name in SAMPLING:
+            like = settings[name.partition(",")[0]]
+            tables["sampling"][name] = bench.row(name, like._replace(method=name))
+    for name, found in tables.items():
+        lines = [
+            {"row": row, "accuracy": round(spread(cells)[0], 2), "deviation": spread(cells)[1]}
+            for row, cells in found.items()
+        ]
+        write_whole(bench.folder / f"{name}.csv", as_csv(lines))
+    write_report(
+        bench.folder / "report.html",
+        "Embedding CIFAR-10 without labels",
+        "Methods that learn from images alone, judged by the labels of the nearest neighbours. "
+        "After Ye, Zhang, Yuen and Chang, CVPR 2019, in small.",
+        pages(bench, tables, settings),
+    )
+    print(f"\n{bench.folder / 'report.html'} has the pictures")
+
+
+def pages(bench, tables, settings):
+    """The report's sections."""
+    bars = {
+        name: figures.bars({row: spread(cells) for row, cells in found.items()}, "ISIF")
+        for name, found in tables.items()
+    }
+    learned = {k: v for k, v in tables["table"].items() if "epochs" in v[0]}
+    epochs = np.arange(1, 1 + len(learned["ISIF"][0]["epochs"]))
+    means = {
+        name: np.mean([cell["epochs"] for cell in cells], axis=0) for name, cells in learned.items()
+    }
+    level = {
+        name: np.full(len(epochs), spread(tables["table"][name])[0])
+        for name in ("raw pixels", "random weights")
+    }
+    curves = figures.curves_along({"per epoch": (epochs, level | means)}, "kNN accuracy (%)")
+    write_whole(bench.folder / "curves.png", figures.png(curves))
+    for name, figure in bars.items():
+        write_whole(bench.folder / f"{name}.png", figures.png(figure))
+    words = ("positive similarity", "negative similarity", "effective rank")
+    state = [["method", "rate", *words, "seconds"]] + [
+        [name, f"{settings[name].rate:g}"]
+        + [f"{np.mean([cell[word] for cell in cells]):.2f}" for word in words]
+        + [f"{cells[0]['seconds']:.0f}"]
+        for name, cells in learned.items()
+    ]
+    sections = [
+        {
+            "title": "Test accuracy",
+            "text": "In percent, by a vote of the 200 nearest training images, weighed by "
+            f"exp(cos / 0.1); mean and deviation over {bench.size.seeds} seeds. (Table 1.)",
+            "figure": bars["table"],
+            "alt": "Bars of accuracy with deviations",
+        },
+        {
+            "title": "While they learn",
+            "text": "Accuracy after each epoch, two views of each image. (Figure 3.)",
+            "figure": curves,
+            "alt": "Accuracy against the epoch, a curve for each method",
+        },
+        {
+            "title": "What the embeddings are like",
+            "text": f"Of two views of {WATCHED} training images at the end: mean cosine of the "
+            "views of an image, of those of different ones, and how many dimensions are in use.",
+            "table": state,
+        },
+    ]
+    told_of = {
+        "augmentation": "ISIF without parts of its augmentation. (Table 7.)",
+        "sampling": "Which negatives a batch offers. (Table 8.)",
+    }
+    for name in tables.keys() & told_of:
+        sections.append(
+            {
+                "title": name.capitalize(),
+                "text": told_of[name],
+                "figure": bars[name],
+                "alt": "Bars of accuracy with deviations",
+            }
+        )
+    return sections + shown(bench, settings["ISIF"])
+
+
+def shown(bench, settings):
+    """Sections with the test images, embedded by random weights and by ISIF, seed 0."""
+    pair = {"random weights": bench.random(0), "ISIF": bench.learned(settings, 0)[0]}
+    F = {name: to_cpu(embedder(bench.move(bench.X_test))) for name, embedder in pair.items()}
+    T = bench.T_test
+    cosines = {name: class_cosines(f, T) for name, f in F.items()}
+    common = {name: overlap(*found) for name, found in cosines.items()}
+    rng = np.random.default_rng(0)
+    queries = rng.choice(len(T), min(QUERIES, len(T)), replace=False)
+    near = {name: nearest(f, queries, NEIGHBOURS) for name, f in F.items()}
+    some = rng.choice(len(T), min(MAPPED, len(T)), replace=False)
+    images = bench.X_test / np.float32(255)
+    plane = figures.plane_map(to_plane(F["ISIF"][some], rng), T[some], images=images[some])
+    write_whole(bench.folder / "map.png", figures.png(plane))
+    return [
+        {
+            "title": "Cosines",
+            "text": "Of test images with the five nearest of their own class and of others; the "
+            "densities overlap by "
+            + ", ".join(f"{share:.2f} ({name})" for name, share in common.items())
+            + ". (Figure 5.)",
+            "figure": figures.cosine_densities(cosines),
+            "alt": "Densities of cosines within and between classes",
+        },
+        {
+            "title": "Nearest neighbours",
+            "text": "Of test images drawn at random. The query is framed blue, a neighbour of its "
+            "class green, of another red. (Figure 4.)",
+            "figure": figures.query_rows(images, queries, near, T, mark="both"),
+            "alt": "Rows of images: a query, then its nearest neighbours",
+        },
+        {
+            "title": "Map",
+            "text": f"{len(some)} test images by t-SNE of ISIF's embedding, frames by class.",
+            "figure": plane,
+            "alt": "Small images laid out on a plane",
+        },
+    ]
+
+
+if __name__ == "__main__":
+    run(main)

@@ -1,0 +1,245 @@
+"""Learning an embedding without labels: the methods that the paper of instance softmax compares.
+
+All share a network, its augmentation, its optimiser and the number of images that they see; they
+differ in what they ask of a batch (`METHODS`).
+
+>>> images = np.random.default_rng(0).integers(0, 256, (20, 3, 32, 32), np.uint8)
+>>> settings = PRESETS["small"]._replace(network="4c5-4c5-8f", batch=10, epochs=1)
+>>> embedder, log = fit(images, settings, rng=np.random.default_rng(1))
+>>> embedder(images).shape, list(METHODS)[-1]
+((20, 128), 'ISIF, easy half')
+
+Source: Ye, Zhang, Yuen and Chang, CVPR 2019, section 4.1 and its code.
+"""
+
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from functools import partial
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from minigrad import detach, take
+from minigrad.backend import array_module
+from minigrad.data.images import Augmentation, Changes, Views
+from minigrad.learn import Momentum, he, linear, steps, train
+from minigrad.tree import map_leaves
+
+from . import exemplar_cnn, resnet
+from .instance_losses import exemplar_softmax, instance_softmax, ntxent
+from .memory_bank import initial as bank
+from .memory_bank import memory_nce, memory_softmax, remember
+from .triplet_loss import triplet
+from .triplet_mining import hard, random_triplets, semi_hard
+
+CHUNK = 500  # images at a time where nothing is learned
+
+
+class Settings(NamedTuple):
+    """How an embedding is learned; the defaults are the paper's for CIFAR-10.
+
+    method: of METHODS; network: "resnet18", or an Exemplar-CNN's code with a linear layer on its
+    hidden units; dimensions: of the embedding; temperature: of all that have one; noise: of NCE,
+    for each image; batch: images; epochs: of two views of each image: methods that take one view go
+    over the images twice as often; rate: the first; schedule: "paper", a tenth from 3/5 and a
+    hundredth from 4/5 of the training on, or "linear", falling to 0; momentum, decay: of the
+    optimiser; augmentation: of the views.
+    """
+
+    method: str = "ISIF"
+    network: str = "resnet18"
+    dimensions: int = 128
+    temperature: float = 0.1
+    noise: int = 4096
+    batch: int = 128
+    epochs: int = 200
+    rate: float = 0.03
+    schedule: str = "paper"
+    momentum: float = 0.9
+    decay: float = 5e-4
+    augmentation: Augmentation = Augmentation()
+
+
+PRESETS = {
+    "small": Settings(network="32c5-64c5-128f", epochs=8, schedule="linear"),
+    "paper": Settings(),
+}
+
+
+SCHEDULES: dict[str, Callable] = {
+    "paper": lambda rate: steps(rate, at=(0.6, 0.8)),
+    "linear": linear,
+}
+
+
+class Method(NamedTuple):
+    """views: of each image in a batch; loss(F, y, U, state, settings, rng), F: (views m, d) unit
+    rows, y: (m,) which images they are of, state: what the method keeps; first(rng, n, d): that
+    state and parameters of its own at the beginning, for n images.
+    """
+
+    views: int
+    loss: Callable
+    first: Callable = lambda rng, n, d: ({}, {})
+
+
+def instances(F, y, U, state, settings, rng, **options):
+    return instance_softmax(F, detach(F), settings.temperature, **options)
+
+
+def two_views(F, y, U, state, settings, rng):
+    return ntxent(F, settings.temperature)
+
+
+def triplets(F, y, U, state, settings, rng, *, mine):
+    labels = array_module(y).arange(len(y))
+    a, p, n = mine(detach(F), array_module(y).concatenate((labels, labels)), rng)
+    return triplet(take(F, a), take(F, p), take(F, n))
+
+
+def remembered(F, y, U, state, settings, rng):
+    L = memory_softmax(F, y, state=state, temperature=settings.temperature)
+    remember(state, detach(F), y)
+    return L
+
+
+def contrasted(F, y, U, state, settings, rng):
+    noise = min(settings.noise, len(state["memory"]))
+    options = {"noise": noise, "temperature": settings.temperature}
+    L = memory_nce(F, y, state=state, rng=rng, **options)
+    remember(state, detach(F), y)
+    return L
+
+
+def own_class(F, y, U, state, settings, rng):
+    return exemplar_softmax(F, U["classes"], y)
+
+
+def own_classes(rng, n, d):
+    return {}, {"classes": he((d, n), rng, gain=1.0).T.copy()}
+
+
+def with_bank(rng, n, d):
+    return bank(rng, n, d), {}
+
+
+METHODS = {
+    "Exemplar": Method(1, own_class, own_classes),
+    "NPSoftmax": Method(1, remembered, with_bank),
+    "NCE": Method(1, contrasted, with_bank),
+    "triplet": Method(2, partial(triplets, mine=lambda F, y, rng: random_triplets(y, rng))),
+    "triplet, hard": Method(2, partial(triplets, mine=lambda F, y, rng: hard(F, y))),
+    "triplet, semi-hard": Method(2, partial(triplets, mine=lambda F, y, rng: semi_hard(F, y))),
+    "NT-Xent": Method(2, two_views),
+    "ISIF": Method(2, instances),
+    "ISIF, hard half": Method(2, partial(instances, negatives="hard")),
+    "ISIF, easy half": Method(2, partial(instances, negatives="easy")),
+}
+
+
+@dataclass
+class Embedder:
+    """A network that embeds images: calling it gives unit rows (n, d), by arrays as they are.
+
+    settings: a `Settings`; parameters, state: of the network.
+    """
+
+    settings: Settings
+    parameters: Any
+    state: dict
+
+    def __call__(self, images: Any) -> Any:
+        """images: (n, 3, h, w), bytes or in [0, 1], on the device of the parameters."""
+        plain = self.settings.augmentation.apply
+        chunks = (images[i : i + CHUNK] for i in range(0, len(images), CHUNK))
+        return array_module(images).concatenate(
+            [self.rows(plain(some, Changes(), order="last")) for some in chunks]
+        )
+
+    def rows(self, X: Any) -> Any:
+        """Of images as the augmentation has made them."""
+        return network(self.settings.network)[1](X, self.parameters, self.state, False)
+
+
+def network(name):
+    """(initial(rng, d, side), embedding(X, U, state, training)) of a network by its name."""
+    if name == "resnet18":
+        return (
+            lambda rng, d, side: resnet.initial(rng, d),
+            lambda X, U, state, training: resnet.embedding(X, U, state=state, training=training),
+        )
+
+    def initial(rng, d, side):
+        U = exemplar_cnn.initial(rng, d, 3, side, name)
+        U["output"] = he((len(U["output"][0]), d), rng, gain=1.0), U["output"][1]
+        return U
+
+    return initial, lambda X, U, state, training: exemplar_cnn.embedding(X, U, code=name)
+
+
+def untrained(images, settings, rng):
+    """An Embedder with its first parameters: what learning has to beat."""
+    initial = network(settings.network)[0]
+    side = np.ravel(settings.augmentation.size)[0]
+    U = map_leaves(array_module(images).asarray, initial(rng, settings.dimensions, side))
+    return Embedder(settings, U, {})
+
+
+def fit(images, settings, *, rng, after_epoch=None, facts=None, **options):
+    """Learn an embedding of images; returns (Embedder, log).
+
+    images: (n, 3, h, w), bytes or in [0, 1], on the device where it is learned; settings: a
+    `Settings`; rng: a numpy Generator; after_epoch(embedder): scores to be noted in the log; facts:
+    what a resumed run must have as it was besides settings, as {"seed": 0}; options: as for
+    `minigrad.learn.train`, as folder and resume. In an epoch each image is seen twice, by methods
+    of one view in two batches.
+    Raises ValueError for a method or schedule of another name, and as `train` does.
+    """
+    for name, known in {"method": METHODS, "schedule": SCHEDULES}.items():
+        if (found := getattr(settings, name)) not in known:
+            raise ValueError(f"fit: {name} is one of {', '.join(known)}, not {found!r}")
+    method = METHODS[settings.method]
+    embedder = untrained(images, settings, rng)
+    move = array_module(images).asarray
+    state, own = map_leaves(move, method.first(rng, len(images), settings.dimensions))
+    U = {"network": embedder.parameters, **own}
+    embed = network(settings.network)[1]
+
+    def objective(U, X, y, rng):
+        F = embed(X, U["network"], embedder.state, True)
+        return method.loss(F, y, U, state, settings, rng)
+
+    log = train(
+        objective,
+        U,
+        Often(Views(images, settings.augmentation, method.views), 2 // method.views),
+        rng=rng,
+        epochs=settings.epochs,
+        batch=settings.batch,
+        rate=SCHEDULES[settings.schedule](settings.rate),
+        optimiser=Momentum(U, settings.momentum, settings.decay),
+        state={"network": embedder.state, "method": state},
+        after_epoch=after_epoch and (lambda: after_epoch(embedder)),
+        settings={**told(settings), **(facts or {})},
+        **options,
+    )
+    return embedder, log
+
+
+class Often:
+    """Data of which an epoch has each sample so many times."""
+
+    def __init__(self, data: Any, times: int):
+        self.data, self.times = data, times
+
+    def __len__(self) -> int:
+        return self.times * len(self.data)
+
+    def batch(self, chosen: np.ndarray, rng: np.random.Generator) -> tuple[Any, Any]:
+        return self.data.batch(chosen % len(self.data), rng)
+
+
+def told(settings):
+    """Settings as what JSON can hold."""
+    augmentation = {k: v for k, v in asdict(settings.augmentation).items() if k != "colours"}
+    return settings._asdict() | {"augmentation": augmentation}
