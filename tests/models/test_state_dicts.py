@@ -5,6 +5,7 @@ import re
 import numpy as np
 import pytest
 import safetensors.numpy
+import strict
 from minigrad.models import alexnet, drlim, exemplar_cnn, lenet, resnet
 from minigrad.models.state_dicts import (
     ALEXNET,
@@ -20,6 +21,7 @@ from minigrad.models.state_dicts import (
 from numeric import normal
 from numpy.testing import assert_array_equal
 
+from minigrad import to_gpu
 from minigrad.learn import CheckpointError
 from minigrad.tree import leaves, map_leaves, same
 
@@ -71,6 +73,14 @@ def test_what_was_saved_is_loaded_bit_for_bit(name, tmp_path):
     assert same(found, (U, state), np.array_equal)
     assert all(a.dtype == np.float32 for a in leaves(found))
     assert not any(a.any() for a in leaves(into))
+
+
+def test_weights_on_a_gpu_are_saved_too(monkeypatch, saved):
+    path, U = saved
+    strict.install(monkeypatch)
+    save(path, V := to_gpu(U), LENET)
+    found, _ = load(path, V, LENET)
+    assert same(found, U, np.array_equal)
 
 
 def test_affine_weights_are_transposed_and_filters_are_not(saved):
