@@ -6,7 +6,7 @@ from numeric import GOLDEN, normal
 from numpy.testing import assert_allclose, assert_array_equal
 
 from minigrad.evaluate import k_means, nmi
-from minigrad.evaluate.agreement import AVERAGES
+from minigrad.evaluate.partitions import AVERAGES
 
 
 @pytest.mark.parametrize("average", AVERAGES)
