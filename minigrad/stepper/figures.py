@@ -303,7 +303,8 @@ def plane_map(Y, T=None, names=None, images=None, columns=24):
     Raises ValueError if Y is not (n, 2) or not finite, and for another number of labels.
     As figure 4 of Hadsell, Chopra and LeCun, CVPR 2006.
     """
-    page, ax, dots = _plane(np.asarray(Y)[None], T, names)
+    Y = np.asarray(Y)
+    page, ax, dots = _plane(Y[None], T, names)
     if images is not None:
         side = (ax.get_xlim()[1] - ax.get_xlim()[0]) / columns
         for i in _apart(Y, side):
@@ -323,7 +324,7 @@ def moving_map(Y, T=None, names=None, titles=None, milliseconds=150):
 
     page, ax, dots = _plane(np.asarray(Y), T, names, inches=4.8)
     canvas, palette, frames = FigureCanvasAgg(page), Image.new("P", (1, 1)), []
-    palette.putpalette(_shades(np.unique(dots.get_facecolors(), axis=0)))
+    palette.putpalette(_shades(_class_colors(1 if T is None else min(len(np.unique(T)), 80))))
     for points, title in zip(Y, titles or [" "] * len(Y)):
         dots.set_offsets(points)
         ax.set_title(title, fontsize=10, color=INK, loc="left")
@@ -370,12 +371,12 @@ def _class_colors(k):
 
 
 def _shades(colors):
-    """A palette of white, and of ink and colors as they fade into it: 256 at most, flat bytes."""
+    """A palette of white, and of ink and colors as they fade into it, as flat bytes."""
     from matplotlib.colors import to_rgb
 
-    few = np.vstack([to_rgb(INK), colors[:: 1 + len(colors) // 80, :3]])
-    faded = [1 - share * (1 - few) for share in (0, 1, 0.6, 0.3)]
-    return np.rint(255 * np.vstack([faded[0][:1], *faded[1:]])).astype(int).ravel().tolist()
+    full = np.vstack([to_rgb(INK), colors[:, :3]])
+    faded = [1 - share * (1 - full) for share in (1, 0.6, 0.3)]
+    return np.rint(255 * np.vstack([np.ones((1, 3)), *faded])).astype(int).ravel().tolist()
 
 
 def _apart(Y, side):
@@ -390,9 +391,8 @@ def _apart(Y, side):
 def _thumbnail(ax, image, centre, side, color):
     from matplotlib.patches import Rectangle
 
-    (x, y), limits = centre - side / 2, (ax.get_xlim(), ax.get_ylim())
+    x, y = centre - side / 2
     shown = np.clip(image if image.ndim == 2 else image.transpose(1, 2, 0), 0, 1)
     box = (x, x + side, y, y + side)
     ax.imshow(shown, cmap="gray", vmin=0, vmax=1, extent=box, interpolation="nearest", zorder=2)
     ax.add_patch(Rectangle((x, y), side, side, fill=False, edgecolor=color, lw=1.2, zorder=3))
-    ax.set(xlim=limits[0], ylim=limits[1])
