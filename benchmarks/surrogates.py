@@ -4,8 +4,9 @@
 
 400 sources of random float32 values, seeds anywhere in them, batches of 1024 patches batch-last, as
 a first convolution wants them; each timing draws the parameters too, anew where a window would
-leave its source. There is no peer. Also printed: batch-first, sources of bytes, and what each
-transformation costs (all six without it). Peak memory is that of one batch in a process of its own.
+leave its source. There is no peer. Also printed: batch-first, sources of bytes, what each
+transformation costs (all six without it), and two views of images of 32 x 32 bytes, augmented as
+for instance softmax. Peak memory is that of one batch in a process of its own.
 """
 
 import argparse
@@ -16,7 +17,15 @@ from functools import partial
 import numpy as np
 
 from minigrad import threads
-from minigrad.data import Places, Ranges, draw_within, patches, principal_colours
+from minigrad.data import (
+    Augmentation,
+    Places,
+    Ranges,
+    Views,
+    draw_within,
+    patches,
+    principal_colours,
+)
 
 from .peak import in_new_process, peak
 
@@ -74,6 +83,8 @@ def variants(count, rounds):
         yield "with blur", rate(partial(batch, *data, rng, Ranges(blur=2.0)), rounds)[0]
         wide = sources, colours, places._replace(window=np.full(BATCH, 62.5))
         yield "windows of 62.5 pixels", rate(lambda: batch(*wide, rng), rounds)[0]
+        views, chosen = Views(bytes_[0][..., :32, :32], Augmentation()), places.index[: BATCH // 2]
+        yield "two views of 32 x 32", rate(lambda: views.batch(chosen, rng), rounds)[0]
 
 
 def main():

@@ -9,6 +9,7 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from PIL import Image, ImageEnhance
 from scipy.stats import binomtest, chisquare, kstest
+from sklearn.datasets import load_sample_images
 
 from minigrad import threads
 from minigrad.data import NPID_IMAGENET, Augmentation, Changes, principal_colours
@@ -154,13 +155,15 @@ def test_each_change_is_pillow_s_on_bytes_to_its_rounding(name, levels):
         assert error.mean() < levels / 3
 
 
-def test_crop_and_flips_are_pillow_s_on_bytes_to_its_rounding():
-    X = smooth(side=48)
-    p = replace(PLAIN, upside_down=0.5).draw(len(X), (48, 48), np.random.default_rng(2))
+@pytest.mark.parametrize("scale", [(0.2, 1.0), (0.001, 0.01)], ids=["smaller", "larger"])
+def test_crop_and_flips_of_photographs_are_pillow_s_on_bytes_to_its_rounding(scale):
+    X = np.stack(load_sample_images().images).transpose(0, 3, 1, 2)
+    index = np.arange(16) % 2
+    p = replace(PLAIN, upside_down=0.5, scale=scale).draw(16, X.shape[2:], np.random.default_rng(2))
     p = Changes(*p[:3])
-    Z = PLAIN.apply(X, p)
+    Z = PLAIN.apply(X, p, index)
     for i, (top, left, height, width) in enumerate(p.box):
-        image = Image.fromarray(X[i].transpose(1, 2, 0))
+        image = Image.fromarray(X[index[i]].transpose(1, 2, 0))
         image = image.crop((left, top, left + width, top + height))
         image = image.resize((32, 32), Image.Resampling.BILINEAR)
         for done, way in ((p.flip[i], "FLIP_LEFT_RIGHT"), (p.upside_down[i], "FLIP_TOP_BOTTOM")):
