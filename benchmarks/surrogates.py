@@ -5,11 +5,17 @@
 
 400 sources of random float32 values, seeds anywhere in them, batches of 1024 patches batch-last, as
 a first convolution wants them; each timing draws the parameters too, anew where a window would
+<<<<<<< HEAD
 leave its source. There is no peer. Also printed: batch-first, sources of bytes, and what each
 transformation costs (all six without it). Peak memory is that of one batch in a process of its own.
 
 --training: does training wait for its samples? A step of 64c5-64c5-128f with 100 of them, made on
 the way as `train` has them made, and a step with the same 100 again and again, in turns.
+=======
+leave its source. There is no peer. Also printed: batch-first, sources of bytes, what each
+transformation costs (all six without it), and two views of images of 32 x 32 bytes, augmented as
+for instance softmax. Peak memory is that of one batch in a process of its own.
+>>>>>>> h14-augment
 """
 
 import argparse
@@ -22,6 +28,7 @@ import numpy as np
 
 from minigrad import threads
 from minigrad.data import (
+<<<<<<< HEAD
     Places,
     Ranges,
     Surrogates,
@@ -30,6 +37,15 @@ from minigrad.data import (
     prefetch,
     principal_colours,
     seed_patches,
+=======
+    Augmentation,
+    Places,
+    Ranges,
+    Views,
+    draw_within,
+    patches,
+    principal_colours,
+>>>>>>> h14-augment
 )
 
 from . import measuring
@@ -90,6 +106,8 @@ def variants(count, rounds):
         yield "with blur", rate(partial(batch, *data, rng, Ranges(blur=2.0)), rounds)[0]
         wide = sources, colours, places._replace(window=np.full(BATCH, 62.5))
         yield "windows of 62.5 pixels", rate(lambda: batch(*wide, rng), rounds)[0]
+        views, chosen = Views(bytes_[0][..., :32, :32], Augmentation()), places.index[: BATCH // 2]
+        yield "two views of 32 x 32", rate(lambda: views.batch(chosen, rng), rounds)[0]
 
 
 def training(count, rounds):

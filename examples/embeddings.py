@@ -274,15 +274,11 @@ def pages(bench, tables, settings):
         for name, found in tables.items()
     }
     learned = {k: v for k, v in tables["table"].items() if "epochs" in v[0]}
-    epochs = np.arange(1, 1 + len(learned["ISIF"][0]["epochs"]))
     means = {
         name: np.mean([cell["epochs"] for cell in cells], axis=0) for name, cells in learned.items()
     }
-    level = {
-        name: np.full(len(epochs), spread(tables["table"][name])[0])
-        for name in ("raw pixels", "random weights")
-    }
-    curves = figures.curves_along({"per epoch": (epochs, level | means)}, "kNN accuracy (%)")
+    level = {name: spread(tables["table"][name])[0] for name in ("raw pixels", "random weights")}
+    curves = figures.accuracy_per_epoch(means, level)
     write_whole(bench.folder / "curves.png", figures.png(curves))
     for name, figure in bars.items():
         write_whole(bench.folder / f"{name}.png", figures.png(figure))
@@ -318,7 +314,7 @@ def pages(bench, tables, settings):
         "augmentation": "ISIF without parts of its augmentation. (Table 7.)",
         "sampling": "Which negatives a batch offers. (Table 8.)",
     }
-    for name in tables.keys() & told_of:
+    for name in [name for name in told_of if name in tables]:
         sections.append(
             {
                 "title": name.capitalize(),

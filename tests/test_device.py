@@ -19,9 +19,11 @@ import minigrad as mg
 from examples import two_layer
 from minigrad import learn
 from minigrad.data import (
+    Augmentation,
     Places,
     Ranges,
     Surrogates,
+    Views,
     draw,
     patches,
     principal_colours,
@@ -246,6 +248,23 @@ def test_patches_are_cut_on_the_device(dtype, order):
     )
     assert_alike([there], [here], strict.ndarray, ERRORS)
     assert there.strides == here.strides
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.float32], ids=lambda d: d.__name__)
+@pytest.mark.parametrize("channels", [1, 3])
+def test_views_are_made_on_the_device(dtype, channels):
+    images = (255 * np.random.default_rng(0).random((5, channels, 20, 12))).astype(dtype)
+    images = images if dtype == np.uint8 else images / 255
+    colours = principal_colours(images) if channels == 3 else None
+    augment = Augmentation(
+        8, upside_down=0.5, gray=0.5, pca=0.1, colours=colours, mean=0.5, std=0.2
+    )
+    here, there = (
+        Views(move(images), augment).batch(np.array([3, 1, 4]), np.random.default_rng(1))
+        for move in (mg.to_cpu, mg.to_gpu)
+    )
+    assert_alike(there, here, strict.ndarray, {np.float32: 1e-4, np.int64: 0})
+    assert there[0].strides == here[0].strides
 
 
 def test_a_step_is_watched_and_profiled_on_the_device():

@@ -15,7 +15,7 @@ from numpy.testing import assert_array_equal
 import minigrad as mg
 from examples import two_layer
 from minigrad import learn
-from minigrad.data import Ranges, draw, transform
+from minigrad.data import Augmentation, Ranges, draw, transform
 from minigrad.kernels import cuda, im2col
 from minigrad.kernels.windows import sliding
 from models import exemplar_cnn
@@ -93,6 +93,15 @@ def test_the_kernels_are_numpy_s(dtype, order):
         5, np.random.default_rng(0), Ranges()._replace(saturation=None, components=None, hue=None)
     )
     assert_alike([transform(mg.to_gpu(X), p)], [transform(X, p)], kind(), ERRORS)
+
+
+@on_gpu
+def test_views_are_numpy_s():
+    X, augment = np.random.default_rng(0).random((5, 3, 20, 12)), Augmentation(8)
+    here, there = (
+        augment.two_views(move(X), np.random.default_rng(1)) for move in (mg.to_cpu, mg.to_gpu)
+    )
+    assert_alike([there], [here], kind(), ERRORS)
 
 
 @on_gpu

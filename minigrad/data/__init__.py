@@ -3,6 +3,7 @@
 from .ahead import prefetch
 from .downloads import data_folder
 from .formats import DataError
+from .images import NPID_IMAGENET, Augmentation, Changes, Views
 from .loaders import (
     CIFAR10,
     caltech101,

@@ -16,8 +16,9 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..kernels.colours import luminance_weights
+from .checks import white
 from .parameters import Parameters, Ranges, rows
-from .transformations import Places, _white, patches
+from .transformations import Places, patches
 
 AT_ONCE = 4  # times as many candidates as seeds are kept, then the best of them
 FLAT = 1e-300  # the weight of what has none: it comes after all that have one
@@ -170,7 +171,7 @@ def energies(image, sides):
     squares[:, 1:-1] += (L[:, 2:] - L[:, :-2]) ** 2
     for axis in (0, 1):
         np.cumsum(sums, axis, out=sums)
-    sums /= (2 * _white(image)) ** 2
+    sums /= (2 * white(image)) ** 2
     maps = []
     for s in sides:
         fits = min(h, w) >= s

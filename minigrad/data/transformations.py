@@ -35,6 +35,7 @@ from ..kernels.memory import empty
 from ..kernels.order import empty_images
 from ..kernels.parallel import each
 from ..kernels.resampling import bilinear, gaussian, separable
+from .checks import as_many, exist, ordered, pair, valued, white
 from .parameters import Parameters, Ranges, draw, rows
 
 GPU_CHUNK = 1 << 24  # pixels at a time on a GPU, which wants many
@@ -55,7 +56,7 @@ class Places(NamedTuple):
 
 class Colours(NamedTuple):
     """mean: (3,); directions: (3, 3), a principal component in each column, the strongest first;
-    deviations: (3,), of the colours along them.
+    deviations: (3,), along them, which AlexNet's colours need and surrogates do not.
     """
 
     mean: Any
@@ -93,7 +94,7 @@ def inside(places, parameters, image, size=32):
     >>> inside(places, Parameters(), (32, 32))
     array([ True, False])
     """
-    sides = _pair(size)
+    sides = pair(size)
     _, cosine, sine, shift = _map(places, parameters, sides, np.dtype(float))
     down, right = (np.array(sides) - 1) / 2
     turns = abs(np.stack([[cosine, sine], [sine, cosine]])).transpose(2, 0, 1)
@@ -110,7 +111,7 @@ def principal_colours(images):
     array([0.707107, 0.707107, 0.      ])
     """
     images = to_cpu(images)
-    _valued("principal_colours", images)
+    valued("principal_colours", images)
     if images.shape[1] != 3:
         raise ValueError(f"principal_colours: images are (n, 3, h, w), not {images.shape}")
     total, squares = np.zeros((3, 1)), np.zeros((3, 3))
@@ -122,8 +123,7 @@ def principal_colours(images):
     mean = total / pixels
     variances, directions = np.linalg.eigh(squares / pixels - mean @ mean.T)  # strongest last
     deviations = np.sqrt(variances[::-1].clip(0))
-    white = _white(images)
-    return Colours(mean[:, 0] / white, directions[:, ::-1], deviations / white)
+    return Colours(mean[:, 0] / white(images), directions[:, ::-1], deviations / white(images))
 
 
 def transform(X, parameters, colours=None, index=None, order="first"):
@@ -141,7 +141,7 @@ def transform(X, parameters, colours=None, index=None, order="first"):
     sides = h, w = X.shape[2:]
     index = np.arange(len(X)) if index is None else index
     if len(index) < len(X):  # a batch of many: no border for all of them
-        _exist("transform", index, X)
+        exist("transform", index, X)
         X, index = X[array_module(X).asarray(index)], np.arange(len(index))
     middle = Places(index, np.full((len(index), 2), [(h - 1) / 2, (w - 1) / 2]))
     P = np.pad(X, ((0, 0), (0, 0), (1, 1), (1, 1)))
@@ -173,7 +173,7 @@ def patches(sources, places, parameters, size=32, colours=None, order="first"):
         np.minimum(y, 2 * (side - 1) - y, out=y)
         np.clip(y, 0, side - 1, out=y)
 
-    sides, X = _pair(size), array_module(sources).ascontiguousarray(sources)
+    sides, X = pair(size), array_module(sources).ascontiguousarray(sources)
     image = X.shape[2:]
     return _transformed("patches", X, mirrored, image, places, parameters, sides, colours, order)
 
@@ -194,8 +194,8 @@ def _transformed(name, P, fold, image, places, parameters, sides, colours, order
         chunk = slice(first, first + many)
         here, p = rows(places, chunk), rows(parameters, chunk)
         R = looked_up(here, p)
-        if _white(P) != 1:
-            R *= kind.type(1 / _white(P))
+        if white(P) != 1:
+            R *= kind.type(1 / white(P))
         if p.blur is not None:
             G = [xp.asarray(gaussian(p.blur, side, kind)) for side in sides]
             R = separable(R.reshape(c, -1, h, w), *G).reshape(R.shape)
@@ -370,53 +370,18 @@ def contrast(X, power, factor, offset):
     return X**power * factor + offset
 
 
-def _pair(size):
-    return (size, size) if np.ndim(size) == 0 else tuple(size)
-
-
-def _white(X):
-    """What stands for 1 in images of X's dtype."""
-    return 255 if X.dtype == np.uint8 else 1
-
-
 def _agree(name, P, places, parameters, colours, order):
     """ValueError, as a sentence, if what `transform` and `patches` get does not fit together."""
-    _valued(name, P)
+    valued(name, P)
     n = len(places.index)
-    _as_many(name, n, parameters)
+    as_many(name, n, parameters)
     for field, values in zip(Places._fields, places):
         if values is not None and len(values) != n:
             raise ValueError(f"{name}: {n} places, but {len(values)} of {field}")
-    _exist(name, places.index, P)
+    exist(name, places.index, P)
     if P.shape[1] == 3 and parameters.components is not None and colours is None:
         raise ValueError(
             f"{name}: the components of parameters are factors of principal colours: "
             "give colours=principal_colours(images), or parameters._replace(components=None)"
         )
-    _ordered(name, order)
-
-
-def _ordered(name, order):
-    if order not in ("first", "last"):
-        raise ValueError(f'{name}: order is "first" or "last", not {order!r}')
-
-
-def _as_many(name, n, parameters):
-    for field, values in parameters._asdict().items():
-        if values is not None and len(values) != n:
-            raise ValueError(f"{name}: {n} images, but parameters of {len(values)} ({field})")
-
-
-def _exist(name, index, X):
-    if len(index) and not 0 <= np.min(index) <= np.max(index) < len(X):
-        raise ValueError(
-            f"{name}: index is 0 to {len(X) - 1} for {len(X)} images, not "
-            f"{np.min(index)} to {np.max(index)}"
-        )
-
-
-def _valued(name, X):
-    if X.ndim != 4 or not (X.dtype.kind == "f" or X.dtype == np.uint8):
-        raise ValueError(
-            f"{name}: images are (n, c, h, w), of floats or bytes, not {X.shape} {X.dtype}"
-        )
+    ordered(name, order)

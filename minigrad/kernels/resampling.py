@@ -85,9 +85,10 @@ def gaussian(deviations: Any, side: int, dtype: Any) -> Any:
 def antialiased(start: Any, length: Any, size: int, side: int, dtype: Any, xp: Any = np) -> Any:
     """Matrices (n, size, side) that resample so many pixels of a row from start on to size pixels.
 
-    G_ij = max(0, 1 - |j + 1/2 - c_i| / max(f, 1)), f = length / size, c_i = start + (i + 1/2) f, for
-    the pixels j that are resampled, 0 for others, then divided by the sum of each row: linear where
-    a row is enlarged; where it shrinks, a mean of all that a pixel stands for. As Pillow's BILINEAR.
+    G_ij = max(0, 1 - |j + 1/2 - c_i| / max(f, 1)), f = length / size, c_i = start + (i + 1/2) f,
+    for the pixels j that are resampled, 0 for others, then divided by the sum of each row: linear
+    where a row is enlarged, where it shrinks a mean of all that a pixel stands for, as Pillow's
+    BILINEAR.
     start, length: (n,), whole numbers.
 
     >>> antialiased([0, 0], [2, 4], 2, 4, float).round(3)

@@ -213,6 +213,27 @@ def bar_rows(ax, rows, ours=None, label="test accuracy (%)"):
     ax.set_xlabel(label)
 
 
+def accuracy_per_epoch(curves, levels):
+    """A Figure of test accuracy (%) after each epoch; levels: of what learns nothing, dashed.
+
+    curves: {name: (epochs,) values}; levels: {name: value}.
+    """
+    page, (ax,) = figure(6.5, 3.6)
+    colors = itertools.cycle((BLUE, GREEN, VIOLET, GREY, RED))
+    for name, values in curves.items():
+        style = (
+            {"color": ORANGE, "zorder": 3} if name == list(curves)[-1] else {"color": next(colors)}
+        )
+        ax.plot(np.arange(1, 1 + len(values)), values, "o-", ms=4, lw=2, label=name, **style)
+    for (name, value), dashes in zip(levels.items(), (":", "--")):
+        ax.axhline(value, color=INK, lw=1, ls=dashes, label=name)
+    ax.xaxis.get_major_locator().set_params(integer=True)
+    ax.set_xlabel("epoch")
+    ax.set_ylabel("test accuracy (%)")
+    page.legend(loc="outside right center", frameon=False, fontsize=9)
+    return page
+
+
 def scores_against(numbers, rows, label, error=None):
     """A Figure of test accuracy (%) against a number, as of classes or samples, log axis.
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from numpy.testing import assert_allclose
 
-from minigrad.kernels.colours import hsv, raised, rgb
+from minigrad.kernels.colours import blend, hsv, luminance, raised, rgb
 
 LEVELS = np.linspace(0, 1, 5)
 ALL = np.stack(np.meshgrid(LEVELS, LEVELS, LEVELS)).reshape(3, 5, 25)  # greys and ties among them
@@ -57,3 +57,18 @@ def test_raised_is_power_factor_offset_clipped(dtype):
     expected = np.clip(V ** power[:, None] * factor[:, None] + offset[:, None], 0, 1)
     raised(V, power, factor, offset)
     assert_allclose(V, expected, atol=1e-6 if dtype == np.float32 else 1e-14)
+
+
+@DTYPES
+def test_luminance_weighs_three_channels_and_is_the_mean_of_others(dtype):
+    X = ALL.astype(dtype)
+    expected = 0.299 * X[0] + 0.587 * X[1] + 0.114 * X[2]
+    assert_allclose(luminance(X), expected, atol=4 * np.finfo(dtype).eps)
+    assert_allclose(luminance(X[:2]), X[:2].mean(0), atol=4 * np.finfo(dtype).eps)
+    assert luminance(X).dtype == dtype
+
+
+def test_blend_goes_from_the_reference_through_the_image_and_beyond_and_is_clipped():
+    R = np.full((1, 4, 1), 0.6)
+    blend(R, np.array([0, 0.5, 1, 3]), np.full((4, 1), 0.2))
+    assert_allclose(R.ravel(), [0.2, 0.4, 0.6, 1])

@@ -1,13 +1,17 @@
-"""Bilinear look-up: scipy's values, at whole pixels exactly the image, nothing from elsewhere."""
+"""Bilinear look-up: scipy's values, at whole pixels exactly the image, nothing from elsewhere.
+
+Parts of rows resampled to a size: Pillow's values.
+"""
 
 import hypothesis.strategies as st
 import numpy as np
 import pytest
 from hypothesis import given
 from numpy.testing import assert_allclose, assert_array_equal
+from PIL import Image
 from scipy.ndimage import map_coordinates
 
-from minigrad.kernels.resampling import bilinear
+from minigrad.kernels.resampling import antialiased, bilinear, separable
 
 SIDES = st.integers(1, 9)
 
@@ -42,3 +46,21 @@ def test_what_stands_beyond_an_image_in_memory_is_not_seen():
     Z = np.empty((1, 1, 4))
     bilinear(X, np.array([1]), y, x, Z)
     assert_array_equal(Z, np.ones((1, 1, 4)))
+
+
+@given(data=st.data(), h=st.integers(1, 40), w=st.integers(1, 40), p=SIDES, q=SIDES)
+def test_a_part_of_an_image_is_resampled_as_by_pillow_larger_or_smaller(data, h, w, p, q):
+    X = np.random.default_rng(0).random((h, w)).astype(np.float32)
+    top, left = data.draw(st.integers(0, h - 1)), data.draw(st.integers(0, w - 1))
+    height, width = data.draw(st.integers(1, h - top)), data.draw(st.integers(1, w - left))
+    part = Image.fromarray(X[top : top + height, left : left + width])
+    expected = np.asarray(part.resize((q, p), Image.Resampling.BILINEAR))
+    G = antialiased([top], [height], p, h, np.float32)
+    H = antialiased([left], [width], q, w, np.float32)
+    assert_allclose(separable(X[None, None], G, H)[0, 0], expected, atol=3e-6)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_a_row_brought_to_its_own_size_stays_exactly_as_it_is(dtype):
+    assert_array_equal(antialiased([0, 2], [7, 3], 7, 7, dtype)[0], np.eye(7))
+    assert_array_equal(antialiased([2], [3], 3, 7, dtype)[0], np.eye(7)[2:5])

@@ -13,12 +13,11 @@ again, take some rows of it, or replace what shall not be done by None.
 >>> X = rng.integers(0, 256, (4, 3, 32, 32), np.uint8)
 >>> augment(X, rng).shape, augment.two_views(X, rng).shape
 ((4, 3, 32, 32), (8, 3, 32, 32))
->>> changes = augment.draw(4, (32, 32), rng)
->>> print(changes.describe(0))
-18 x 25 pixels from (14, 1), mirrored, hue -0.14, contrast x 1.00, brightness x 1.08, saturation x 1.34
->>> same_colours = changes._replace(brightness=None, contrast=None, saturation=None, hue=None)
->>> augment.apply(X, same_colours).shape
+>>> changes = augment.draw(4, (32, 32), rng)._replace(brightness=None, saturation=None)
+>>> augment.apply(X, changes).shape
 (4, 3, 32, 32)
+>>> print(changes.describe(0))
+25 x 22 pixels from (0, 9), contrast x 0.75, hue +0.06
 
 Changes are stored by np.savez, those that are not None, and are Changes(**np.load(file)) again.
 
@@ -27,7 +26,8 @@ Unsupervised Embedding Learning via Invariant and Spreading Instance Feature, CV
 """
 
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from itertools import permutations
+from typing import Any
 
 import numpy as np
 
@@ -36,103 +36,50 @@ from ...kernels.colours import blend, hsv, luminance, rgb
 from ...kernels.memory import empty
 from ...kernels.order import empty_images
 from ...kernels.parallel import each
-from ...kernels.resampling import antialiased, separable
+from ..checks import as_many, exist, in_range, ordered, pair, valued
 from ..parameters import rows
-from ..transformations import (
-    CHUNK,
-    GPU_CHUNK,
-    Colours,
-    _as_many,
-    _exist,
-    _ordered,
-    _pair,
-    _valued,
-    _white,
-)
+from ..transformations import CHUNK, GPU_CHUNK, Colours
+from .changes import JITTER, Changes
+from .crops import RULES, boxes, check_boxes, resampled
 
-TRIES = 10  # to draw a crop that fits
-JITTER = ("brightness", "contrast", "saturation", "hue")
 STEPS = ("jitter", "gray", "pca")
-RULES = ("torchvision", "torchvision 0.2.1")
-
-
-class Changes(NamedTuple):
-    """What is done to each of n images; None: not done.
-
-    box: (n, 4), the crop as (top, left, height, width) in whole pixels; flip, upside_down: (n,),
-    true or false; brightness, contrast, saturation: (n,), factors, 1 changes nothing; hue: (n,),
-    share of the circle; order: (n, 4), in which these four are done, 0 to 3 for brightness,
-    contrast, saturation, hue, and None: in this order; gray: (n,), true or false; pca: (n, 3),
-    multiples of the colours' deviations along the principal components, the strongest first.
-    """
-
-    box: Any = None
-    flip: Any = None
-    upside_down: Any = None
-    brightness: Any = None
-    contrast: Any = None
-    saturation: Any = None
-    hue: Any = None
-    order: Any = None
-    gray: Any = None
-    pca: Any = None
-
-    def describe(self, i: int) -> str:
-        """What is done to image i, for a reader.
-
-        >>> Changes(box=np.array([[0, 4, 20, 24]]), gray=np.array([True])).describe(0)
-        '20 x 24 pixels from (0, 4), gray'
-        """
-        p = Changes(*(None if v is None else v[i] for v in self))
-        told = []
-        if p.box is not None:
-            top, left, height, width = p.box
-            told += [f"{height} x {width} pixels from ({top}, {left})"]
-        told += [
-            name for name, done in (("mirrored", p.flip), ("upside down", p.upside_down)) if done
-        ]
-        for name in (JITTER[k] for k in (range(4) if p.order is None else p.order)):
-            if (factor := getattr(p, name)) is not None:
-                told += [f"hue {factor:+.2f}" if name == "hue" else f"{name} x {factor:.2f}"]
-        told += ["gray"] if p.gray else []
-        if p.pca is not None:
-            told += ["components " + ", ".join(f"{multiple:+.2f}" for multiple in p.pca)]
-        return ", ".join(told) or "as it is"
+CHANNELS = range(1, 1 << 16)
 
 
 @dataclass(frozen=True, eq=False)
 class Augmentation:
     """What may be done to images, and how far; the defaults are the instance-softmax authors'.
 
-    Done in this order, with torchvision's ranges:
-    1. crop: of area scale x the image's, uniform in scale, and of width / height log-uniform in
-       ratio; both sides rounded half to even; its place uniform. Up to 10 draws until it fits, then
-       the whole image, or the largest central part whose ratio is allowed. scale None: all of
-       the image. Resampled to size, linear; where it shrinks, antialiased as Pillow's BILINEAR.
-    2. flip, upside_down: left and right, up and down exchanged, with these probabilities.
-       (torchvision's programs flip after the colours, which do not see the difference.)
-    3. steps, the order of "jitter", "gray" and "pca". Jitter: brightness, contrast, saturation:
-       factors f uniform in [max(0, 1 - b), 1 + b]; hue: uniform in [-hue, hue] of the circle, 1/2
-       at most; 0: not done. Their order is drawn for each image. Z = clip(f X + (1 - f) ref) to
-       [0, 1]; ref is 0, the mean luminance of the image, the luminance of the pixel. Luminance:
-       .299 r + .587 g + .114 b. Gray: the luminance, with this probability, in all channels. Pca:
-       X + V (d a), a ~ N(0, pca^2), V, d: directions and deviations of `colours`, as of
-       principal_colours; not clipped; 0: not done, AlexNet has 0.1.
-    4. (X - mean) / std of each channel, None: neither.
+    What is done, in this order, with torchvision's meanings of the numbers:
+    - crop: area = scale x the image's, width / height = ratio, uniform in scale and in the log of
+      ratio; sides are rounded half to even, places uniform. Drawn up to 10 times until it fits,
+      then the whole image, or the largest central part whose ratio is allowed; scale=None: no crop.
+      Resampled to size, a number or (h, w): linear, where it shrinks antialiased, as Pillow's
+      BILINEAR.
+    - flip, upside_down: left and right, up and down exchanged, with these probabilities. (In
+      torchvision's programs after the colours, which does not make a difference.)
+    - steps, in the order given:
+      "jitter": Z = clip(f X + (1 - f) R, 0, 1), f uniform in [max(0, 1 - b), 1 + b] for b the
+      brightness, contrast, saturation; R: 0, the image's mean luminance, the pixel's luminance; and
+      the hue turned by a share of the circle, uniform in [-hue, hue], 1/2 at most. The order of the
+      four is drawn for each image; 0: not done.
+      "gray": with this probability the luminance .299 r + .587 g + .114 b in all channels.
+      "pca": Z = X + V (d a), a ~ N(0, pca^2), for directions V and deviations d of `colours`, as of
+      principal_colours; not clipped. 0: not done; AlexNet's is 0.1.
+    - (X - mean) / std of each channel; None: not done. Defaults: CIFAR-10's.
 
-    size: of the result, a number or (h, w). With other than three channels saturation, hue, gray
-    and pca do not apply. All is done in floats: torchvision on Pillow images rounds to a byte after
-    each resampling and each change, and its hue to 1/255 of the circle.
-    rule: "torchvision", or "torchvision 0.2.1", of 2018, which the authors had: the ratio uniform,
-    not its logarithm, height and width exchanged half of the time, and the central square where no
-    draw fits. AlexNet's paper has variances for d, its authors' program deviations, as here; the
-    paper's are colours._replace(deviations=colours.deviations**2).
+    With other than three channels saturation, hue, gray and pca do not apply. All is done in
+    floats; torchvision rounds Pillow images to bytes after the crop and after each change, hue and
+    saturation too.
+    rule: "torchvision", or "torchvision 0.2.1", which the authors had in 2018: uniform in ratio,
+    not its log, height and width exchanged half of the time (4000 crops do not show it), and the
+    central square where nothing fits. AlexNet's paper has variances for d, its authors' program
+    deviations; the paper's are colours._replace(deviations=colours.deviations**2).
 
-    Frozen: `dataclasses.replace(augment, gray=0)` is another one without gray.
+    Frozen: dataclasses.replace(augment, gray=0) is another one, without gray.
     Raises ValueError for what is no range.
-    Sources: torchvision's documentation of RandomResizedCrop, ColorJitter, RandomGrayscale; mean
-    and std: of CIFAR-10, from the authors' code; Krizhevsky et al., ImageNet Classification with
-    Deep Convolutional Neural Networks, 2012, section 4.1.
+    Sources: torchvision's documentation of RandomResizedCrop, ColorJitter, RandomGrayscale;
+    Krizhevsky et al., ImageNet Classification with Deep Convolutional Neural Networks, 2012, 4.1.
     """
 
     size: int | tuple[int, int] = 32
@@ -147,8 +94,8 @@ class Augmentation:
     gray: float = 0.2
     pca: float = 0.0
     steps: tuple[str, str, str] = STEPS
-    mean: tuple[float, ...] | None = (0.4914, 0.4822, 0.4465)
-    std: tuple[float, ...] | None = (0.2023, 0.1994, 0.2010)
+    mean: float | tuple[float, ...] | None = (0.4914, 0.4822, 0.4465)
+    std: float | tuple[float, ...] | None = (0.2023, 0.1994, 0.2010)
     colours: Colours | None = None
     rule: str = "torchvision"
 
@@ -157,12 +104,12 @@ class Augmentation:
 
     def __call__(self, X: Any, rng: np.random.Generator) -> Any:
         """Each image once, changed: float32 (n, c, *size).  X: (n, c, h, w), as for `apply`."""
-        check_values("Augmentation", X)
+        in_range("Augmentation", X)
         return self.apply(X, self.draw(len(X), X.shape[2:], rng))
 
     def two_views(self, X: Any, rng: np.random.Generator) -> Any:
         """Each image twice, changed independently: (2n, c, *size), rows [view 1; view 2]."""
-        check_values("two_views", X)
+        in_range("two_views", X)
         index = np.tile(np.arange(len(X)), 2)
         return self.apply(X, self.draw(len(index), X.shape[2:], rng), index)
 
@@ -180,7 +127,7 @@ class Augmentation:
 
         jittered = any(getattr(self, name) for name in JITTER)
         return Changes(
-            box=boxes(n, image, rng, self) if self.scale else None,
+            box=boxes(n, image, rng, self.scale, self.ratio, self.rule) if self.scale else None,
             flip=happens(self.flip),
             upside_down=happens(self.upside_down),
             brightness=factor(self.brightness),
@@ -205,7 +152,7 @@ class Augmentation:
         """
         index = np.arange(len(X)) if index is None else index
         self._agree(X, changes, index, order)
-        n, (c, *image), sides = len(index), X.shape[1:], _pair(self.size)
+        n, (c, *image), sides = len(index), X.shape[1:], pair(self.size)
         if c != 3:
             changes = changes._replace(saturation=None, hue=None, gray=None, pca=None)
         h, w = sides
@@ -224,7 +171,7 @@ class Augmentation:
                     jitter(R, p)
                 elif step == "gray" and p.gray is not None:
                     which = xp.asarray(np.nonzero(p.gray)[0])
-                    R[:, which] = luminance(R[:, which])
+                    R[:, which] = luminance(R.take(which, 1))
                 elif step == "pca" and p.pca is not None:
                     shift = self.colours.directions @ (p.pca * self.colours.deviations).T
                     R += xp.asarray(shift, kind)[..., None]
@@ -239,76 +186,25 @@ class Augmentation:
 
     def _agree(self, X, changes, index, order):
         """ValueError, as a sentence, if what `apply` gets does not fit together."""
-        _valued("apply", X)
-        _exist("apply", index, X)
-        _as_many("apply", len(index), changes)
-        _ordered("apply", order)
+        valued("apply", X)
+        exist("apply", index, X)
+        as_many("apply", len(index), changes)
+        ordered("apply", order)
         _, c, *image = X.shape
-        if changes.box is not None and len(changes.box):
-            corner, sides = changes.box[:, :2], changes.box[:, 2:]
-            outside = ((corner < 0) | (sides < 1) | (corner + sides > image)).any(1)
-            if outside.any():
-                i = int(outside.argmax())
-                box = tuple(changes.box[i].tolist())
-                raise ValueError(
-                    f"apply: box {i} is (top, left, height, width) = {box}, "
-                    f"which does not lie in an image of {image[0]} x {image[1]}"
-                )
+        if changes.box is not None:
+            check_boxes(changes.box, image)
         for name in ("mean", "std"):
-            values = getattr(self, name)
-            if values is not None and np.size(values) not in (1, c):
+            found = np.size(getattr(self, name))
+            if found not in (1, c):
                 raise ValueError(
-                    f"apply: {name} has {np.size(values)} numbers, the images {c} channels: "
-                    f"dataclasses.replace(augment, mean=..., std=...) sets as many, or None"
+                    f"apply: {name} has {found} numbers, the images have {c} channels: give "
+                    "Augmentation one for each, or one for all"
                 )
         if c == 3 and changes.pca is not None and getattr(self.colours, "deviations", None) is None:
             raise ValueError(
                 "apply: pca are multiples of the colours' deviations: give Augmentation "
                 "colours=principal_colours(images), or changes._replace(pca=None)"
             )
-
-
-def boxes(n, image, rng, augmentation):
-    """Random crops of images of sides (h, w): whole numbers (n, 4), (top, left, height, width)."""
-    H, W = image
-    scale, ratio, rule = augmentation.scale, augmentation.ratio, augmentation.rule
-    old = rule == "torchvision 0.2.1"
-    area = H * W * rng.uniform(*scale, (n, TRIES))
-    r = rng.uniform(*ratio, (n, TRIES)) if old else np.exp(rng.uniform(*np.log(ratio), (n, TRIES)))
-    w, h = np.rint(np.sqrt(area * r)), np.rint(np.sqrt(area / r))
-    if old:
-        turned = rng.random((n, TRIES)) < 0.5
-        w, h = np.where(turned, h, w), np.where(turned, w, h)
-    fits = (w > 0) & (w <= W) & (h > 0) & (h <= H)
-    first = np.arange(n), fits.argmax(1)
-    h, w, found = h[first], w[first], fits[first]
-    if old:
-        least = min(H, W), min(H, W)
-    else:  # as much of the image as has an allowed shape
-        least = min(H, np.rint(W / ratio[0])), min(W, np.rint(H * ratio[1]))
-    h, w = (np.where(found, side, rest).astype(int) for side, rest in zip((h, w), least))
-    top, left = (np.where(found, rng.integers(0, room + 1), room // 2) for room in (H - h, W - w))
-    return np.stack([top, left, h, w], 1)
-
-
-def resampled(X, index, p, sides, kind):
-    """Images in [0, 1], cropped, flipped, brought to a size: (c, n, *sides)."""
-    xp = array_module(X)
-    n, (c, *image) = len(index), X.shape[1:]
-    R = empty((c, n, *image), kind, xp)
-    np.multiply(X[xp.asarray(index)].swapaxes(0, 1), kind.type(1 / _white(X)), out=R)
-    if sides == tuple(image) and p.box is p.flip is p.upside_down is None:
-        return R
-    box = np.tile([0, 0, *image], (n, 1)) if p.box is None else p.box
-    matrices = []
-    for axis, turned in enumerate((p.upside_down, p.flip)):
-        start, length = box[:, axis], box[:, 2 + axis]
-        G = antialiased(start, length, sides[axis], image[axis], kind, xp)
-        if turned is not None:
-            which = xp.asarray(np.nonzero(turned)[0])
-            G[which] = G[which, ::-1]
-        matrices.append(G)
-    return separable(R, *matrices)
 
 
 def jitter(R, p):
@@ -323,7 +219,7 @@ def jitter(R, p):
             (which,) = np.nonzero(np.broadcast_to(turn == k, len(values)))
             if len(which):
                 some = xp.asarray(which)
-                A = R[:, some]
+                A = R.take(some, 1)
                 change(name, A, xp.asarray(values[which], R.dtype))
                 R[:, some] = A
 
@@ -340,16 +236,6 @@ def change(name, R, by):
         H, S, V = hsv(R)
         H += 6 * by[:, None]
         rgb(H, S, V, R)
-
-
-def check_values(name, X):
-    """ValueError, as a sentence, unless X are images of bytes, or of floats in [0, 1]."""
-    _valued(name, X)
-    if X.dtype.kind == "f" and X.size and not (X.min() >= 0 and X.max() <= 1):
-        raise ValueError(
-            f"{name}: images of floats lie in [0, 1], these {X.shape} reach from "
-            f"{float(X.min()):.4g} to {float(X.max()):.4g}"
-        )
 
 
 def check(augmentation):
@@ -379,7 +265,9 @@ def check(augmentation):
             ("brightness", "contrast", "saturation", "pca"), lambda v: numbers(v, (1,), 0)
         ),
         "hue": lambda v: numbers(v, (1,), 0, 0.5),
-        "steps": lambda v: sorted(v) == sorted(STEPS),
+        "steps": lambda v: v in [*permutations(STEPS)],
+        "mean": lambda v: v is None or numbers(v, CHANNELS, -np.inf),
+        "std": lambda v: v is None or numbers(v, CHANNELS, 1e-6),
         "rule": lambda v: v in RULES,
     }
     for name, holds in tests.items():

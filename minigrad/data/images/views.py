@@ -12,20 +12,21 @@ from typing import Any
 import numpy as np
 
 from ...backend import array_module
-from .augmentation import Augmentation, check_values
+from ..checks import in_range
+from .augmentation import Augmentation
 
 
 class Views:
     """Images, each changed anew whenever it is asked for; data of `minigrad.learn.train`.
 
     images: (n, c, h, w) of bytes, or of floats in [0, 1]; on a GPU all is made there, with the same
-    changes. augmentation: what is done to them; views: of each image in a batch, independent of each
-    other, 2 by default.
+    changes. augmentation: what is done to them; views: of each image in a batch, drawn
+    independently, 2 by default.
     Raises ValueError without images or views, and for floats outside [0, 1] or not finite.
     """
 
     def __init__(self, images: Any, augmentation: Augmentation, views: int = 2):
-        check_values("Views", images)
+        in_range("Views", images)
         if not len(images) or views < 1:
             raise ValueError(
                 f"Views: images are (n, c, h, w), n and views at least 1, not {images.shape} "
