@@ -34,10 +34,10 @@ def boxes(n, image, rng, scale=(0.2, 1.0), ratio=(3 / 4, 4 / 3), rule="torchvisi
     first = np.arange(n), fits.argmax(1)
     h, w, found = h[first], w[first], fits[first]
     if old:
-        least = min(H, W), min(H, W)
+        central = min(H, W), min(H, W)
     else:  # as much of the image as has an allowed shape
-        least = min(H, np.rint(W / ratio[0])), min(W, np.rint(H * ratio[1]))
-    h, w = (np.where(found, side, rest).astype(int) for side, rest in zip((h, w), least))
+        central = min(H, np.rint(W / ratio[0])), min(W, np.rint(H * ratio[1]))
+    h, w = (np.where(found, side, rest).astype(int) for side, rest in zip((h, w), central))
     top, left = (np.where(found, rng.integers(0, room + 1), room // 2) for room in (H - h, W - w))
     return np.stack([top, left, h, w], 1)
 
@@ -46,7 +46,8 @@ def check_boxes(box, image):
     """ValueError unless each box lies in an image of sides (h, w)."""
     corner, sides = box[:, :2], box[:, 2:]
     outside = ((corner < 0) | (sides < 1) | (corner + sides > image)).any(1)
-    for i in np.nonzero(outside)[0]:
+    if outside.any():
+        i = int(outside.argmax())
         raise ValueError(
             f"apply: box {i} is (top, left, height, width) = {tuple(box[i].tolist())}, "
             f"which does not lie in an image of {image[0]} x {image[1]}"
