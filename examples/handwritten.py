@@ -1,0 +1,36 @@
+"""What the examples on handwritten digits share: the digits, and a table that outlives Ctrl-C."""
+
+import contextlib
+
+import numpy as np
+
+from minigrad.data import data_folder, digits, mnist
+from minigrad.learn import Cells
+
+ROOM = 6  # pixels around the smaller digits: then they are as far from the edge as MNIST's
+
+
+def handwritten():
+    """(X, T) to learn from, (X, T) to test, and their name.  X: float32 (n, 1, 28, 28) in [0, 1].
+
+    MNIST, if the data folder has it; else the 1797 digits that scikit-learn carries, halves in
+    order, enlarged to 16 x 16 on a black ground.
+    """
+    if (data_folder() / "mnist").exists():
+        both = [(X.astype(np.float32) / 255, T) for X, T in map(mnist, ("train", "test"))]
+        return *both, "MNIST"
+    X, T = digits(16)
+    half, room = len(X) // 2, ((0, 0), (0, 0), (ROOM, ROOM), (ROOM, ROOM))
+    X = np.pad(X, room)
+    return (X[:half], T[:half]), (X[half:], T[half:]), "scikit-learn's digits, as MNIST is not here"
+
+
+@contextlib.contextmanager
+def kept(path):
+    """The table of finished cells at a path; who stops the command is told that it goes on."""
+    try:
+        with Cells(path) as cells:
+            yield cells
+    except KeyboardInterrupt as stop:
+        words = "stopped; what is finished is kept: the same command goes on"
+        raise KeyboardInterrupt(words) from stop
