@@ -36,6 +36,8 @@ from minigrad import (
 from minigrad.backend import array_module
 from minigrad.learn import gaussian, he
 
+from .heads import unit_rows
+
 POOLINGS = {"quadrants": ((2,), "halves"), "pyramid": ((1, 2, 4), "adaptive")}  # grids, form
 TOOLBOX = {  # deviations of the weights and the bias below the output, by number of convolutions
     2: ((1e-4, 0.01, 0.005, 0.01), 0.0),
@@ -195,6 +197,9 @@ def network(X, U, *, code=None, rng=None, training=False, fused=True):
     """
     Z = relu(affine(flatten(maps(X, U, code, fused)[-1]), U["hidden"]))
     return affine(dropout(Z, rng=rng, training=training), U["output"])
+
+
+embedding = unit_rows(network)
 
 
 @block

@@ -23,11 +23,14 @@ from minigrad import (
 )
 from minigrad.learn import he
 
+from .heads import unit_rows
+
 
 def initial(rng, classes=10, channels=1):
     """First parameters: He's weights, biases 0.
 
-    rng: a numpy Generator; classes: 10; channels: of the images, 1.
+    rng: a numpy Generator; classes: 10, or the dimensions of an embedding; channels: of the images,
+    1.
     """
     W = {
         "conv1": he((6, channels, 5, 5), rng),
@@ -44,15 +47,18 @@ def initial(rng, classes=10, channels=1):
 def network(X, U, fused=True):
     """Logits (n, classes).
 
-    X: (n, c, 28, 28); U: parameters as from `initial`; fused: False takes plain nodes for the same
-    numbers.
+    X: (n, c, 32, 32), or (n, c, 28, 28), which are padded; U: parameters as from `initial`; fused:
+    False takes plain nodes for the same numbers.
     """
     layer = conv_pool if fused else conv_pool_simple
-    Z = layer(X, U["conv1"], padding=2)
+    Z = layer(X, U["conv1"], padding=(32 - X.shape[2]) // 2)
     Z = layer(Z, U["conv2"])
     Z = relu(affine(flatten(Z), U["hidden1"]))
     Z = relu(affine(Z, U["hidden2"]))
     return affine(Z, U["output"])
+
+
+embedding = unit_rows(network)
 
 
 @block

@@ -2,7 +2,8 @@
 
 Four stages of two blocks; each stage but the first halves the maps. The stem is a 3 x 3
 convolution without pooling, as it is usual for images of 32 x 32; larger ones may be given too.
-Source: He, Zhang, Ren and Sun, CVPR 2016, sections 3.2 and 4.2.
+With 128 outputs `embedding` is the network of instance softmax for CIFAR-10 and STL-10.
+Source: He, Zhang, Ren and Sun, CVPR 2016, sections 3.2 and 4.2; Ye et al., CVPR 2019.
 
 >>> U, state = initial(np.random.default_rng(0), widths=(4, 8, 8, 8)), {}
 >>> X = np.zeros((2, 3, 32, 32), np.float32)
@@ -12,24 +13,43 @@ Source: He, Zhang, Ren and Sun, CVPR 2016, sections 3.2 and 4.2.
 
 import numpy as np
 
-from minigrad import affine, batchnorm, batchnorm_relu, block, conv, decay, entropy, mean
-from minigrad.learn import he
+from minigrad import (
+    affine,
+    avgpool,
+    batchnorm,
+    batchnorm_relu,
+    block,
+    conv,
+    decay,
+    entropy,
+    flatten,
+    mean,
+)
+from minigrad.learn import he, uniform
 from minigrad.nodes.normalisation import batchnorm_relu_simple, batchnorm_simple
 from minigrad.tree import leaves
+
+from .heads import unit_rows
 
 BLOCKS = 2  # of each stage
 
 
-def initial(rng, classes=10, channels=3, widths=(64, 128, 256, 512)):
-    """First parameters: He's weights, scales 1, shifts 0; a convolution has no bias of its own.
+def initial(rng, classes=10, channels=3, widths=(64, 128, 256, 512), weights="uniform"):
+    """First parameters: scales 1, shifts 0; a convolution has no bias of its own.
 
-    rng: a numpy Generator; channels: of the images; widths: maps of each stage.
-    Biases and shifts are 0, the output layer is linear, so its weights have gain 1.
+    rng: a numpy Generator; classes: 10, or the dimensions of an embedding; channels: of the images;
+    widths: maps of each stage; weights: "uniform", those that PyTorch draws and the code of
+    instance softmax begins with, the bias of the output layer alike; "he", He's, of the output
+    layer, which is linear, with gain 1 and a bias of 0.
+    Raises ValueError for other weights.
     """
+    if weights not in ("uniform", "he"):
+        raise ValueError(f'resnet: weights are "uniform" or "he", not {weights!r}')
+    draw = he if weights == "he" else uniform
 
     def first(c, k, side):
         scale_and_shift = np.ones(k, np.float32), np.zeros(k, np.float32)
-        return he((k, c, side, side), rng), scale_and_shift
+        return draw((k, c, side, side), rng), scale_and_shift
 
     c = widths[0]
     U = {"stem": first(channels, c, 3)}
@@ -40,7 +60,10 @@ def initial(rng, classes=10, channels=3, widths=(64, 128, 256, 512)):
                 parts["shortcut"] = first(c, k, 1)
             U[name(stage, i)] = parts
             c = k
-    U["output"] = he((c, classes), rng, gain=1.0), np.zeros(classes, np.float32)
+    if weights == "he":
+        U["output"] = he((c, classes), rng, gain=1.0), np.zeros(classes, np.float32)
+    else:
+        U["output"] = uniform((c, classes), rng), uniform((classes,), rng, fan_in=c)
     return U
 
 
@@ -83,26 +106,32 @@ def residual(X, U, stride=1, *, state=None, **options):
 
 
 @block
-def features(X, U, *, state=None, **options):
+def features(X, U, *, state=None, pool=None, **options):
     """What stands before the output layer, the mean of each map: (n, k).  As `network`."""
     Z = unit(X, U["stem"], state=part(state, "stem"), **options)
     for stage in range((len(U) - 2) // BLOCKS):
         for i in range(BLOCKS):
             own = name(stage, i)
             Z = residual(Z, U[own], stride(stage, i), state=part(state, own), **options)
-    return mean(Z, (2, 3))
+    return mean(Z, (2, 3)) if pool is None else flatten(avgpool(Z, pool))
 
 
 @block
-def network(X, U, *, state=None, training=False, **options):
+def network(X, U, *, state=None, training=False, pool=None, **options):
     """Logits (n, classes).
 
     X: (n, c, h, w); U: parameters as from `initial`; state: a dict, empty at first, that training
     fills with the running statistics of every batchnorm and that use requires; training: by the
-    statistics of the batch; the other options are those of `unit`.
+    statistics of the batch, or with views=2 of each half of it, if two views of the same images
+    stand behind each other; pool: the side of the windows whose means the output layer gets, None
+    for the whole maps. The code of instance softmax has 7 for images of 96 x 96; of maps of 12 x 12
+    it sees the upper left 7 x 7 alone. The other options are those of `unit`.
     """
-    Z = features(X, U, state=state, training=training, **options)
+    Z = features(X, U, state=state, training=training, pool=pool, **options)
     return affine(Z, U["output"])
+
+
+embedding = unit_rows(network)
 
 
 @block

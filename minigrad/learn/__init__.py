@@ -3,7 +3,7 @@
 from .cells import Cells
 from .checkpoint import CheckpointError, load_checkpoint, save_checkpoint, write_whole
 from .folder import FolderInUse, NotSaved, as_csv, note_scores
-from .initial import gaussian, glorot, he
+from .initial import gaussian, glorot, he, uniform
 from .optimisers import Adam, Descent, Momentum, count
 from .parallel import RankGone, Ranks, started
 from .schedules import Plateau, constant, cosine, linear, steps
