@@ -16,7 +16,6 @@ Without MNIST it takes scikit-learn's digits, and says so.
 Source: lecture, convolution.
 """
 
-import time
 from pathlib import Path
 
 import click
@@ -31,8 +30,8 @@ from minigrad.tree import map_leaves
 from minigrad.version import VERSION
 
 from . import two_layer
+from .digit_runs import handwritten, kept, trials
 from .exemplar_runs import digest
-from .handwritten import handwritten, kept
 
 HIDDEN = 300
 EPOCHS, SEEN = 5, 50_000  # at least
@@ -84,18 +83,19 @@ def main(quick, folder, move):
     with kept(folder / "errors.json") as cells:
         for network in NETWORKS:
             for order in ORDERS:
-                found = [
-                    cells.get(
-                        {"network": network, "pixels": order, "seed": seed, "of": of},
-                        lambda seed=seed: errors(network, order, seed, learned, test, epochs, move),
-                    )
-                    for seed in range(seeds)
-                ]
-                curves[network, order] = np.array([cell["errors (%)"] for cell in found])
-                last, cpu = curves[network, order][:, -1], sum(c["CPU minutes"] for c in found)
+                found = trials(
+                    cells,
+                    {"network": network, "pixels": order, "of": of},
+                    seeds,
+                    lambda seed: {
+                        "errors (%)": errors(network, order, seed, learned, test, epochs, move)
+                    },
+                )
+                curves[network, order] = found["errors (%)"]
+                last, minutes = found["errors (%)"][:, -1], found["CPU minutes"].mean()
                 print(
                     f"{network:<10} pixels {order:<9}{last.mean():6.2f} +- {last.std():.2f} % "
-                    f"test error, {len(found)} seeds, {cpu:.1f} CPU minutes",
+                    f"test error, {seeds} seeds, {minutes:.1f} CPU minutes each",
                     flush=True,
                 )
     write_whole(folder / "errors.png", figures.png(picture(test[0][:10], curves)))
@@ -103,8 +103,7 @@ def main(quick, folder, move):
 
 
 def errors(name, order, seed, learned, test, epochs, move):
-    """Test errors after each epoch of a training, in percent, and what it took."""
-    start, cpu = time.perf_counter(), time.process_time()
+    """Test errors after each epoch of a training, in percent."""
     (X, T), (X_test, T_test) = (move((ordered(X, order, seed), T)) for X, T in (learned, test))
     network, rng = NETWORKS[name], np.random.default_rng(seed)
     U, found = move(network.initial(rng)), []
@@ -127,11 +126,7 @@ def errors(name, order, seed, learned, test, epochs, move):
         optimiser=Momentum(U, MOMENTUM),
         after_epoch=judge,
     )
-    return {
-        "errors (%)": found,
-        "minutes": round((time.perf_counter() - start) / 60, 3),
-        "CPU minutes": round((time.process_time() - cpu) / 60, 3),
-    }
+    return found
 
 
 def ordered(X, order, seed):
@@ -144,7 +139,7 @@ def ordered(X, order, seed):
 
 def picture(X, curves):
     """A Figure: some images before and after, and the test errors of all networks."""
-    page, (left, right) = figures.figure(9, 3.4, columns=2)
+    page, (left, right) = figures.figure(11, 3.4, columns=2)
     rows = np.concatenate([ordered(X, order, 0)[:, 0] for order in ORDERS])
     title = "the same digits, in place and shuffled"
     figures.picture(left, figures.sheet(rows, len(X) // 2), title, 0, 1)
@@ -167,7 +162,7 @@ def picture(X, curves):
     right.xaxis.get_major_locator().set_params(integer=True)
     right.set_xlabel("epoch")
     right.set_ylabel("test error (%)")
-    right.legend(frameon=False, fontsize=9)
+    page.legend(frameon=False, fontsize=9, loc="outside right center")
     return page
 
 

@@ -1,6 +1,7 @@
-"""What the examples on handwritten digits share: the digits, and a table that outlives Ctrl-C."""
+"""What the examples on handwritten digits share: the digits, and tables that outlive Ctrl-C."""
 
 import contextlib
+import time
 
 import numpy as np
 
@@ -34,3 +35,20 @@ def kept(path):
     except KeyboardInterrupt as stop:
         words = "stopped; what is finished is kept: the same command goes on"
         raise KeyboardInterrupt(words) from stop
+
+
+def trials(cells, settings, seeds, compute):
+    """The cells of one setting: {name: (seeds, ...)} of all that compute(seed) gives.
+
+    "CPU minutes" are measured and kept with them.
+    """
+
+    def timed(seed):
+        start = time.process_time()
+        result = compute(seed)
+        return result | {"CPU minutes": round((time.process_time() - start) / 60, 2)}
+
+    found = [
+        cells.get(settings | {"seed": seed}, lambda seed=seed: timed(seed)) for seed in range(seeds)
+    ]
+    return {name: np.array([cell[name] for cell in found]) for name in found[0]}
