@@ -49,10 +49,20 @@ def transformed(X, name, magnitude, size=None):
     counter-clockwise; "hue", share of the circle; "saturation" or "value" with "power", "factor" or
     "offset". size: a smaller one leaves a margin for what is moved in from outside; by default h
     and w, mirrored outside.
-    Raises ValueError for another name.
+    Raises ValueError for another name, and for a magnitude that is not finite, a scale not above 0
+    or a power below 0.
     """
     if name not in TRANSFORMATIONS:
         raise ValueError(f"transformed: one of {', '.join(TRANSFORMATIONS)}, not {name!r}")
+    if (
+        not np.isfinite(magnitude)
+        or (name == "scale" and magnitude <= 0)
+        or (name.endswith("power") and magnitude < 0)
+    ):
+        raise ValueError(
+            "transformed: magnitudes are finite, of a scale above 0, of a power 0 or more, "
+            f"not {name} {magnitude}"
+        )
     n, _, h, w = X.shape
     middle = Places(np.arange(n), np.full((n, 2), [(h - 1) / 2, (w - 1) / 2]))
     neutral = 1 if name == "scale" or name.endswith(("power", "factor")) else 0

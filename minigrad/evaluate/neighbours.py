@@ -5,6 +5,8 @@ import numpy as np
 from ..kernels.search import largest_products
 from ..nodes import normalize
 
+ENTRIES = 1 << 21  # neighbours that stand in memory at once, of all queries of a turn
+
 
 def nearest(F, queries, k):
     """The k samples most like each query by cosine, most like first, the query left out: (q, k).
@@ -28,10 +30,10 @@ def most_similar(Q, F, k, measure="cosine"):
     """The k samples most similar to each query, most similar first: index, similarity, both (q, k).
 
     Q: (q, d) queries; F: (n, d) samples; k: 1 to n; measure: "cosine" (default; that of a zero
-    vector is 0) or "product". Exact up to rounding in the features' dtype; ties: the lower index
-    first. Threads as set by `threads` share the queries, 64 at a time; results depend neither on
-    their number nor on how queries are divided among calls. Memory: two copies of F, one for
-    "product", and 64 n similarities for each thread.
+    vector is 0), "product", or "euclidean", the distance with a minus, in float64. Exact up to
+    rounding in the features' dtype; ties: the lower index first. Threads as set by `threads` share
+    the queries, 64 at a time; results depend neither on their number nor on how queries are divided
+    among calls. Memory: two copies of F, one for "product", and 64 n similarities for each thread.
     Raises ValueError for another k or measure, for features that do not match or are not finite.
 
     >>> F = np.array([[1.0, 0.0], [1.0, 0.1], [0.0, 1.0]])
@@ -46,17 +48,63 @@ def most_similar(Q, F, k, measure="cosine"):
         )
     if not 1 <= k <= len(F):
         raise ValueError(f"most_similar: k is 1 to {len(F)} for {len(F)} samples, not {k}")
-    if measure not in ("cosine", "product"):
-        raise ValueError(f'most_similar: measure is "cosine" or "product", not {measure!r}')
-    for name, X in (("query", Q), ("sample", F)):
-        finite = np.isfinite(X).all(1)
-        if not finite.all():
-            raise ValueError(
-                f"most_similar: {name} {np.argmin(finite)} of {len(X)} "
-                "holds a value that is not finite"
-            )
-    kind = np.result_type(Q, F, np.float32)
+    if measure not in ("cosine", "product", "euclidean"):
+        raise ValueError(
+            f'most_similar: measure is "cosine", "product" or "euclidean", not {measure!r}'
+        )
+    check_finite("most_similar", Q, "query")
+    check_finite("most_similar", F)
+    kind = np.result_type(Q, F, np.float64 if measure == "euclidean" else np.float32)
     Q, F = Q.astype(kind, copy=False), F.astype(kind, copy=False)
     if measure == "cosine":
         Q, F = normalize(Q), normalize(F)
+    if measure == "euclidean":
+        return _least_distances(Q, F, k)
     return largest_products(Q, F, k)
+
+
+def _least_distances(Q, F, k):
+    """By |q - f|^2 = |q|^2 - 2 (q f - |f|^2 / 2): the least has the largest product of [q, 1]."""
+    Q, F = Q - F.mean(0), F - F.mean(0)  # less is cancelled
+    index, P = largest_products(
+        np.column_stack([Q, np.ones(len(Q))]), np.column_stack([F, -(F * F).sum(1) / 2]), k
+    )
+    return index, -np.sqrt(np.maximum((Q * Q).sum(1, keepdims=True) - 2 * P, 0))
+
+
+def in_turn(Q, F, k, measure="cosine"):
+    """`most_similar` for so many queries at a time that memory stays small for any number and k.
+
+    Yields the slice of the queries, their index and their similarity.
+    """
+    step = max(1, ENTRIES // k)
+    for first in range(0, len(Q), step):
+        part = slice(first, first + step)
+        yield part, *most_similar(Q[part], F, k, measure)
+
+
+def others_in_turn(F, k, measure="cosine"):
+    """`in_turn` with all samples as queries, each of them left out by its index; k below n."""
+    for part, index, similarity in in_turn(F, F, k + 1, measure):
+        left = index != np.arange(len(F))[part, None]
+        left[left.all(1), -1] = False  # behind that many copies it is not found itself
+        yield part, index[left].reshape(-1, k), similarity[left].reshape(-1, k)
+
+
+def check_labelled(name, F, T):
+    """Raise ValueError, in the name of a function, unless features and labels are fit to judge."""
+    if np.ndim(F) != 2 or not len(F) or np.shape(T) != (len(F),):
+        raise ValueError(
+            f"{name}: features are (n, d), of one sample at least, and labels (n,), "
+            f"not {np.shape(F)} and {np.shape(T)}"
+        )
+    check_finite(name, F)
+
+
+def check_finite(name, F, what="sample"):
+    """Raise ValueError that names the first row with a value that is not finite."""
+    finite = np.isfinite(F).all(1)
+    if not finite.all():
+        raise ValueError(
+            f"{name}: {what} {np.argmin(finite)} of {len(F)} holds a value that is not finite"
+        )

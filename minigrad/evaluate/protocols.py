@@ -64,7 +64,7 @@ def cifar_scores(
     on the first draw against the training images left, with all labels by cross-validation.
     weights: candidates for C, 7 from 0.001 to 1 (theirs: 10 ** rng.uniform(-3, 0, 50)); scaling:
     `by_percentile`, theirs, or `scaled`; B: as for `linear_svm`.
-    Raises ValueError if a class has too few samples.
+    Raises ValueError if a class has too few samples, with all labels fewer than two.
     """
     if draws < 1:
         raise ValueError(f"cifar_scores: draws are at least 1, not {draws}")
@@ -110,7 +110,8 @@ def caltech_scores(
     features, T: of all images; per_class: to learn from, 30; at_most: of those left, to be tested
     on, 50; repeats: 10. C is chosen by cross-validation within the first training set. Options as
     for `cifar_scores`; weights: 7 from 0.002 to 1.
-    Raises ValueError if a class leaves nothing to be tested on.
+    Raises ValueError if per_class is below 2, so that none of a class could be held out, and if a
+    class leaves nothing to be tested on.
     """
     features, splits = blocks(features), _splits(T, per_class, at_most, repeats, rng)
     options = {"scaling": scaling, "B": B}
@@ -125,8 +126,13 @@ def caltech_scores(
 
 def _splits(T, per_class, at_most, repeats, rng):
     """Pairs of index arrays: per_class of each class, and at most so many of those left."""
+    if per_class < 2:
+        raise ValueError(
+            "caltech_scores: per_class is 2 or more, as C is chosen on samples held out of them, "
+            f"not {per_class}"
+        )
     classes, counts = np.unique(T, return_counts=True)
-    if per_class < 1 or counts.min() <= per_class:
+    if counts.min() <= per_class:
         raise ValueError(
             f"caltech_scores: class {classes[counts.argmin()]} has {counts.min()} samples, "
             f"{per_class} to learn from and one to be tested on were asked for"

@@ -186,11 +186,21 @@ def best_weight(train, T, folds, weights, scaling=by_percentile, B=1.0):
 def balanced_folds(T, parts, rng):
     """Samples cut into parts with as many of each class, each held out once: for `best_weight`.
 
+    parts: 2 or more; where no class has so many samples, as many as the largest has.
+    Raises ValueError if a class has one sample only: held out, it could not be learned.
+
     >>> balanced_folds(np.array([0, 0, 1, 1]), 2, np.random.default_rng(0))
     [(array([1, 3]), array([0, 2])), (array([0, 2]), array([1, 3]))]
     """
+    classes, counts = np.unique(T, return_counts=True)
+    if parts < 2 or counts.min() < 2:
+        raise ValueError(
+            "balanced_folds: parts are 2 or more, and so are the samples of each class, "
+            f"not {parts} and {counts.min()} of class {classes[counts.argmin()]}"
+        )
+    parts = min(parts, counts.max())
     part = np.empty(len(T), int)
-    for c in np.unique(T):
+    for c in classes:
         own = rng.permutation(np.flatnonzero(c == T))
         part[own] = np.arange(len(own)) % parts
     return [(np.flatnonzero(part != i), np.flatnonzero(part == i)) for i in range(parts)]

@@ -1,13 +1,16 @@
-"""Figures: images, filters, curves, neighbours, as matplotlib Figures that need no display."""
+"""Figures: images, filters, curves, neighbours, maps, as matplotlib Figures without a display."""
 
 import io
 import itertools
 
 import numpy as np
 
+from ..evaluate import cosine_density, overlap
+
 INK, GREY, BLUE, ORANGE = "#1f2430", "#8a8f98", "#3b6fb6", "#d9822b"
 RED, GREEN, VIOLET = "#c0392b", "#3a8f5c", "#7d5ba6"
 GAP = 1  # pixels between images of a sheet
+MANY = 20  # classes: more have no legend
 
 
 def png(figure):
@@ -154,7 +157,8 @@ def query_rows(images, queries, found, T=None, mark="other"):
 
     images: (n, h, w) or (n, 3, h, w); queries: (q,) indices; found: {title: (q, k) indices}; T:
     (n,) labels, if there are any: the neighbours of the same class are counted, and those of
-    another one framed red, or with mark "same" those of the same one green.
+    another one framed red, with mark "same" those of the same one green, with "both" all, as in
+    figure 4 of Ye et al., CVPR 2019.
     """
     k = next(iter(found.values())).shape[1]
     page, axes = figure(9, 9 / len(found) * len(queries) / (k + 1) + 0.4, columns=len(found))
@@ -166,9 +170,11 @@ def query_rows(images, queries, found, T=None, mark="other"):
         if T is not None:
             same = T[near] == T[queries][:, None]
             ax.set_title(f"{title}: {same.mean():.0%} of the same class", fontsize=10, loc="left")
-            marked, color = (same, GREEN) if mark == "same" else (~same, RED)
-            for row, column in np.argwhere(marked):
-                frame(ax, row, 1 + column, h, w, color)
+            frames = {"same": [(same, GREEN)], "other": [(~same, RED)]}
+            frames["both"] = frames["same"] + frames["other"]
+            for marked, color in frames[mark]:
+                for row, column in np.argwhere(marked):
+                    frame(ax, row, 1 + column, h, w, color)
         for row in range(len(queries)):
             frame(ax, row, 0, h, w, BLUE)
     return page
@@ -264,3 +270,128 @@ def curves_along(panels, label):
         lines, names = axes[0].get_legend_handles_labels()
         page.legend(lines, names, loc="outside right center", frameon=False, fontsize=9)
     return page
+
+
+def cosine_densities(cosines, bins=50):
+    """A Figure with a panel for each embedding: cosines within classes, and to other ones.
+
+    cosines: {title: (same, other)}, as `minigrad.evaluate.class_cosines` gives them; their overlap
+    stands in the title. As figure 5 of Ye et al., CVPR 2019.
+    """
+    page, axes = figure(3.2 * len(cosines), 2.6, columns=len(cosines))
+    for ax, (title, both) in zip(axes, cosines.items()):
+        for values, name, color in zip(both, ("same class", "other class"), (GREEN, RED)):
+            style = {"fill": True, "facecolor": f"{color}40", "edgecolor": color, "lw": 1.5}
+            edges = np.linspace(0, 1, bins + 1)
+            ax.stairs(cosine_density(values, bins), edges, label=name, **style)
+        ax.set_title(f"{title}: overlap {overlap(*both, bins):.2f}", fontsize=10, loc="left")
+        ax.set_xlabel("cosine")
+    axes[0].set_ylabel("density")
+    axes[0].legend(frameon=False, fontsize=9, loc="upper left")
+    return page
+
+
+def plane_map(Y, T=None, names=None, images=None, columns=24):
+    """A Figure of an embedding in the plane: a dot for each sample, and thumbnails of some.
+
+    Y: (n, 2), as an embedding or `minigrad.evaluate.to_plane` gives it; T: (n,) labels, told by
+    color; names: {label: name}. images: (n, h, w) or (n, 3, h, w), in [0, 1]: in an order that is
+    always the same and knows no classes each is drawn at its place, framed in the color of its
+    class, if it covers none before it; columns: so many would fill the width, 24. Both axes have
+    one scale.
+    Raises ValueError if Y is not (n, 2) or not finite, and for another number of labels.
+    As figure 4 of Hadsell, Chopra and LeCun, CVPR 2006.
+    """
+    page, ax, dots = _plane(np.asarray(Y)[None], T, names)
+    if images is not None:
+        side = (ax.get_xlim()[1] - ax.get_xlim()[0]) / columns
+        for i in _apart(Y, side):
+            _thumbnail(ax, images[i], Y[i], 0.94 * side, dots.get_facecolors()[i])
+    return page
+
+
+def moving_map(Y, T=None, names=None, titles=None, milliseconds=150):
+    """An embedding that moves, as the bytes of a GIF file that repeats.
+
+    Y: (frames, n, 2), as after each epoch, with one scale for all; T, names, errors: as for
+    `plane_map`; titles: of the frames; milliseconds: how long each is shown, 150, and the last
+    eight times as long.
+    """
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from PIL import Image
+
+    page, ax, dots = _plane(np.asarray(Y), T, names, inches=4.8)
+    canvas, palette, frames = FigureCanvasAgg(page), Image.new("P", (1, 1)), []
+    palette.putpalette(_shades(np.unique(dots.get_facecolors(), axis=0)))
+    for points, title in zip(Y, titles or [" "] * len(Y)):
+        dots.set_offsets(points)
+        ax.set_title(title, fontsize=10, color=INK, loc="left")
+        canvas.draw()
+        shown = Image.fromarray(np.asarray(canvas.buffer_rgba())[..., :3])
+        frames.append(shown.quantize(palette=palette, dither=Image.Dither.NONE))
+    times = [milliseconds] * (len(frames) - 1) + [8 * milliseconds]
+    buffer = io.BytesIO()
+    frames[0].save(buffer, "GIF", save_all=True, append_images=frames[1:], duration=times, loop=0)
+    return buffer.getvalue()
+
+
+def _plane(Y, T, names, inches=7.0):
+    """A Figure, axes that hold all of Y (frames, n, 2), and the dots of the first frame."""
+    if Y.ndim != 3 or Y.shape[2] != 2 or not Y.size or not np.isfinite(Y).all():
+        raise ValueError(f"a map is of finite points in the plane, (n, 2), not of {Y.shape[1:]}")
+    if T is not None and np.shape(T) != Y.shape[1:2]:
+        raise ValueError(f"a map of {Y.shape[1]} points has as many labels, not {np.shape(T)}")
+    page, (ax,) = figure(inches, inches)
+    classes, place = np.unique(np.zeros(Y.shape[1]) if T is None else T, return_inverse=True)
+    colors = _class_colors(len(classes))
+    dots = ax.scatter(*Y[0].T, s=8, c=colors[place], linewidths=0)
+    if T is not None and len(classes) <= MANY:
+        marks = [ax.scatter([], [], s=24, color=color) for color in colors]
+        labels = [str((names or {}).get(c, c)) for c in classes]
+        style = {"frameon": False, "fontsize": 9, "ncols": min(len(classes), 5)}
+        page.legend(marks, labels, loc="outside lower center", **style)
+    low, high = Y.min((0, 1)), Y.max((0, 1))
+    span = high - low
+    half = 0.54 * np.maximum(span, span.max() / 2 or 1)
+    (left, bottom), (right, top) = (low + high) / 2 - half, (low + high) / 2 + half
+    ax.set(xlim=(left, right), ylim=(bottom, top), aspect="equal")
+    ax.set_axis_off()
+    return page, ax, dots
+
+
+def _class_colors(k):
+    """Colors of k classes: (k, 4)."""
+    from matplotlib import colormaps
+
+    if k <= 2:
+        return np.array([[*bytes.fromhex(c[1:]), 255] for c in (BLUE, RED)][:k]) / 255
+    return colormaps["tab10"](range(k)) if k <= 10 else colormaps["hsv"](np.arange(k) / k)
+
+
+def _shades(colors):
+    """A palette of white, and of ink and colors as they fade into it: 256 at most, flat bytes."""
+    from matplotlib.colors import to_rgb
+
+    few = np.vstack([to_rgb(INK), colors[:: 1 + len(colors) // 80, :3]])
+    faded = [1 - share * (1 - few) for share in (0, 1, 0.6, 0.3)]
+    return np.rint(255 * np.vstack([faded[0][:1], *faded[1:]])).astype(int).ravel().tolist()
+
+
+def _apart(Y, side):
+    """Indices of points, each so far from all before it that squares of a side do not overlap."""
+    left, chosen = np.random.default_rng(0).permutation(len(Y)), []
+    while len(left):
+        chosen.append(left[0])
+        left = left[np.abs(Y[left] - Y[left[0]]).max(1) >= side]
+    return chosen
+
+
+def _thumbnail(ax, image, centre, side, color):
+    from matplotlib.patches import Rectangle
+
+    (x, y), limits = centre - side / 2, (ax.get_xlim(), ax.get_ylim())
+    shown = np.clip(image if image.ndim == 2 else image.transpose(1, 2, 0), 0, 1)
+    box = (x, x + side, y, y + side)
+    ax.imshow(shown, cmap="gray", vmin=0, vmax=1, extent=box, interpolation="nearest", zorder=2)
+    ax.add_patch(Rectangle((x, y), side, side, fill=False, edgecolor=color, lw=1.2, zorder=3))
+    ax.set(xlim=limits[0], ylim=limits[1])

@@ -194,7 +194,7 @@ def test_mixed_dtypes_are_promoted_and_whole_numbers_become_floats():
         (normal(2, 3), normal(5, 3), 6, "cosine", "k is 1 to 5 for 5 samples, not 6"),
         (normal(2, 4), normal(5, 3), 1, "cosine", r"\(n, d\), not \(2, 4\) and \(5, 3\)"),
         (normal(3), normal(5, 3), 1, "cosine", r"\(n, d\), not \(3,\) and \(5, 3\)"),
-        (normal(2, 3), normal(5, 3), 1, "l2", """measure is "cosine" or "product", not 'l2'"""),
+        (normal(2, 3), normal(5, 3), 1, "l2", """measure is "cosine", "product" or .*not 'l2'"""),
         (
             spoiled(2, np.nan),
             normal(5, 3),
