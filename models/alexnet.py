@@ -68,17 +68,15 @@ def shapes(
     (((256, 48, 5, 5), (256,)), ((9216, 4096), (4096,)))
     """
     inputs = (channels, widths[0] // groups, widths[1], widths[2] // groups, widths[3] // groups)
-    sizes = stem.size, 5, 3, 3, 3
-    filters = {
-        f"conv{i}": ((k, c, s, s), (k,)) for i, (k, c, s) in enumerate(zip(widths, inputs, sizes), 1)
-    }
+    filters = zip(widths, inputs, (stem.size, 5, 3, 3, 3))
+    sizes = {f"conv{i}": ((k, c, s, s), (k,)) for i, (k, c, s) in enumerate(filters, 1)}
     side = (side + 2 * stem.padding - stem.size) // stem.stride + 1
     for _ in range(3):
         side = (side - 3) // 2 + 1
     if side < 1:
         raise ValueError("alexnet: nothing is left of so small images after three poolings")
     d = widths[-1] * side**2
-    return filters | {
+    return sizes | {
         "hidden1": ((d, hidden), (hidden,)),
         "hidden2": ((hidden, hidden), (hidden,)),
         "output": ((hidden, classes), (classes,)),

@@ -1,12 +1,11 @@
 """What stands on top of a network: for an embedding, the rows of its output made unit vectors.
 
+>>> import numpy as np
 >>> from minigrad import affine
 >>> embedding = unit_rows(affine)
 >>> embedding(np.array([[3.0, 0.0]]), (np.eye(2), np.array([0.0, 4.0])))
 array([[0.6, 0.8]])
 """
-
-import numpy as np
 
 from minigrad import block, normalize
 
