@@ -1,25 +1,25 @@
-"""DrLIM: 4s and 9s laid out on a plane by a network that knows only which images are similar.
+"""DrLIM: 4s and 9s laid out in the plane by a network that is told only which images are similar.
 
     python -m examples.drlim            a quarter of an hour on two cores; --device gpu: on a GPU
-    python -m examples.drlim --quick    a minute: 1000 images, one seed, 20 epochs
+    python -m examples.drlim --quick    a minute: 1000 images, one seed
 
-3000 4s and 3000 9s of MNIST, the 5 nearest of each by Euclidean distance called similar to it (or
-it to them), all others not. A siamese network learns to place similar images close together and
-others no closer than a margin, by the contrastive loss. Each epoch takes every image once, with one
-image that is similar to it and one that is not, drawn anew. Then the same with images shifted
-sideways by -6, -3, 0, 3 and 6 pixels: the graph of nearest images falls into one part for each
-shift, and so does the map; if copies of similar images are called similar too, the map forgets the
-shift.
+Of 3000 4s and 3000 9s of MNIST each is similar to the 5 nearest by Euclidean distance, and they to
+it. A siamese network learns by the contrastive loss to place similar images close together and
+others no closer than a margin: an epoch takes each image once, with a similar one and one that is
+not, both drawn anew. Then the same with images shifted sideways by -6, -3, 3 and 6 pixels too. The
+nearest images of a shifted one are shifted alike: the graph falls apart by shift, and so does the
+map. Where all copies of similar images are called similar, the map forgets the shift.
 
-Printed, and written to runs/drlim/: table.csv, what is measured on test images; maps.png and
-map.png, the maps of the test images; map.gif, how they get there. What is there is not computed
-again: a run that was stopped goes on. Without MNIST it takes scikit-learn's digits, and says so.
+Printed, and written to runs/drlim/: table.csv, what is measured on the 4s and 9s of the test
+images; of each graph a map of them with thumbnails, as in the paper's figure 4, and a GIF of how it
+came to be; report.html. What is there is not computed again: a run that was stopped goes on.
+Without MNIST it takes scikit-learn's digits, and says so.
 
-  trustworthiness   of the plain images: 1 if those near on the map are near as images
-  shift ratio       mean distance of shifted copies over that of random pairs
-  same shift        share of the 5 nearest on the map that are shifted alike, 0.2 by chance
+    trustworthiness   of the map of plain images: 1 if who is near on it is near as an image
+    shift ratio       mean distance of shifted copies over that of random pairs
+    same shift        share of the 5 nearest on the map that are shifted alike, by chance 0.2
 
-Source: Hadsell, Chopra and LeCun, CVPR 2006, sections 3.2 and 3.3; lecture, siamese networks.
+Source: Hadsell, Chopra and LeCun, CVPR 2006, sections 3.2 and 3.3; lecture, manifold learning.
 """
 
 import io
@@ -33,8 +33,10 @@ from minigrad.models.contrastive_loss import contrastive
 from minigrad import block, to_cpu
 from minigrad.backend import array_module
 from minigrad.cli import device, run, workers
+from minigrad.evaluate import to_plane
 from minigrad.learn import Momentum, linear, train, write_whole
 from minigrad.stepper import figures
+from minigrad.stepper.report import write_report
 from minigrad.version import VERSION
 
 from .digit_runs import handwritten, kept, trials
@@ -44,61 +46,77 @@ SHIFTS = 0, -6, -3, 3, 6
 NEAREST = 5
 BATCH, RATE, MOMENTUM, MARGIN = 100, 0.02, 0.9, 1.0
 SIZES = {"whole": (3000, 3, 25), "quick": (500, 1, 20)}  # images of a digit, seeds, epochs
-COLORS = figures.INK, figures.BLUE, figures.GREEN, figures.ORANGE, figures.RED  # of the shifts
+GRAPHS = {
+    "nearest": "Similar are the nearest images, none of them shifted. (The paper's figure 4.)",
+    "nearest of shifted": "Images shifted by -6, -3, 0, 3 and 6 pixels; similar are the nearest "
+    "ones, which are shifted alike. (The paper's figure 5.)",
+    "copies of nearest": "The same images; similar are all copies of an image and of those nearest "
+    "to it. (The paper's figure 7.)",
+}
 MEASURES = "trustworthiness", "shift ratio", "same shift"
-GRAPHS = "nearest", "nearest of shifted", "copies of nearest"
 
 
 @click.command(help=__doc__.partition("\n")[0])
 @click.option("--quick", is_flag=True, help="Fewer images, one seed.")
+@click.option("--epochs", type=click.IntRange(1), help="Of each training, if not 25, or 20.")
 @click.option(
     "--folder",
     default="runs/drlim",
     show_default=True,
     type=click.Path(file_okay=False, path_type=Path),
-    help="Where the maps and the table go.",
+    help="Where maps and tables go.",
 )
 @workers
 @device
-def main(quick, folder, move):
-    (X, T), (X_test, T_test), name = handwritten()
-    images, seeds, epochs = SIZES["quick" if quick else "whole"]
+def main(quick, epochs, folder, move):
+    (X, T), (X_test, T_test), source = handwritten()
+    images, seeds, usual = SIZES["quick" if quick else "whole"]
+    epochs = epochs or usual
     X, _ = fours_and_nines(X, T, images)
     X_test, T_test = fours_and_nines(X_test, T_test)
-    print(f"{name}: {len(X):,} 4s and 9s to learn from, {len(X_test):,} to test")
+    print(f"{source}: {len(X):,} 4s and 9s to learn from, {len(X_test):,} to test")
     of = digest(SHIFTS, NEAREST, epochs, BATCH, RATE, MOMENTUM, MARGIN, VERSION, X, X_test)
+    seen = shifted(X_test)
 
     def maps(graph, seed):
-        path = folder / f"{graph}, seed {seed}, {of}.npy"
+        path = folder / "maps" / f"{graph}, seed {seed}, {of}.npy"
         if not path.exists():
-            write_whole(path, as_npy(learned(graph, X, X_test, seed, epochs, move)))
+            path.parent.mkdir(parents=True, exist_ok=True)
+            write_whole(path, as_npy(learned(graph, X, seen, seed, epochs, move)))
         return np.load(path)
 
     rows = {
-        "two principal components": lambda seed: components(X, X_test),
-        "random network": lambda seed: mapped(
-            shifted(X_test), drlim.initial(np.random.default_rng(seed))
+        "principal components": lambda seed: by_image(
+            to_plane(seen.reshape(len(seen), -1), None, "PCA")
         ),
+        "random network": lambda seed: mapped(seen, drlim.initial(np.random.default_rng(seed))),
         **{graph: lambda seed, graph=graph: maps(graph, seed)[-1] for graph in GRAPHS},
     }
-    print(f"{'':<24}" + "".join(f"{measure:>17}" for measure in MEASURES))
+    table = [["", *MEASURES]]
     with kept(folder / "table.json") as cells:
-        for name, compute in rows.items():
-            settings = {"map": name, "of": of}
-            found = trials(cells, settings, seeds, lambda seed: measured(X_test, compute(seed)))
+        for name, find in rows.items():
+            compute = lambda seed, find=find: measured(X_test, find(seed))
+            found = trials(cells, {"map": name, "of": of}, seeds, compute)
             numbers = [f"{found[m].mean():.3f} +- {found[m].std():.3f}" for m in MEASURES]
-            print(f"{name:<24}" + "".join(f"{x:>17}" for x in numbers), flush=True)
-        moving = {graph: maps(graph, 0) for graph in GRAPHS}
-    images = shifted(X_test)[:, 0]
-    write_whole(folder / "maps.png", figures.png(picture(moving, T_test, images)))
-    write_whole(folder / "maps.gif", animation(moving, T_test))
-    print(f"\n{folder / 'maps.png'}, maps.gif and table.csv")
+            table.append([name, *numbers])
+            print(
+                f"{name:<20}",
+                *(f"{m} {x}" for m, x in zip(MEASURES, numbers)),
+                sep="  ",
+                flush=True,
+            )
+        pictures = {graph: drawn(graph, maps(graph, 0), seen, T_test) for graph in GRAPHS}
+    for graph, (figure, moving) in pictures.items():
+        write_whole(folder / f"{graph}.png", figures.png(figure))
+        write_whole(folder / f"{graph}.gif", moving)
+    write_report(folder / "report.html", *page(table, pictures, seeds, source))
+    print(f"\n{folder / 'report.html'}; a PNG and a GIF of each map beside it")
 
 
 class Pairs:
-    """Pairs of images: each image with a similar one and with one that is not, at random.
+    """Pairs of images: each image with a similar one and with one that is not, drawn at random.
 
-    X: (n, 1, h, w), copies of an image next to each other; similar: (n, n), sparse and symmetric;
+    X: (n, 1, h, w), the copies of an image next to each other; similar: (n, n), sparse, symmetric;
     copies: of each image, of which an epoch takes one.
     """
 
@@ -141,6 +159,11 @@ def shifted(X):
     return np.stack(copies, 1).reshape(-1, *X.shape[1:])
 
 
+def by_image(Z):
+    """(n m, ...) as (n, m, ...): m copies of n images."""
+    return Z.reshape(-1, len(SHIFTS), *Z.shape[1:])
+
+
 def nearest(X):
     """The graph of images and their nearest by Euclidean distance: (n, n), sparse, symmetric."""
     from sklearn.neighbors import kneighbors_graph
@@ -150,7 +173,7 @@ def nearest(X):
 
 
 def of_copies(A):
-    """The graph in which the copies of an image are similar, and those of similar images."""
+    """The graph in which all copies of an image are similar, and those of similar images."""
     from scipy.sparse import identity, kron
 
     n, m = A.shape[0], len(SHIFTS)
@@ -158,7 +181,7 @@ def of_copies(A):
 
 
 def pairs(graph, X, move):
-    """Pairs of a graph's images."""
+    """The Pairs of a graph."""
     if graph == "nearest":
         return Pairs(move(X), nearest(X))
     Z = shifted(X)
@@ -166,10 +189,10 @@ def pairs(graph, X, move):
     return Pairs(move(Z), similar, len(SHIFTS))
 
 
-def learned(graph, X, X_test, seed, epochs, move):
-    """Maps of the test images in all places, before training and after each epoch: (epochs + 1, n, m, 2)."""
+def learned(graph, X, seen, seed, epochs, move):
+    """Maps of the images seen, before training and after each epoch: (epochs + 1, n, m, 2)."""
     data, rng = pairs(graph, X, move), np.random.default_rng(seed)
-    U, seen = move((drlim.initial(rng), shifted(X_test)))
+    U, seen = move((drlim.initial(rng), seen))
     maps = [mapped(seen, U)]
     train(
         loss,
@@ -185,87 +208,64 @@ def learned(graph, X, X_test, seed, epochs, move):
     return np.stack(maps)
 
 
-def mapped(X, U):
-    """The map (n, m, 2) of images in m places, next to each other."""
-    parts = [to_cpu(drlim.network(X[i : i + 1000], U)) for i in range(0, len(X), 1000)]
-    return np.concatenate(parts).reshape(-1, len(SHIFTS), 2)
+def mapped(seen, U):
+    """The map of images and their copies: (n, m, 2)."""
+    parts = [to_cpu(drlim.network(seen[i : i + 1000], U)) for i in range(0, len(seen), 1000)]
+    return by_image(np.concatenate(parts))
 
 
 def measured(X, Z):
-    """What is measured of a map Z (n, m, d) of images X (n, 1, h, w) in m places."""
+    """What is measured of a map Z (n, m, 2) of images X (n, 1, h, w) and their copies."""
     from sklearn.manifold import trustworthiness
     from sklearn.neighbors import kneighbors_graph
 
     n, m = Z.shape[:2]
-    P = Z.reshape(n * m, -1)
-    between = np.linalg.norm(Z[:, :, None] - Z[:, None], axis=-1).sum() / (n * m * (m - 1))
-    others = np.linalg.norm(P - P[np.random.default_rng(0).permutation(n * m)], axis=-1).mean()
-    near = kneighbors_graph(P, NEAREST).indices.reshape(-1, NEAREST)
-    alike = near % m == np.arange(n * m)[:, None] % m
-    values = trustworthiness(X.reshape(n, -1), Z[:, 0]), between / others, alike.mean()
+    places = Z.reshape(n * m, -1)
+    others = places[np.random.default_rng(0).permutation(n * m)]
+    copies = np.linalg.norm(Z[:, :, None] - Z[:, None], axis=-1).sum() / (n * m * (m - 1))
+    near = kneighbors_graph(places, NEAREST).indices.reshape(-1, NEAREST)
+    values = (
+        trustworthiness(X.reshape(n, -1), Z[:, 0]),
+        copies / np.linalg.norm(places - others, axis=1).mean(),
+        (near % m == np.arange(n * m)[:, None] % m).mean(),
+    )
     return {name: round(float(value), 4) for name, value in zip(MEASURES, values)}
 
 
-def components(X, X_test):
-    """The map (n, m, 2) of two principal components of images in all places."""
-    from sklearn.decomposition import PCA
-
-    X, X_test = (shifted(Z).reshape(-1, X[0].size) for Z in (X, X_test))
-    Z = PCA(2, svd_solver="covariance_eigh").fit(X).transform(X_test)
-    return Z.reshape(-1, len(SHIFTS), 2)
-
-
-def scatter(ax, graph, Z, T, size):
-    """Draw a map (n, m, 2): plain images by their digit T, images in all places by their shift."""
-    if graph == "nearest":
-        for digit, color in ((4, figures.RED), (9, figures.BLUE)):
-            ax.scatter(*Z[digit == T, 0].T, s=size, color=color, lw=0, label=str(digit))
-    else:
-        for shift, (places, color) in sorted(zip(SHIFTS, zip(Z.swapaxes(0, 1), COLORS))):
-            ax.scatter(*places.T, s=size, color=color, lw=0, label=f"{shift:+}")
-    ax.set_aspect("equal", adjustable="datalim")
-    ax.set_axis_off()
-    ax.set_title(graph, fontsize=10, color=figures.INK, loc="left")
+def drawn(graph, maps, seen, T):
+    """A Figure of the last map, and the bytes of a GIF of all; colors tell digits, or shifts."""
+    m = 1 if graph == "nearest" else len(SHIFTS)
+    T = T if m == 1 else np.tile(SHIFTS, len(T))
+    names = {shift: f"{shift:+}" for shift in SHIFTS} if m > 1 else {}
+    moving = maps[:, :, :m].reshape(len(maps), -1, 2)
+    images = by_image(seen[:, 0])[:, :m].reshape(-1, *seen.shape[2:])
+    titles = [f"{graph}, epoch {epoch}" for epoch in range(len(maps))]
+    return (
+        figures.plane_map(moving[-1], T, names, images),
+        figures.moving_map(moving, T, names, titles),
+    )
 
 
-def picture(moving, T, images):
-    """A Figure of the maps after training, with some of the images where they came to lie."""
-    page, axes = figures.figure(18, 6.4, columns=len(moving))
-    for ax, (graph, maps) in zip(axes, moving.items()):
-        scatter(ax, graph, maps[-1], T, 4)
-        every = len(SHIFTS) if graph == "nearest" else 1
-        thumbnails(ax, maps[-1].reshape(-1, 2)[::every], images[::every])
-        ax.legend(frameon=False, fontsize=9, markerscale=4, handletextpad=0, loc="lower right")
-    return page
-
-
-def thumbnails(ax, Z, images, across=14):
-    """Show some images (n, h, w) at their places Z (n, 2) on a map, none on another."""
-    ax.autoscale(False)
-    side, taken = np.ptp(Z, 0).max() / across, np.empty((0, 2))
-    for i in np.random.default_rng(0).permutation(len(Z)):
-        if (np.abs(taken - Z[i]).max(1) > 1.2 * side).all():
-            taken = np.concatenate([taken, Z[i : i + 1]])
-            (left, low), (right, high) = Z[i] - side / 2, Z[i] + side / 2
-            ax.imshow(1 - images[i], cmap="gray", extent=(left, right, low, high), zorder=2)
-
-
-def animation(moving, T):
-    """A GIF of the maps while the networks learn, each at its own scale."""
-    from PIL import Image
-
-    frames = []
-    for epoch in range(len(moving["nearest"])):
-        page, axes = figures.figure(9, 3.2, columns=len(moving))
-        for ax, (graph, maps) in zip(axes, moving.items()):
-            scatter(ax, graph, maps[epoch], T, 2)
-        axes[-1].text(1, 0, f"epoch {epoch}", transform=axes[-1].transAxes, ha="right", fontsize=9)
-        file = io.BytesIO()
-        page.savefig(file, format="png", dpi=80)
-        frames.append(Image.open(file).convert("P", palette=Image.Palette.ADAPTIVE))
-    file = io.BytesIO()
-    frames[0].save(file, "GIF", save_all=True, append_images=frames[1:], duration=120, loop=0)
-    return file.getvalue()
+def page(table, pictures, seeds, source):
+    """Title, lead and sections of the report."""
+    lead = f"4s and 9s in the plane, placed by a network. Images: {source}; the maps are of others."
+    measures = {
+        "title": "What is measured",
+        "text": f"Mean and deviation over {seeds} seeds. Trustworthiness is of the plain images; "
+        "the shift ratio is the mean distance of shifted copies over that of random pairs; same "
+        "shift is the share of the 5 nearest on the map that are shifted alike.",
+        "table": table,
+    }
+    maps = [
+        {
+            "title": graph.capitalize(),
+            "text": GRAPHS[graph],
+            "figure": figure,
+            "alt": "Points in the plane, some with the image that came to lie there",
+        }
+        for graph, (figure, _) in pictures.items()
+    ]
+    return "DrLIM", lead, [measures, *maps]
 
 
 def as_npy(A):

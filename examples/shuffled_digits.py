@@ -63,6 +63,7 @@ NETWORKS = {"two-layer": TwoLayer, "LeNet-5": lenet}
 
 @click.command(help=__doc__.partition("\n")[0])
 @click.option("--quick", is_flag=True, help="Fewer images, one seed.")
+@click.option("--epochs", type=click.IntRange(1), help="Of each training, if not 5 or more.")
 @click.option(
     "--folder",
     default="runs/shuffled-digits",
@@ -72,24 +73,22 @@ NETWORKS = {"two-layer": TwoLayer, "LeNet-5": lenet}
 )
 @workers
 @device
-def main(quick, folder, move):
+def main(quick, epochs, folder, move):
     (X, T), test, name = handwritten()
     images, seeds = SIZES["quick" if quick else "whole"]
     learned = X[:images], T[:images]
-    epochs = max(EPOCHS, -(-SEEN // len(learned[0])))
+    epochs = epochs or max(EPOCHS, -(-SEEN // len(learned[0])))
     print(f"{name}: {len(learned[0]):,} to learn from, {len(test[0]):,} to test")
     of = digest(HIDDEN, epochs, BATCH, RATE, MOMENTUM, DECAY, VERSION, *learned, *test)
     curves = {}
     with kept(folder / "errors.json") as cells:
         for network in NETWORKS:
             for order in ORDERS:
+                compute = lambda seed, how=(network, order): {
+                    "errors (%)": errors(*how, seed, learned, test, epochs, move)
+                }
                 found = trials(
-                    cells,
-                    {"network": network, "pixels": order, "of": of},
-                    seeds,
-                    lambda seed: {
-                        "errors (%)": errors(network, order, seed, learned, test, epochs, move)
-                    },
+                    cells, {"network": network, "pixels": order, "of": of}, seeds, compute
                 )
                 curves[network, order] = found["errors (%)"]
                 last, minutes = found["errors (%)"][:, -1], found["CPU minutes"].mean()
