@@ -98,7 +98,7 @@ def active_share(X, triplets, margin=0.5, form="squared"):
     >>> active_share(X, (np.array([0, 0]), np.array([1, 1]), np.array([2, 3])))
     0.5
     """
-    _, slope = costs(X, triplets, margin, form)
+    _, slope = triplet_costs(X, triplets, margin, form)
     return float((slope > 0).mean()) if len(slope) else 0.0
 
 
@@ -128,12 +128,12 @@ def spread(X):
 
 def stuck(X, triplets, margin, form):
     """True if triplets cost the margin (soft: ln 2) each, as where both distances are equal."""
-    cost, _ = costs(X, triplets, margin, form)
+    cost, _ = triplet_costs(X, triplets, margin, form)
     level = math.log(2) if margin == "soft" else margin
     return len(cost) > 0 and float(np.abs(cost - level).mean()) < STUCK * level
 
 
-def costs(X, triplets, margin, form):
+def triplet_costs(X, triplets, margin, form):
     """What each triplet costs, and the slope of that."""
     A, P, N = (to_cpu(X)[to_cpu(i)] for i in triplets)
     return hinge(FORMS[form](A, P)[0] - FORMS[form](A, N)[0], margin)

@@ -72,7 +72,8 @@ def instance_softmax(
         dS = dL * G / (n * temperature)
         dK = dX if keys is None else dkeys
         dX += dS @ K
-        dK += dS.T @ X
+        if needed(dK):
+            dK += dS.T @ X
 
     return L, back
 
@@ -117,8 +118,8 @@ def instance_softmax_paper(F, G, temperature=0.1, reduction="mean"):
 def ntxent(X, temperature=0.5):
     """L = -(1/n) sum_i ln p_ii', p_ij = e^S_ij / sum over k != i of e^S_ik.
 
-    S = X X^T / temperature: the normalised temperature-scaled cross-entropy: the first half of `instance_softmax`, without
-    its ln(1 - p_ij), and with gradient through both factors.
+    S = X X^T / temperature. The normalised temperature-scaled cross-entropy: the first half of
+    `instance_softmax`, without its ln(1 - p_ij), and with gradient through both factors.
     X: (n, d), unit rows, both views of n/2 images; L: (); temperature: 0.5.
     With G = p, -(1 - p_ii') for the other view: dX = (G + G^T) X / (n temperature). An image alone
     costs 0.

@@ -3,7 +3,7 @@
 The bank holds a row for each image, the feature that the network gave it in the last epoch. Rows
 are constants to a loss, and an explicit step updates those of the batch:
 
-    state = memory(rng, len(images), d)
+    state = initial(rng, len(images), d)
 
     def objective(U, X, y, rng):  # y: which images, as np.arange(len(images)) is batched
         F = embedding(X, U)
@@ -16,7 +16,7 @@ are constants to a loss, and an explicit step updates those of the batch:
 The state is a dict of arrays, so that `train` saves it in its checkpoints.
 Source: Wu, Xiong, Yu and Lin, CVPR 2018, and their code.
 
->>> state = memory(np.random.default_rng(0), 10, 3)
+>>> state = initial(np.random.default_rng(0), 10, 3)
 >>> X, y = np.eye(3, dtype=np.float32), np.array([4, 5, 5])
 >>> remember(state, X, y, momentum=0.0)
 >>> state["memory"][[4, 5]]  # 5 twice in a batch: the last one stays
@@ -35,7 +35,7 @@ from .embedding_checks import check_labels, check_option, check_positive
 from .instance_losses import check_bank, exemplar_softmax, log_sum
 
 
-def memory(rng, n, d):
+def initial(rng, n, d):
     """The state of a new bank, {"memory": (n, d)}: uniform in +- sqrt(3 / d), as in the code.
 
     Rows have length 1 on average only, until they are updated. rng: a numpy Generator. For a GPU,
@@ -52,7 +52,7 @@ def remember(state, X, y, momentum=0.5):
     twice keeps the last. momentum: 0.5, as in the code.
     The bank becomes a new array: the loss of this step still needs the old one for its backward.
     Raises ValueError for features that do not fit the bank or are not finite, images that it does
-    not have, a momentum that is not from 0 to 1.
+    not have, a momentum that is not from 0 to below 1.
     """
     V = state["memory"]
     check_bank("remember", X, V, y)
@@ -68,8 +68,12 @@ def remember(state, X, y, momentum=0.5):
 def memory_softmax(X, y, *, state, temperature=0.07):
     """The non-parametric softmax: `exemplar_softmax` against the bank, as a constant.
 
-    X: (m, d), unit rows; y: (m,), which images they are of; state: of `memory`; temperature: 0.07,
+    X: (m, d), unit rows; y: (m,), which images they are of; state: of `initial`; temperature: 0.07,
     the paper's for ImageNet; for CIFAR it takes 0.1. Raises ValueError as `exemplar_softmax`.
+
+    >>> state = {"memory": np.zeros((10, 3))}
+    >>> float(memory_softmax(np.eye(3), np.array([0, 4, 9]), state=state)).__round__(4)  # ln 10
+    2.3026
     """
     return exemplar_softmax(X, state["memory"], y, temperature)
 
@@ -83,7 +87,15 @@ def memory_nce(X, y, *, state, rng, noise=4096, temperature=0.07, Z="first", mom
     Z: what stands for the sum over the whole bank, n times the mean of e^(v x / temperature) over a
     batch and its noise: "first", that of the first batch, kept in state for good, as in the code;
     "moving", Z <- momentum Z + (1 - momentum) that of the batch; or a number. momentum: 0.9.
-    Raises ValueError for more noise than the bank has rows, another Z, and as `nce`.
+    Raises ValueError for more noise than the bank has rows, another Z or momentum, and as
+    `nce`.
+
+    >>> state = {"memory": np.zeros((5, 3))}
+    >>> options = {"state": state, "rng": np.random.default_rng(0), "noise": 5}
+    >>> float(memory_nce(np.eye(3), np.array([0, 1, 4]), **options)).__round__(4)  # ln 6 + 5 ln 6/5
+    2.7034
+    >>> float(np.exp(state["ln_Z"])).__round__(4)
+    5.0
     """
     V, F = state["memory"], detach(X)
     check_bank("memory_nce", F, V, y, temperature)
@@ -109,16 +121,16 @@ def normaliser(state, X, index, temperature=0.07, Z="first", momentum=0.9):
     if old is None or Z == "moving":
         S = np.take_along_axis(X @ V.T, index, 1) / temperature
         new = log_sum(S.reshape(1, -1)).reshape(()) + math.log(len(V) / S.size)
-        if old is not None:
-            new = new + np.log1p(momentum * np.expm1(old - new))
+        if old is not None and momentum:
+            new = np.logaddexp(old + math.log(momentum), new + math.log(1 - momentum))
         state["ln_Z"] = array_module(V).asarray(new)
     return state["ln_Z"]
 
 
 def check_momentum(name, momentum):
-    """Raise ValueError unless a momentum, the share of what is old, is from 0 to 1."""
-    if not 0 <= momentum <= 1:
-        raise ValueError(f"{name}: momentum is the share of what is old, 0 to 1, not {momentum}")
+    """Raise ValueError unless a momentum, the share of what is old, is from 0 to below 1."""
+    if not 0 <= momentum < 1:
+        raise ValueError(f"{name}: momentum, the share of the old, is 0 to below 1, not {momentum}")
 
 
 @node

@@ -1,13 +1,14 @@
 """Evaluation: how good are features? Neighbours, retrieval, clusters, linear classifiers, more."""
 
-from .agreement import k_means, nmi
 from .baselines import hog, pixels
 from .clusters import merged, top_firing
 from .invariance import accuracy_curve, distance_curves, transformed
 from .neighbours import most_similar, nearest
+from .partitions import k_means, nmi
+from .projection import to_plane
 from .protocols import Scores, caltech_scores, cifar_scores, stl_scores
 from .retrieval import Retrieved, average_precision, mean_average_precision, recall_at
 from .scaling import by_percentile, scaled
-from .separation import class_cosines, cosine_density, overlap, to_plane
+from .separation import class_cosines, cosine_density, overlap
 from .svm import SVM, balanced_folds, best_weight, label_draws, linear_svm, svm_scores
 from .voting import knn_scores, knn_vote

@@ -155,7 +155,10 @@ class Subject:
         if self.kind == "program":
             return self._run_program(args)
         Z, back = self.forward(*args, **self.fresh())
-        return Z, lambda dZ, gradients: back(dZ, *gradients[: sum(self.checked)])
+        named = faults.positional(back, defaults=False) - 1
+        most = min(faults.positional(self.forward, defaults=True), faults.ANY_NUMBER - 2)
+        rest = [tree.Unwanted(None)] * (named - len(args) if named <= most else 0)  # at defaults
+        return Z, lambda dZ, gradients: back(dZ, *gradients[: sum(self.checked)], *rest)
 
     def value(self, args: tuple) -> Any:
         """The value alone."""

@@ -322,7 +322,7 @@ def moving_map(Y, T=None, names=None, titles=None, milliseconds=150):
 
     page, ax, dots = _plane(np.asarray(Y), T, names, inches=4.8)
     canvas, palette, frames = FigureCanvasAgg(page), Image.new("P", (1, 1)), []
-    palette.putpalette(_shades(np.unique(dots.get_facecolors(), axis=0)))
+    palette.putpalette(_shades(_class_colors(1 if T is None else min(len(np.unique(T)), 80))))
     for points, title in zip(Y, titles or [" "] * len(Y)):
         dots.set_offsets(points)
         ax.set_title(title, fontsize=10, color=INK, loc="left")
@@ -369,12 +369,12 @@ def _class_colors(k):
 
 
 def _shades(colors):
-    """A palette of white, and of ink and colors as they fade into it: 256 at most, flat bytes."""
+    """A palette of white, and of ink and colors as they fade into it, as flat bytes."""
     from matplotlib.colors import to_rgb
 
-    few = np.vstack([to_rgb(INK), colors[:: 1 + len(colors) // 80, :3]])
-    faded = [1 - share * (1 - few) for share in (0, 1, 0.6, 0.3)]
-    return np.rint(255 * np.vstack([faded[0][:1], *faded[1:]])).astype(int).ravel().tolist()
+    full = np.vstack([to_rgb(INK), colors[:, :3]])
+    faded = [1 - share * (1 - full) for share in (1, 0.6, 0.3)]
+    return np.rint(255 * np.vstack([np.ones((1, 3)), *faded])).astype(int).ravel().tolist()
 
 
 def _apart(Y, side):

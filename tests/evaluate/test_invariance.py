@@ -66,6 +66,23 @@ def test_bytes_become_shares_and_another_name_is_refused():
         transformed(X, "shear", 0)
 
 
+@pytest.mark.parametrize(
+    ("name", "magnitude"),
+    [
+        ("scale", 0),
+        ("scale", -2.0),
+        ("value power", -1),
+        ("saturation power", -0.1),
+        ("rotation", np.nan),
+        ("translation", np.inf),
+    ],
+)
+def test_a_magnitude_that_no_image_can_have_is_refused(name, magnitude):
+    sentence = f"transformed: magnitudes are finite, .*, not {name} {magnitude}"
+    with pytest.raises(ValueError, match=sentence):
+        transformed(X, name, magnitude)
+
+
 # distance_curves
 
 

@@ -5,7 +5,7 @@ from hypothesis import given
 from numeric import normal
 from numpy.testing import assert_allclose, assert_array_equal
 
-from minigrad.evaluate import most_similar, nearest
+from minigrad.evaluate import most_similar, nearest, neighbours
 from minigrad.kernels.parallel import threads
 
 
@@ -167,6 +167,37 @@ def test_the_cosine_is_that_of_nearest_which_leaves_the_query_out():
     assert_array_equal(index[:, 0], np.arange(7))
     assert_allclose(similarity[:, 0], 1)
     assert_array_equal(index[:, 1:], nearest(F, np.arange(7), 10))
+
+
+@given(
+    seed=st.integers(0, 999),
+    d=st.integers(1, 6),
+    far=st.sampled_from([0, 1e4]),
+    dtype=st.sampled_from([np.int64, np.float32, np.float64]),
+)
+def test_most_similar_by_distance_is_a_full_stable_sort_of_scipys(seed, d, far, dtype):
+    from scipy.spatial.distance import cdist
+
+    rng = np.random.default_rng(seed)
+    Q, F = ((far + rng.integers(-9, 10, (m, d))).astype(dtype) for m in (7, 50))
+    index, similarity = most_similar(Q, F, 50, "euclidean")
+    distance = cdist(Q.astype(float), F.astype(float))
+    assert_allclose(-similarity, np.sort(distance, 1), atol=1e-6)
+    assert similarity.dtype == float
+    for i, row in zip(index, np.take_along_axis(distance, index, 1)):
+        assert (np.diff(row) >= 0).all()
+        assert (np.diff(i)[np.diff(F[i], axis=0).any(1) == 0] > 0).all()  # copies
+
+
+@pytest.mark.parametrize(("entries", "k"), [(1, 3), (20, 3), (10**6, 19)])
+def test_others_in_turn_are_the_nearest_and_never_the_sample_itself(entries, k, monkeypatch):
+    monkeypatch.setattr(neighbours, "ENTRIES", entries)
+    F = np.repeat(normal(5, 3), 4, axis=0)  # three copies of each
+    parts = list(neighbours.others_in_turn(F, k))
+    index, similarity = (np.concatenate([part[i] for part in parts]) for i in (1, 2))
+    assert_array_equal(index, nearest(F, np.arange(20), k))
+    assert_allclose(similarity[:, :3], 1)
+    assert_array_equal(np.concatenate([np.arange(20)[part] for part, _, _ in parts]), np.arange(20))
 
 
 def test_the_cosine_with_a_zero_vector_is_0():

@@ -137,6 +137,22 @@ def test_a_class_that_leaves_nothing_to_be_tested_on_is_refused():
         caltech_scores(F, T, rng(), per_class=4)
 
 
+@pytest.mark.parametrize("per_class", [1, 0, -1])
+def test_so_few_of_a_class_that_none_can_be_held_out_are_refused(per_class):
+    F, T = unequal()
+    with pytest.raises(ValueError, match=f"caltech_scores: per_class is 2 or more, .*{per_class}"):
+        caltech_scores(F, T, rng(), per_class=per_class)
+    got = caltech_scores(F, T, rng(), per_class=2, repeats=2)
+    assert_array_equal(got.scores, 1)
+
+
+def test_a_class_of_one_sample_cannot_be_held_out_where_all_labels_are_learned_from():
+    F, T = unequal()
+    F, T = np.vstack([F, F[:1]]), np.append(T, 8)
+    with pytest.raises(ValueError, match="balanced_folds: .* and 1 of class 8"):
+        cifar_scores(F, T, F, T, rng(), per_class=None)
+
+
 # all of them
 
 

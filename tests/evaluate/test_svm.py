@@ -218,6 +218,18 @@ def test_balanced_folds_hold_each_sample_out_once_and_each_class_alike(seed, par
             assert (shuffled[held] == c).sum() in (n // parts, -(-n // parts))
 
 
+def test_folds_are_no_more_than_the_largest_class_has_samples():
+    folds = balanced_folds(np.array([0, 1, 0, 1]), 3, np.random.default_rng(0))
+    assert [len(held) for _, held in folds] == [2, 2]
+
+
+@pytest.mark.parametrize(("labels", "parts"), [([0, 1, 1], 2), ([0, 0, 1, 1], 1)])
+def test_folds_of_a_class_of_one_or_in_one_part_are_refused(labels, parts):
+    least = min(np.bincount(labels))
+    with pytest.raises(ValueError, match=f"balanced_folds: .*, not {parts} and {least} of class 0"):
+        balanced_folds(np.array(labels), parts, np.random.default_rng(0))
+
+
 def test_features_that_are_not_centred_have_the_minimum_of_scikit_learn_too():
     rng = np.random.default_rng(0)
     X = rng.random((200, 300)) ** 3 + 0.5

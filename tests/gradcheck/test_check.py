@@ -325,3 +325,20 @@ def test_a_thousand_draws_of_each_small_right_function_raise_no_alarm(capsys):
         print(f"{len(small)} functions, {DRAWS} draws each, seeds 1000 to {999 + DRAWS // 2}")
     assert all(draws == DRAWS for draws, _ in results)
     assert [found for _, found in results if found] == []
+
+
+@node
+def halves(X, keys=None):
+    K = X if keys is None else keys
+
+    def back(dL, dX, dkeys):
+        dK = dX if keys is None else dkeys
+        dX += dL * K / 2
+        dK += dL * X / 2
+
+    return (X * K).sum() / 2, back
+
+
+def test_an_argument_left_at_its_default_has_no_gradient_to_check():
+    assert check(halves, X)
+    assert check(halves, X, X + 1)

@@ -1,3 +1,4 @@
+import io
 import struct
 import zlib
 
@@ -97,7 +98,21 @@ def curves_along():
     return figures.curves_along(panels, "distance")
 
 
+def cosine_densities():
+    apart = {"pixels": (np.array([0.9, 0.8]), np.array([0.1, 0.9])), "again": (np.ones(3), [0.2])}
+    return figures.cosine_densities(apart, bins=10)
+
+
+POINTS = np.random.default_rng(1).standard_normal((12, 2)) * [1, 3]
+
+
 FIGURES = {
+    "cosine_densities": cosine_densities,
+    "plane_map": lambda: figures.plane_map(POINTS),
+    "plane_map of classes": lambda: figures.plane_map(POINTS, LABELS, {0: "four"}, images(12)),
+    "plane_map in colour": lambda: figures.plane_map(POINTS, images=colours(12)),
+    "plane_map of many": lambda: figures.plane_map(POINTS, np.arange(12)),
+    "plane_map of one point": lambda: figures.plane_map(0 * POINTS, LABELS, images=images(12)),
     "bars": lambda: figures.bars({"raw pixels": (40.0, 1.0), "Exemplar-CNN": (60.0, 0.5)}),
     "scores_against": scores_against,
     "scores_against with an error": lambda: scores_against(([5, 10, 30], [1, 1, 2])),
@@ -252,6 +267,107 @@ def test_query_rows_frame_right_classes_green_if_asked_and_none_without_labels()
     plain, _ = query_rows(X).axes
     assert framed(plain) == {blue: {(0, 0), (1, 0)}}
     assert plain.get_title("left") == "pixels"
+
+
+def test_query_rows_frame_both_if_asked():
+    ax, _ = query_rows(colours(12), LABELS, "both").axes
+    blue, green, red = (color(c) for c in (figures.BLUE, figures.GREEN, figures.RED))
+    right, wrong = {(0, 1), (0, 2), (1, 1), (1, 3)}, {(0, 3), (1, 2)}
+    assert framed(ax) == {blue: {(0, 0), (1, 0)}, green: right, red: wrong}
+
+
+def test_cosine_densities_show_both_and_say_their_overlap():
+    left, right = cosine_densities().axes
+    assert left.get_title("left") == "pixels: overlap 0.50"
+    assert right.get_title("left") == "again: overlap 0.00"
+    same, other = left.patches
+    np.testing.assert_allclose(same.get_data().values, [0] * 8 + [5, 5])
+    np.testing.assert_allclose(other.get_data().values, [0, 5] + [0] * 7 + [5])
+    names = [text.get_text() for text in left.get_legend().get_texts()]
+    assert names == ["same class", "other class"]
+
+
+def test_a_map_has_a_dot_for_each_sample_in_the_color_of_its_class_and_one_scale():
+    page = figures.plane_map(POINTS, LABELS, {0: "four"})
+    (ax,) = page.axes
+    dots = ax.collections[0]
+    assert_array_equal(dots.get_offsets(), POINTS)
+    expected = [color((figures.BLUE, figures.RED)[t]) for t in LABELS]
+    np.testing.assert_allclose(dots.get_facecolors(), expected)
+    assert ax.get_aspect() == 1
+    for low, high, x in zip(*np.transpose([ax.get_xlim(), ax.get_ylim()]), POINTS.T):
+        assert low < x.min() < x.max() < high
+    assert [text.get_text() for text in page.legends[0].get_texts()] == ["four", "1"]
+    assert not figures.plane_map(POINTS, images=images(12)).legends
+
+
+@pytest.mark.parametrize("X", [images(300), colours(300)], ids=["grey", "colour"])
+def test_thumbnails_stand_at_their_places_and_cover_no_other(X):
+    Y, T = np.random.default_rng(2).random((300, 2)), np.arange(300) % 4
+    (ax,) = figures.plane_map(Y, T, images=X, columns=10).axes
+    left, right, bottom, top = np.transpose([image.get_extent() for image in ax.get_images()])
+    centres = np.transpose([left + right, bottom + top]) / 2
+    found = [np.abs(Y - centre).sum(1).argmin() for centre in centres]
+    np.testing.assert_allclose(Y[found], centres)
+    assert 20 < len(set(found)) == len(found) < 110
+    for i in range(len(found)):
+        gaps = np.abs(centres - centres[i]).max(1)
+        gaps[i] = np.inf
+        assert gaps.min() > right[i] - left[i]
+    for i, image, box in zip(found, ax.get_images(), ax.patches):
+        shown = image.get_array()
+        assert_array_equal(shown, X[i] if X.ndim == 3 else X[i].transpose(1, 2, 0))
+        assert box.get_edgecolor() == tuple(ax.collections[0].get_facecolors()[i])
+    assert ax.get_xlim()[0] < 0 < 1 < ax.get_xlim()[1]
+
+
+def frames_of(gif):
+    from PIL import Image, ImageSequence
+
+    with Image.open(io.BytesIO(gif)) as file:
+        shown = [np.asarray(frame.convert("RGB")) for frame in ImageSequence.Iterator(file)]
+        return shown, file.info
+
+
+def test_a_moving_map_is_a_small_gif_that_repeats_with_a_frame_for_each_place():
+    rng = np.random.default_rng(0)
+    end, T = rng.standard_normal((2000, 2)), np.arange(2000) % 10
+    Y = np.linspace(0.1, 1, 12)[:, None, None] * end
+    gif = figures.moving_map(Y, T, titles=[f"epoch {i}" for i in range(12)])
+    shown, info = frames_of(gif)
+    assert len(gif) < 12 * 25_000
+    assert (len(shown), shown[0].shape, info["loop"]) == (12, (480, 480, 3), 0)
+    inked = [(frame != 255).any(2).sum() for frame in shown]
+    assert inked[0] < inked[5] < inked[11]  # one scale for all frames
+    for frame in (shown[0], shown[-1]):
+        assert (frame[200, 0] == 255).all()  # white stays white
+
+
+@pytest.mark.parametrize("classes", [1, 2, 10, 30, 300])
+def test_colors_of_a_moving_map_are_those_of_the_map(classes):
+    T = np.arange(300) % classes
+    far = np.stack([np.arange(300) % 20, np.arange(300) // 20], 1) * 1.0
+    shown, _ = frames_of(figures.moving_map([0 * far, far], T))
+    assert len(shown) == 2
+    (ax,) = figures.plane_map(far, T).axes
+    palette = np.unique(shown[1].reshape(-1, 3), axis=0)
+    for rgb in np.unique(ax.collections[0].get_facecolors()[:, :3], axis=0):
+        assert np.abs(palette - 255 * rgb).max(1).min() < 13  # 300 classes share 80 hues
+
+
+@pytest.mark.parametrize(
+    ("Y", "T", "sentence"),
+    [
+        (np.zeros((3, 3)), None, r"finite points in the plane, \(n, 2\), not of \(3, 3\)"),
+        (np.zeros((0, 2)), None, r"not of \(0, 2\)"),
+        (np.full((3, 2), np.nan), None, r"finite points in the plane"),
+        (np.zeros((3, 2)), np.zeros(2), r"a map of 3 points has as many labels, not \(2,\)"),
+    ],
+)
+def test_what_is_no_map_is_refused(Y, T, sentence):
+    for make in (figures.plane_map, lambda Y, T: figures.moving_map([Y, Y], T)):
+        with pytest.raises(ValueError, match=sentence):
+            make(Y, T)
 
 
 def test_bars_are_as_long_as_the_means_and_say_them():

@@ -1,4 +1,4 @@
-"""Do clusters of features agree with classes that they have not seen?"""
+"""Partitions of samples: clusters of features, and whether they agree with classes."""
 
 import numpy as np
 
