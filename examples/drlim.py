@@ -22,13 +22,13 @@ Without MNIST it takes scikit-learn's digits, and says so.
 Source: Hadsell, Chopra and LeCun, CVPR 2006, sections 3.2 and 3.3; lecture, manifold learning.
 """
 
+import functools
 import io
 from pathlib import Path
 
 import click
 import numpy as np
-from minigrad.models import drlim
-from minigrad.models.contrastive_loss import contrastive
+from minigrad.models import contrastive, drlim
 
 from minigrad import block, to_cpu
 from minigrad.backend import array_module
@@ -77,12 +77,13 @@ def main(quick, epochs, folder, move):
     print(f"{source}: {len(X):,} 4s and 9s to learn from, {len(X_test):,} to test")
     of = digest(SHIFTS, NEAREST, epochs, BATCH, RATE, MOMENTUM, MARGIN, VERSION, X, X_test)
     seen = shifted(X_test)
+    data = functools.cache(lambda graph: pairs(graph, X, move))
 
     def maps(graph, seed):
         path = folder / "maps" / f"{graph}, seed {seed}, {of}.npy"
         if not path.exists():
             path.parent.mkdir(parents=True, exist_ok=True)
-            write_whole(path, as_npy(learned(graph, X, seen, seed, epochs, move)))
+            write_whole(path, as_npy(learned(data(graph), seen, seed, epochs, move)))
         return np.load(path)
 
     rows = {
@@ -132,7 +133,7 @@ class Pairs:
         degree = np.diff(self.similar.indptr)[one]
         like = self.similar.indices[self.similar.indptr[one] + rng.integers(degree)]
         unlike = rng.integers(len(self.X), size=len(one))
-        while (wrong := (unlike == one) | (self.similar[one, unlike].A1 > 0)).any():
+        while (wrong := (unlike == one) | (np.ravel(self.similar[one, unlike]) > 0)).any():
             unlike[wrong] = rng.integers(len(self.X), size=wrong.sum())
         own = array_module(self.X).asarray
         A, B = self.X[own(np.tile(one, 2))], self.X[own(np.concatenate([like, unlike]))]
@@ -189,9 +190,9 @@ def pairs(graph, X, move):
     return Pairs(move(Z), similar, len(SHIFTS))
 
 
-def learned(graph, X, seen, seed, epochs, move):
+def learned(data, seen, seed, epochs, move):
     """Maps of the images seen, before training and after each epoch: (epochs + 1, n, m, 2)."""
-    data, rng = pairs(graph, X, move), np.random.default_rng(seed)
+    rng = np.random.default_rng(seed)
     U, seen = move((drlim.initial(rng), seen))
     maps = [mapped(seen, U)]
     train(

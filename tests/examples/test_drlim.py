@@ -9,10 +9,23 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import strict
+from minigrad.models import drlim
 from PIL import Image
 from scipy.ndimage import shift
 
-from examples.drlim import GRAPHS, MEASURES, SHIFTS, Pairs, measured, nearest, of_copies, shifted
+from examples.drlim import (
+    GRAPHS,
+    MEASURES,
+    SHIFTS,
+    Pairs,
+    loss,
+    measured,
+    nearest,
+    of_copies,
+    shifted,
+)
+from minigrad import to_cpu, to_gpu, value_and_grad
 from tests.data.published import real
 
 ROOT = Path(__file__).parents[2]
@@ -94,6 +107,19 @@ def test_pairs_are_similar_as_the_graph_says_and_drawn_anew_from_the_generator(c
     other = data.batch(chosen, np.random.default_rng(2))
     assert (again[1] == B).all()
     assert (other[1] != B).any()
+
+
+def test_on_another_device_pairs_and_loss_are_the_same(images, monkeypatch):
+    strict.install(monkeypatch)
+    U, similar = drlim.initial(np.random.default_rng(0)), nearest(images)
+    found = []
+    for move in (to_cpu, to_gpu):
+        A, B, t = Pairs(move(images), similar).batch(np.arange(12), np.random.default_rng(1))
+        L, dU = value_and_grad(loss)(move(U), A, B, t)
+        found.append(to_cpu((L, dU["conv1"][0])))
+    (L, dW), (L_there, dW_there) = found
+    assert L_there == pytest.approx(L, rel=1e-5)
+    np.testing.assert_allclose(dW_there, dW, atol=1e-5)
 
 
 def test_a_map_that_forgets_the_shift_has_ratio_0_and_one_that_knows_nothing_else_about_1(images):
