@@ -70,12 +70,12 @@ def shapes(
     inputs = (channels, widths[0] // groups, widths[1], widths[2] // groups, widths[3] // groups)
     filters = zip(widths, inputs, (stem.size, 5, 3, 3, 3))
     sizes = {f"conv{i}": ((k, c, s, s), (k,)) for i, (k, c, s) in enumerate(filters, 1)}
-    side = (side + 2 * stem.padding - stem.size) // stem.stride + 1
+    last = (side + 2 * stem.padding - stem.size) // stem.stride + 1
     for _ in range(3):
-        side = (side - 3) // 2 + 1
-    if side < 1:
-        raise ValueError("alexnet: nothing is left of so small images after three poolings")
-    d = widths[-1] * side**2
+        last = (last - 3) // 2 + 1
+    if last < 1:
+        raise ValueError(f"alexnet: images of {side} x {side} leave nothing after three poolings")
+    d = widths[-1] * last**2
     return sizes | {
         "hidden1": ((d, hidden), (hidden,)),
         "hidden2": ((hidden, hidden), (hidden,)),

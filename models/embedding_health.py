@@ -82,7 +82,7 @@ def similarities(X, y):
     same, others = relations(y)
     if not (same.any() and others.any()):
         missing = "positives" if others.any() else "negatives"
-        raise ValueError(f"similarities: {len(X)} rows have no {missing}: y pairs none of them")
+        raise ValueError(f"similarities: there are no {missing} among {len(X)} rows of labels y")
     U = normalize(X)
     S = U @ U.T
     return float(S[same].mean()), float(S[others].mean())

@@ -133,25 +133,28 @@ def shrinking(net):
 def initial(rng, classes, channels=1, side=16, code="32c5-32c5-128f", weights="he"):
     """First parameters of a network: {"conv1": (W, b), ..., "hidden": (W, b), "output": (W, b)}.
 
-    rng: a numpy Generator; classes: seeds; channels, side: of the images; code: as `architecture`
-    reads it. weights: "he", He's with biases 0, and of the output a tenth of what a linear layer
-    would get: with larger ones the loss stays at ln(classes) for hundreds of steps, with many
-    classes for good; "tb", the deviations and biases of the authors' toolbox.
+    rng: a numpy Generator; classes: seeds, or the dimensions of an embedding; channels, side: of
+    the images; code: as `architecture` reads it. weights: "he", He's with biases 0, and of the
+    output a tenth of what a linear layer would get: with larger ones the loss stays at ln(classes)
+    for hundreds of steps, with many classes for good; "embedding", the same with all of the
+    output's: with a tenth, each step turns the unit rows too far; "tb", the deviations and biases
+    of the authors' toolbox.
     Raises ValueError for a code that is none, a side that its strides and poolings do not divide,
     and other weights; the toolbox has them for two and three convolutions.
     """
     sizes = shapes(classes, channels, side, code)
-    if weights == "he":
+    if weights in ("he", "embedding"):
         U = {
             name: (he(W, rng, 1 if name == "output" else 2), np.zeros(b, np.float32))
             for name, (W, b) in sizes.items()
         }
-        U["output"][0][...] *= np.float32(0.1)
+        if weights == "he":
+            U["output"][0][...] *= np.float32(0.1)
         return U
     if weights != "tb" or len(sizes) - 2 not in TOOLBOX:
         raise ValueError(
-            f'exemplar_cnn: weights are "he", or "tb" for two or three convolutions, '
-            f"not {weights!r} for {code}"
+            f'exemplar_cnn: weights are "he" or "embedding", or "tb" for two or three '
+            f"convolutions, not {weights!r} for {code}"
         )
     deviations, bias = TOOLBOX[len(sizes) - 2]
     return {

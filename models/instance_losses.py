@@ -224,15 +224,16 @@ def half(S, negative, which):
 def log_shares(S, counted=True):
     """(ln q, ln(1 - q)), q = e^S over its sum along each row's counted columns, 0 in the others.
 
-    Both exact: where q is near 1, which only the row's largest can be, 1 - q is the sum of all
-    others over the sum of all.
+    Exact also where q rounds to 1, as only the row's largest can: with gap = ln(sum of all others)
+    - S there, q = 1 / (1 + e^gap) and 1 - q = 1 / (1 + e^-gap).
     """
     A = np.where(counted, S, -np.inf)
-    columns = array_module(S).arange(S.shape[1])
-    largest = A.argmax(1)[:, None] == columns
-    whole, rest = log_sum(A), log_sum(np.where(largest, -np.inf, A))
-    Q = A - whole
-    return Q, np.where(largest, rest - whole, np.log1p(-np.exp(np.where(largest, -np.inf, Q))))
+    largest = A.argmax(1)[:, None] == array_module(S).arange(S.shape[1])
+    A = A - A.max(1, keepdims=True)
+    gap = log_sum(np.where(largest, -np.inf, A))
+    Q = A - np.logaddexp(gap, 0)
+    small = np.exp(np.where(largest, -np.inf, Q))
+    return Q, np.where(largest, -np.logaddexp(-gap, 0), np.log1p(-small))
 
 
 def log_sum(A):
@@ -248,14 +249,17 @@ def chosen(shares, positive):
 
 
 def others(shares, negative, c=1.0):
-    """The sum of ln(1 - p) of the negatives, p = q / c."""
-    return np.where(negative, log_not(shares, c), 0).sum()
+    """The sum of ln(1 - p) of the negatives."""
+    return log_not(shares, negative, c).sum()
 
 
-def log_not(shares, c):
-    """ln(1 - p) with p = q / c: 1 - p is (1 - q) + (c - 1) p, where nothing cancels."""
+def log_not(shares, negative, c):
+    """ln(1 - p) with p = q / c for the negatives, 0 for what is none.
+
+    1 - p is (1 - q) + (c - 1) p, where nothing cancels.
+    """
     Q, O = shares
-    return O if c == 1 else np.logaddexp(O, Q + math.log((c - 1) / c))
+    return np.where(negative, O if c == 1 else np.logaddexp(O, Q + math.log((c - 1) / c)), 0)
 
 
 def attraction(shares, positive):
@@ -272,7 +276,7 @@ def spreading(shares, negative, c=1.0):
     row's hardest negative has r above 1; its q_ik r_ij, never large, is taken by logarithms.
     """
     Q, O = shares
-    N = log_not(shares, c)
+    N = log_not(shares, negative, c)
     lnr = np.where(negative, Q - math.log(c) - N, -np.inf)
     hardest = lnr.argmax(1)[:, None] == array_module(Q).arange(Q.shape[1])
     r = np.exp(np.where(hardest, -np.inf, lnr))

@@ -31,7 +31,7 @@ from minigrad.data import (
 from minigrad.gradcheck import Unfit
 from minigrad.nodes.convolution import for_arrays
 from minigrad.tree import map_leaves
-from models import exemplar_cnn, exemplar_training, lenet, resnet
+from models import alexnet, drlim, exemplar_cnn, exemplar_training, lenet, resnet
 
 ERRORS = {np.float32: 1e-5, np.float64: 1e-12}
 
@@ -130,6 +130,28 @@ def test_resnet_is_trained_on_the_device_with_its_statistics(fused):
     )
     errors = {**ERRORS, np.float64: 1e-9}  # some twenty layers
     assert_alike((there, states[1]), (here, states[0]), strict.ndarray, errors)
+
+
+@pytest.mark.parametrize("fused", [True, False])
+@pytest.mark.parametrize(
+    ("module", "shape", "first", "options"),
+    [
+        (drlim, (1, 28, 28), {}, {}),
+        (alexnet, (3, 32, 32), alexnet.SMALL, {"stem": alexnet.SMALL["stem"]}),
+    ],
+    ids=["DrLIM", "AlexNet"],
+)
+def test_embeddings_are_trained_on_the_device(module, shape, first, options, fused):
+    def loss(U, X):
+        return mg.sum(module.embedding(X, U, fused=fused, **options)[:, 0])
+
+    rng = np.random.default_rng(0)
+    U, X = double(module.initial(rng, 5, **first)), rng.random((3, *shape))
+    V = mg.to_gpu(U)
+    here, there = (
+        steps(loss, W, (images,), learn.Momentum(W)) for W, images in ((U, X), (V, mg.to_gpu(X)))
+    )
+    assert_alike(there, here, strict.ndarray, {**ERRORS, np.float64: 1e-10})
 
 
 def test_exemplar_cnn_is_trained_on_the_device_with_the_same_dropout():

@@ -5,7 +5,7 @@ from .clusters import merged, top_firing
 from .invariance import accuracy_curve, distance_curves, transformed
 from .neighbours import most_similar, nearest
 from .partitions import k_means, nmi
-from .projection import to_plane
+from .planes import to_plane
 from .protocols import Scores, caltech_scores, cifar_scores, stl_scores
 from .retrieval import Retrieved, average_precision, mean_average_precision, recall_at
 from .scaling import by_percentile, scaled

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
-from minigrad.learn import gaussian, glorot, he
+from minigrad.learn import gaussian, glorot, he, uniform
 
 DENSE, FILTERS = (300, 200), (40, 30, 7, 7)
 FANS = {DENSE: (300, 200), FILTERS: (30 * 49, 40 * 49)}  # by hand: in, out
@@ -10,6 +10,7 @@ DRAWS = {
     "gaussian": (gaussian, lambda fan_in, fan_out: 0.01),
     "glorot": (glorot, lambda fan_in, fan_out: np.sqrt(2 / (fan_in + fan_out))),
     "he": (he, lambda fan_in, fan_out: np.sqrt(2 / fan_in)),
+    "uniform": (uniform, lambda fan_in, fan_out: np.sqrt(1 / (3 * fan_in))),
 }
 # 60000 draws: the mean lies within 5 deviations / sqrt(60000), 2 %; the deviation within 1.5 %
 MEAN, DEVIATION = 0.021, 0.015
@@ -25,9 +26,11 @@ def test_the_mean_is_0_and_the_deviation_the_formulas(f, deviation, shape):
     assert_allclose(W.std(), expected, rtol=DEVIATION)
 
 
-def test_glorot_fills_its_interval_and_stays_inside():
-    a = np.sqrt(6 / sum(FANS[DENSE]))
-    W = glorot(DENSE, np.random.default_rng(0), dtype=float)
+@pytest.mark.parametrize(
+    ("f", "a"), [(glorot, np.sqrt(6 / sum(FANS[DENSE]))), (uniform, 1 / np.sqrt(FANS[DENSE][0]))]
+)
+def test_glorot_and_uniform_fill_their_interval_and_stay_inside(f, a):
+    W = f(DENSE, np.random.default_rng(0), dtype=float)
     assert 0.999 * a < W.max() <= a  # of 60000 draws one falls into the last thousandth
     assert -a <= W.min() < -0.999 * a
 
@@ -47,13 +50,13 @@ def test_he_scales_with_the_root_of_its_gain_and_gaussian_with_its_deviation():
     assert_allclose(draw(gaussian, deviation=0.5), 50 * draw(gaussian), rtol=1e-15)
 
 
-@pytest.mark.parametrize("f", [gaussian, glorot, he])
+@pytest.mark.parametrize("f", [gaussian, glorot, he, uniform])
 def test_weights_are_float32_or_what_is_asked_for(f):
     assert f((4, 3), np.random.default_rng(0)).dtype == np.float32
     assert f((4, 3), np.random.default_rng(0), dtype=np.float64).dtype == np.float64
 
 
-@pytest.mark.parametrize("f", [gaussian, glorot, he])
+@pytest.mark.parametrize("f", [gaussian, glorot, he, uniform])
 def test_a_seed_gives_the_same_weights_and_a_generator_goes_on(f):
     rng = np.random.default_rng(3)
     first, second = f((4, 3), rng), f((4, 3), rng)
@@ -61,7 +64,7 @@ def test_a_seed_gives_the_same_weights_and_a_generator_goes_on(f):
     assert (first != second).all()
 
 
-@pytest.mark.parametrize("f", [glorot, he])
+@pytest.mark.parametrize("f", [glorot, he, uniform])
 @pytest.mark.parametrize("shape", [(), (3,), (2, 3, 4), (1, 2, 3, 4, 5)], ids=str)
 def test_a_shape_without_fans_is_refused(f, shape):
     with pytest.raises(ValueError, match=r"weights are \(d, k\) or \(k, c, r, s\), not of shape"):
@@ -73,3 +76,8 @@ def test_gaussian_draws_any_shape():
         (5,),
         (2, 3, 4),
     ]
+
+
+def test_uniform_draws_biases_by_the_fan_in_of_their_layer():
+    b = uniform((60000,), np.random.default_rng(0), fan_in=25)
+    assert_allclose(abs(b).max(), 0.2, rtol=1e-3)

@@ -140,6 +140,13 @@ def test_the_first_weights_are_hes_the_last_ones_a_tenth_and_the_biases_0():
         assert not b.any()
 
 
+def test_the_weights_for_an_embedding_have_a_head_ten_times_as_large():
+    U, V = initial(), initial(weights="embedding")
+    assert_allclose(V["output"][0], 10 * U["output"][0], rtol=1e-6)
+    for name in ("conv1", "conv2", "hidden"):
+        assert_array_equal(V[name][0], U[name][0])
+
+
 @pytest.mark.parametrize(
     ("code", "deviations", "bias"),
     [

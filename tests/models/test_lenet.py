@@ -35,6 +35,12 @@ def test_there_is_a_logit_for_each_class_in_either_order():
     assert_allclose(lenet.network(batch_last(X), U), A, rtol=1e-4, atol=1e-5)
 
 
+def test_images_of_32_x_32_are_those_of_28_x_28_with_their_border():
+    X, U = normal(2, 1, 28, 28).astype(np.float32), initial()
+    larger = np.pad(X, ((0, 0), (0, 0), (2, 2), (2, 2)))
+    assert_allclose(lenet.network(larger, U), lenet.network(X, U), rtol=1e-4, atol=1e-5)
+
+
 def test_the_loss_adds_the_decay_of_the_weights_alone():
     U, X, T = exact(initial()), normal(3, 1, 28, 28), np.array([0, 3, 9])
     squares = sum((W**2).sum() for W, b in U.values())

@@ -105,6 +105,48 @@ def test_the_loss_adds_the_decay_of_the_weights_alone():
     assert_allclose(resnet.loss(U, X, T), resnet.loss(U, X, T, rate=5e-4), rtol=0)
 
 
+def test_weights_are_pytorchs_by_default_and_hes_by_name():
+    widths = 16, 16, 16, 64
+    for name, W in paths(initial(classes=64, widths=widths)):
+        if W.ndim > 1 or name.startswith("['output']"):
+            fan_in = 64 if W.ndim < 4 else W[0].size
+            assert abs(W).max() <= 1 / np.sqrt(fan_in)
+            assert_allclose(W.std(), 1 / np.sqrt(3 * fan_in), rtol=0.2)  # of 64 draws at least
+    he = initial(classes=64, widths=widths, weights="he")
+    assert_allclose(he["stage 4 block 2"]["second"][0].std(), np.sqrt(2 / (9 * 64)), rtol=0.05)
+    assert_allclose(he["output"][0].std(), np.sqrt(1 / 64), rtol=0.05)
+    assert not he["output"][1].any()
+    with pytest.raises(ValueError, match='weights are "uniform" or "he", not \'tb\''):
+        initial(weights="tb")
+
+
+def test_of_96_x_96_all_is_seen_and_by_the_official_pooling_the_upper_left():
+    U, X = initial(widths=(2, 2, 2, 2)), normal(2, 3, 96, 96).astype(np.float32)
+    Z = resnet.unit(X, U["stem"])
+    for stage in range(4):
+        for i in range(resnet.BLOCKS):
+            Z = resnet.residual(Z, U[resnet.name(stage, i)], resnet.stride(stage, i))
+    assert Z.shape == (2, 2, 12, 12)
+    for pool, seen in ((None, Z), (7, Z[:, :, :7, :7]), (12, Z)):
+        found = resnet.features(X, U, pool=pool)
+        assert_allclose(found, seen.mean((2, 3)), rtol=1e-5, atol=1e-6)
+
+
+def test_two_views_are_normalised_together_or_each_by_its_own_statistics():
+    U, A, B = initial(widths=SMALL), normal(4, 3, 8, 8), 3 + normal(4, 3, 8, 8, seed=1)
+    both = np.concatenate([A, B]).astype(np.float32)
+    states = {}, {}
+    own = resnet.embedding(both, U, state=states[0], training=True, views=2)
+    alone = [resnet.embedding(both[i : i + 4], U, state=states[1], training=True) for i in (0, 4)]
+    assert_allclose(own, np.concatenate(alone), rtol=1e-4, atol=1e-5)
+    for a, b in zip(leaves(states[0]), leaves(states[1]), strict=True):
+        assert_allclose(a, b, rtol=1e-4, atol=1e-5)
+    shared = resnet.embedding(both, U, training=True)
+    assert abs(shared - own).max() > 0.1
+    used = [resnet.embedding(both, U, state=states[0], views=views) for views in (1, 2)]
+    assert_allclose(*used, rtol=1e-4, atol=1e-5)
+
+
 @pytest.mark.parametrize("part", ["stem", "stage 1 block 1", "stage 2 block 1", "output"])
 def test_the_gradient_of_the_loss_agrees_with_differences_along_a_direction(part):
     U, X, T = exact(initial(widths=SMALL)), normal(3, 3, 8, 8), np.array([0, 3, 9])

@@ -2,11 +2,11 @@
 
 import numpy as np
 import pytest
-from minigrad.models import exemplar_cnn, lenet, resnet
+from minigrad.models import alexnet, drlim, exemplar_cnn, lenet, resnet
 from numeric import normal
 from scripts import same, saved
 
-from minigrad import program, threads, var
+from minigrad import entropy, program, sum, threads, var
 from minigrad.tree import leaves
 
 T = np.arange(9) % 5
@@ -32,6 +32,14 @@ NETWORKS = {
         ),
     ),
     "LeNet-5": (lenet.initial(rng()), lambda U: lenet.loss(U, images(1, 28, 28), T)),
+    "AlexNet in small": (
+        alexnet.initial(rng(), 5, **alexnet.SMALL),
+        lambda U: entropy(alexnet.network(images(3, 32, 32), U, stem=alexnet.SMALL["stem"]), T),
+    ),
+    "DrLIM's network on the sphere": (
+        drlim.initial(rng(), 3),
+        lambda U: sum(drlim.embedding(images(1, 28, 28), U) * images(3)),
+    ),
     "ResNet-18": (
         resnet.initial(rng(), 5, 3, (4, 8, 8, 8)),
         lambda U: resnet.loss(U, images(3, 16, 16), T),
