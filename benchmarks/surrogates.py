@@ -5,17 +5,12 @@
 
 400 sources of random float32 values, seeds anywhere in them, batches of 1024 patches batch-last, as
 a first convolution wants them; each timing draws the parameters too, anew where a window would
-<<<<<<< HEAD
-leave its source. There is no peer. Also printed: batch-first, sources of bytes, and what each
-transformation costs (all six without it). Peak memory is that of one batch in a process of its own.
-
---training: does training wait for its samples? A step of 64c5-64c5-128f with 100 of them, made on
-the way as `train` has them made, and a step with the same 100 again and again, in turns.
-=======
 leave its source. There is no peer. Also printed: batch-first, sources of bytes, what each
 transformation costs (all six without it), and two views of images of 32 x 32 bytes, augmented as
 for instance softmax. Peak memory is that of one batch in a process of its own.
->>>>>>> h14-augment
+
+--training: does training wait for its samples? A step of 64c5-64c5-128f with 100 of them, made on
+the way as `train` has them made, and a step with the same 100 again and again, in turns.
 """
 
 import argparse
@@ -28,24 +23,16 @@ import numpy as np
 
 from minigrad import threads
 from minigrad.data import (
-<<<<<<< HEAD
+    Augmentation,
     Places,
     Ranges,
     Surrogates,
+    Views,
     draw_within,
     patches,
     prefetch,
     principal_colours,
     seed_patches,
-=======
-    Augmentation,
-    Places,
-    Ranges,
-    Views,
-    draw_within,
-    patches,
-    principal_colours,
->>>>>>> h14-augment
 )
 
 from . import measuring
