@@ -19,7 +19,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from minigrad import detach, take
+from minigrad import affine, batchnorm, block, detach, flatten, normalize, relu, take
 from minigrad.backend import array_module
 from minigrad.data.images import Augmentation, Changes, Views
 from minigrad.learn import Momentum, he, linear, steps, train
@@ -61,7 +61,7 @@ class Settings(NamedTuple):
 
 
 PRESETS = {
-    "small": Settings(network="32c5-64c5-128f", epochs=8, schedule="linear"),
+    "small": Settings(network="32c5-64c5-128f", epochs=6, schedule="linear"),
     "paper": Settings(),
 }
 
@@ -158,27 +158,48 @@ class Embedder:
 
     def rows(self, X: Any) -> Any:
         """Of images as the augmentation has made them."""
-        return network(self.settings.network)[1](X, self.parameters, self.state, False)
+        embed = network(self.settings.network)[1]
+        return embed(X, self.parameters, state=self.state, training=False)
 
 
 def network(name):
-    """(initial(rng, d, side), embedding(X, U, state, training)) of a network by its name."""
+    """(initial(rng, d, side), embedding(X, U, state=, training=)) of a network by its name."""
     if name == "resnet18":
-        return (
-            lambda rng, d, side: resnet.initial(rng, d),
-            lambda X, U, state, training: resnet.embedding(X, U, state=state, training=training),
-        )
+        return lambda rng, d, side: resnet.initial(rng, d), resnet.embedding
 
     def initial(rng, d, side):
-        U = exemplar_cnn.initial(rng, d, 3, side, name)
-        U["output"] = he((len(U["output"][0]), d), rng, gain=1.0), U["output"][1]
-        return U
+        U = exemplar_cnn.initial(rng, d, 3, side, name, "embedding")
+        k = len(U["hidden"][1])
+        return U | {"hidden norm": (np.ones(k, np.float32), np.zeros(k, np.float32))}
 
-    return initial, lambda X, U, state, training: exemplar_cnn.embedding(X, U, code=name)
+    return initial, partial(exemplar_embedding, code=name)
+
+
+@block
+def exemplar_embedding(X, U, *, code, state, **options):
+    """Unit rows (n, d) of an Exemplar network with batch normalisation of its hidden units.
+
+    Without it NCE, whose Z is that of the first batch, may run away: at the beginning all
+    embeddings are alike then. The options are those of `batchnorm`.
+    """
+    A = affine(flatten(exemplar_cnn.maps(X, U, code)[-1]), U["hidden"])
+    Z = relu(batchnorm(A, U["hidden norm"], state=state, **options))
+    return normalize(affine(Z, U["output"]))
 
 
 def untrained(images, settings, rng):
-    """An Embedder with its first parameters: what learning has to beat."""
+    """An Embedder with its first parameters: what learning has to beat.
+
+    The statistics of its batch normalisation are those of images, CHUNK of them at most.
+    """
+    embedder = beginning(images, settings, rng)
+    X = settings.augmentation.apply(images[rng.permutation(len(images))[:CHUNK]], Changes())
+    options = {"state": embedder.state, "training": True, "momentum": 1.0}
+    network(settings.network)[1](X, embedder.parameters, **options)
+    return embedder
+
+
+def beginning(images, settings, rng):
     initial = network(settings.network)[0]
     side = np.ravel(settings.augmentation.size)[0]
     U = map_leaves(array_module(images).asarray, initial(rng, settings.dimensions, side))
@@ -199,14 +220,14 @@ def fit(images, settings, *, rng, after_epoch=None, facts=None, **options):
         if (found := getattr(settings, name)) not in known:
             raise ValueError(f"fit: {name} is one of {', '.join(known)}, not {found!r}")
     method = METHODS[settings.method]
-    embedder = untrained(images, settings, rng)
+    embedder = beginning(images, settings, rng)
     move = array_module(images).asarray
     state, own = map_leaves(move, method.first(rng, len(images), settings.dimensions))
     U = {"network": embedder.parameters, **own}
     embed = network(settings.network)[1]
 
     def objective(U, X, y, rng):
-        F = embed(X, U["network"], embedder.state, True)
+        F = embed(X, U["network"], state=embedder.state, training=True)
         return method.loss(F, y, U, state, settings, rng)
 
     log = train(
