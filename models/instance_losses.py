@@ -65,7 +65,7 @@ def instance_softmax(
     negative = half(S, ~(itself | positive), negatives)
     counted = positive | negative | (itself & self_term)
     shares = log_shares(np.where(negative, S + math.log(c), S), counted)
-    L = -(chosen(shares, positive) + c * others(shares, negative, c)) / n
+    L = -(log_p(shares, positive).sum() + c * log_not(shares, negative, c).sum()) / n
 
     def back(dL, dX, dkeys):
         G = attraction(shares, positive) + spreading(shares, negative, c)
@@ -103,7 +103,7 @@ def instance_softmax_paper(F, G, temperature=0.1, reduction="mean"):
     same = identity(F)
     of_views = log_shares(G @ F.T / temperature)  # a row for each g_i, a column for each f_k
     of_images = log_shares(F @ F.T / temperature)
-    J = -(chosen(of_views, same) + others(of_images, ~same)) / m
+    J = -(log_p(of_views, same).sum() + log_not(of_images, ~same).sum()) / m
 
     def back(dJ, dF, dG):
         A = dJ * attraction(of_views, same) / (m * temperature)
@@ -134,7 +134,7 @@ def ntxent(X, temperature=0.5):
     n = len(X)
     itself, positive = views(X)
     shares = log_shares(X @ X.T / temperature, ~itself)
-    L = -chosen(shares, positive) / n
+    L = -log_p(shares, positive).sum() / n
 
     def back(dL, dX):
         dS = dL * attraction(shares, positive) / (n * temperature)
@@ -243,17 +243,12 @@ def log_sum(A):
         return most + np.log(np.exp(A - most).sum(1, keepdims=True))
 
 
-def chosen(shares, positive):
-    """The sum of ln p of the positives, a log-likelihood."""
-    return np.where(positive, shares[0], 0).sum()
+def log_p(shares, positive):
+    """ln p of the positives, 0 for what is none."""
+    return np.where(positive, shares[0], 0)
 
 
-def others(shares, negative, c=1.0):
-    """The sum of ln(1 - p) of the negatives."""
-    return log_not(shares, negative, c).sum()
-
-
-def log_not(shares, negative, c):
+def log_not(shares, negative, c=1.0):
     """ln(1 - p) with p = q / c for the negatives, 0 for what is none.
 
     1 - p is (1 - q) + (c - 1) p, where nothing cancels.

@@ -67,8 +67,9 @@ def load(path, U, names):
 
     U is left as it is; what is loaded has its dtypes and lies in the CPU's memory. state: empty
     without batchnorm. PyTorch's counts of batches, num_batches_tracked, are passed over, and not
-    written either: nothing here uses them. Raises CheckpointError for a file that cannot be read, the table of another network,
-    and the first entry that is missing, that nothing is named like, or whose shape differs.
+    written either: nothing here uses them. Raises CheckpointError for a file that cannot be read,
+    the table of another network, and the first entry that is missing, that nothing is named like,
+    or whose shape differs.
     """
     from safetensors import SafetensorError
     from safetensors.numpy import load_file

@@ -35,15 +35,16 @@ def recall_at(F, T, K=(1, 2, 4, 8), measure="euclidean"):
     >>> recall_at(F, np.array([0, 1, 0, 2]), (1, 2))
     Retrieved(mean=array([0., 1.]), queries=2, alone=2)
     """
-    if not len(K) or min(K) < 1:
+    K = np.atleast_1d(K)
+    if not K.size or K.min() < 1:
         raise ValueError(f"recall_at: K are numbers of neighbours, 1 or more, not {K}")
     asks = _asking("recall_at", F, T)
     n, T = len(F), np.asarray(T)
     first = np.full(n, n)  # rank of the nearest of its class, n: too far
-    for part, index, _ in others_in_turn(F, min(max(K), n - 1), measure):
+    for part, index, _ in others_in_turn(F, min(K.max(), n - 1), measure):
         hits = T[index] == T[part, None]
         first[part] = np.where(hits.any(1), hits.argmax(1) + 1, n)
-    found = first[asks, None] <= np.array(K)
+    found = first[asks, None] <= K
     return Retrieved(found.mean(0), int(asks.sum()), int((~asks).sum()))
 
 

@@ -21,6 +21,7 @@ def class_cosines(F, T, k=5):
     check_labelled("class_cosines", F, T)
     if k < 1:
         raise ValueError(f"class_cosines: k is 1 or more, not {k}")
+    T = np.asarray(T)
     classes, counts = np.unique(T, return_counts=True)
     if len(classes) < 2 or counts.max() < 2:
         raise ValueError(
@@ -45,7 +46,8 @@ def cosine_density(cosines, bins=50):
     """
     if not np.size(cosines):
         raise ValueError("cosine_density: there are no cosines")
-    return np.histogram(np.clip(cosines, 0, 1), bins, (0, 1), density=True)[0]
+    inside = np.clip(np.asarray(cosines, float), 0, 1)
+    return np.histogram(inside, bins, (0, 1), density=True)[0]
 
 
 def overlap(same, other, bins=50):
@@ -56,4 +58,5 @@ def overlap(same, other, bins=50):
     >>> overlap(np.array([0.9, 0.8, 0.2]), np.array([0.1, 0.3, 0.7]), bins=2)
     0.6666666666666666
     """
-    return float(np.minimum(cosine_density(same, bins), cosine_density(other, bins)).mean())
+    area = np.minimum(cosine_density(same, bins), cosine_density(other, bins)).mean()
+    return min(float(area), 1.0)

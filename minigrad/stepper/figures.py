@@ -302,7 +302,8 @@ def plane_map(Y, T=None, names=None, images=None, columns=24):
     Raises ValueError if Y is not (n, 2) or not finite, and for another number of labels.
     As figure 4 of Hadsell, Chopra and LeCun, CVPR 2006.
     """
-    page, ax, dots = _plane(np.asarray(Y)[None], T, names)
+    Y = np.asarray(Y)
+    page, ax, dots = _plane(Y[None], T, names)
     if images is not None:
         side = (ax.get_xlim()[1] - ax.get_xlim()[0]) / columns
         for i in _apart(Y, side):
@@ -389,9 +390,8 @@ def _apart(Y, side):
 def _thumbnail(ax, image, centre, side, color):
     from matplotlib.patches import Rectangle
 
-    (x, y), limits = centre - side / 2, (ax.get_xlim(), ax.get_ylim())
+    x, y = centre - side / 2
     shown = np.clip(image if image.ndim == 2 else image.transpose(1, 2, 0), 0, 1)
     box = (x, x + side, y, y + side)
     ax.imshow(shown, cmap="gray", vmin=0, vmax=1, extent=box, interpolation="nearest", zorder=2)
     ax.add_patch(Rectangle((x, y), side, side, fill=False, edgecolor=color, lw=1.2, zorder=3))
-    ax.set(xlim=limits[0], ylim=limits[1])
