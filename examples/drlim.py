@@ -1,6 +1,6 @@
 """DrLIM: 4s and 9s laid out in the plane by a network that is told only which images are similar.
 
-    python -m examples.drlim            a quarter of an hour on two cores; --device gpu: on a GPU
+    python -m examples.drlim            ten minutes on two cores; --device gpu: on a GPU
     python -m examples.drlim --quick    a minute: 1000 images, one seed
 
 Of 3000 4s and 3000 9s of MNIST each is similar to the 5 nearest by Euclidean distance, and they to
