@@ -78,8 +78,10 @@ def usable(photos):
     """The photographs that have room for a patch, and their names; says what was skipped."""
     images, names, skipped = photographs(photos, LONGEST)
     small = [i for i, image in enumerate(images) if min(image.shape[1:]) < LEAST]
-    room = f"no room for {LEAST} x {LEAST} pixels, or none when shrunk to {LONGEST}"
-    skipped += [(names[i], room) for i in small]
+    room = f"no room for {LEAST} x {LEAST} pixels"
+    for i in small:
+        shrunk = max(images[i].shape) == LONGEST
+        skipped.append((names[i], room + f" when shrunk to {LONGEST}" * shrunk))
     for name, why in skipped:
         say(f"skipped {name}: {why}")
     if skipped:
@@ -105,7 +107,9 @@ def drawn(images, n, rng):
 
 def pages(images, found, data, extractor, first, log, seed):
     """The report's sections with pictures."""
-    shown = np.argsort(-found.energy, kind="stable")[:6]  # of much contrast: there is much to see
+    busy = np.argsort(-found.energy, kind="stable")  # of much contrast: there is much to see
+    apart = np.unique(found.found.index[busy], return_index=True)[1]  # in different photographs
+    shown = busy[np.sort(apart)[:6]]
     rng = np.random.default_rng(seed)
     drawn_once = Surrogates(data.seeds.take(shown), 14, data.ranges, rng=rng)
     drawn_once.colours = data.colours

@@ -142,8 +142,9 @@ class Analysis:
 
 def say(settings, found):
     """Print a line of a table."""
-    what = ", ".join(f"{value}" for value in settings.values())
-    numbers = "   ".join(f"{k} {v.mean():.1f} +- {v.std():.1f}" for k, v in found.items())
+    what = ", ".join(f"{name} {value}" for name, value in settings.items())
+    more = lambda v: f" +- {v.std():.1f}" * (len(v) > 1)
+    numbers = "   ".join(f"{k} {v.mean():.1f}{more(v)}" for k, v in found.items())
     print(f"{what:<34}{numbers}", flush=True)
 
 
@@ -166,7 +167,13 @@ def analysis(function):
     """Make a function of an Analysis a command of its name."""
 
     @analyses.command(function.__name__, help=function.__doc__)
-    @click.option("--size", default="small", show_default=True, type=click.Choice(list(SIZES)))
+    @click.option(
+        "--size",
+        default="small",
+        show_default=True,
+        type=click.Choice(list(SIZES)),
+        help="tiny: seconds, to see it work; small: minutes on two cores; paper: the paper's.",
+    )
     @click.option(
         "--folder",
         default="runs/exemplar-analyses",

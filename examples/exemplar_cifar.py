@@ -60,13 +60,13 @@ def main(settings, labels, seed, folder, resume, when_full, move):
     with stopping(f"stopped; the network stays in {folder}: the same with --resume does the rest"):
         extractor.save(folder / "extractor.safetensors")
         random = dataclasses.replace(extractor, parameters=move(first))
-        features = {
-            "raw pixels": [[pixels(A)] for A in (X, X_test)],
-            "HOG": [[hog(A)] for A in (X, X_test)],
-            "random weights": [to_cpu(random(move(A))) for A in (large, large_test)],
-            "Exemplar-CNN": [to_cpu(extractor(move(A))) for A in (large, large_test)],
+        kinds = {
+            "raw pixels": lambda: [[pixels(A)] for A in (X, X_test)],
+            "HOG": lambda: [[hog(A)] for A in (X, X_test)],
+            "random weights": lambda: [to_cpu(random(move(A))) for A in (large, large_test)],
+            "Exemplar-CNN": lambda: [to_cpu(extractor(move(A))) for A in (large, large_test)],
         }
-        scores, table = judged(features, T, T_test, labels, seed)
+        features, scores, table = judged(kinds, T, T_test, labels, seed)
         note_scores(folder, {f"{labels} labels per class": 100 * scores["Exemplar-CNN"].mean})
         write_whole(folder / "table.csv", as_csv([dict(zip(table[0], row)) for row in table[1:]]))
         settings_table.append(["in all", f"{time.perf_counter() - start:.0f} s"])
@@ -88,21 +88,19 @@ def main(settings, labels, seed, folder, resume, when_full, move):
     )
 
 
-def judged(features, T, T_test, labels, seed):
-    """`Scores` of each kind of features, and a table of them, which is printed."""
-    scores = {
-        name: cifar_scores(
-            A, T, B, T_test, np.random.default_rng(seed), labels, DRAWS, scaling=scaled
-        )
-        for name, (A, B) in features.items()
-    }
-    table = [["features", "numbers", "test accuracy (%)", "C"]] + [
-        [name, f"{sum(b.shape[1] for b in features[name][0]):,}", str(s), f"{s.C:.2g}"]
-        for name, s in scores.items()
-    ]
-    for name, numbers, accuracy, C in table:
-        print(f"{name:<16}{numbers:>9}{accuracy:>20}{C:>8}")
-    return scores, table
+def judged(kinds, T, T_test, labels, seed):
+    """Features of each kind, their `Scores`, and a table of these, printed row by row."""
+    features, scores = {}, {}
+    table = [["features", "numbers", "test accuracy (%)", "C"]]
+    line = lambda row: print("{:<16}{:>9}{:>20}{:>8}".format(*row), flush=True)
+    line(table[0])
+    for name, compute in kinds.items():
+        A, B = features[name] = compute()
+        rng = np.random.default_rng(seed)
+        s = scores[name] = cifar_scores(A, T, B, T_test, rng, labels, DRAWS, scaling=scaled)
+        table.append([name, f"{sum(a.shape[1] for a in A):,}", str(s), f"{s.C:.2g}"])
+        line(table[-1])
+    return features, scores, table
 
 
 def pages(X_test, T_test, found, data, features, scores, table, labels, seed, folder):

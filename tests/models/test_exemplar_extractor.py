@@ -1,3 +1,5 @@
+import re
+
 import numpy as np
 import pytest
 from minigrad.models import exemplar_cnn
@@ -63,7 +65,9 @@ def test_another_mean_can_be_given_as_that_of_the_evaluated_set(extractor):
 
 @pytest.mark.parametrize("shape", [(3, 32, 32), (2, 1, 32, 32), (0, 3, 32, 32)])
 def test_what_is_no_such_images_is_refused(extractor, shape):
-    with pytest.raises(ValueError, match=r"images are \(n, 3, h, w\), n at least 1, not \("):
+    with pytest.raises(
+        ValueError, match=r"images are an array \(n, 3, h, w\), n at least 1, not \("
+    ):
         extractor(np.zeros(shape, np.float32))
 
 
@@ -121,6 +125,18 @@ def test_more_than_ten_blocks_keep_their_order(tmp_path):
 def test_numbers_up_to_255_are_refused(extractor):
     X = images(2, 3, 32, 32)
     with pytest.raises(
-        ValueError, match=r"Extractor: images are bytes or in \[0, 1\], not up to 2"
+        ValueError, match=r"Extractor: images are bytes \(uint8\) or in \[0, 1\], not up to 2"
     ):
         extractor(X.astype(np.float32))
+
+
+@pytest.mark.parametrize(
+    ("images", "sentence"),
+    [
+        ([np.zeros((3, 32, 32))], "images are an array (n, 3, h, w), n at least 1, not list"),
+        (np.full((1, 3, 32, 32), np.nan, np.float32), "or in [0, 1], not up to nan"),
+    ],
+)
+def test_a_list_and_what_is_not_finite_are_refused(extractor, images, sentence):
+    with pytest.raises(ValueError, match=re.escape(sentence)):
+        extractor(images)
