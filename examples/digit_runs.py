@@ -5,6 +5,7 @@ import time
 
 import numpy as np
 
+from minigrad.cli import stopping
 from minigrad.data import data_folder, digits, mnist
 from minigrad.learn import Cells
 
@@ -29,12 +30,9 @@ def handwritten():
 @contextlib.contextmanager
 def kept(path):
     """The table of finished cells at a path; who stops the command is told that it goes on."""
-    try:
-        with Cells(path) as cells:
-            yield cells
-    except KeyboardInterrupt as stop:
-        words = "stopped; what is finished is kept: the same command goes on"
-        raise KeyboardInterrupt(words) from stop
+    words = "stopped; what is finished is kept: the same command goes on"
+    with stopping(words), Cells(path) as cells:
+        yield cells
 
 
 def trials(cells, settings, seeds, compute):

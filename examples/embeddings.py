@@ -73,7 +73,7 @@ SIZES = {
         PRESETS["small"]._replace(network="4c5-4c5-8f", batch=20, epochs=1, noise=50),
         tried=1,
         seeds=1,
-        rates=(0.03,),
+        rates=(),
         images=100,
     ),
     "small": Size(PRESETS["small"], tried=2, seeds=3),
@@ -158,8 +158,8 @@ class Bench:
     def best(self, method):
         """A method's settings with the rate of the grid that serves training images best."""
         settings = self.size.settings._replace(method=method)
-        if len(self.size.rates) == 1:
-            return settings._replace(rate=self.size.rates[0])
+        if not self.size.rates:
+            return settings
 
         def tried(rate):
             embedder, _ = self.learned(settings._replace(rate=rate, epochs=self.size.tried), 0)
@@ -208,7 +208,7 @@ def main(size, quick, folder, move):
     folder, size = folder / size, SIZES[size]
     if quick:
         size = size._replace(
-            seeds=1, methods=("NPSoftmax", "triplet, hard", "ISIF"), ablations=False, rates=(0.03,)
+            seeds=1, methods=("ISIF", "NPSoftmax", "triplet, hard"), ablations=False, rates=()
         )
     bench = Bench(size, folder, move)
     words = "stopped; what is finished is kept: the same command goes on"

@@ -33,7 +33,15 @@ from minigrad.data import (
 from minigrad.gradcheck import Unfit
 from minigrad.nodes.convolution import for_arrays
 from minigrad.tree import map_leaves
-from models import alexnet, drlim, exemplar_cnn, exemplar_training, lenet, resnet
+from models import (
+    alexnet,
+    drlim,
+    embedding_training,
+    exemplar_cnn,
+    exemplar_training,
+    lenet,
+    resnet,
+)
 
 ERRORS = {np.float32: 1e-5, np.float64: 1e-12}
 
@@ -154,6 +162,22 @@ def test_embeddings_are_trained_on_the_device(module, shape, first, options, fus
         steps(loss, W, (images,), learn.Momentum(W)) for W, images in ((U, X), (V, mg.to_gpu(X)))
     )
     assert_alike(there, here, strict.ndarray, {**ERRORS, np.float64: 1e-10})
+
+
+@pytest.mark.parametrize("method", embedding_training.METHODS)
+def test_every_way_to_embed_is_learned_on_the_device(method):
+    images = np.random.default_rng(0).integers(0, 256, (12, 3, 32, 32), np.uint8)
+    settings = embedding_training.PRESETS["small"]._replace(
+        method=method, network="4c5-4c5-8f", dimensions=6, batch=6, epochs=1, noise=5, rate=0.001
+    )
+
+    def run(move):
+        embedder, log = embedding_training.fit(
+            move(images), settings, rng=np.random.default_rng(1), progress=False
+        )
+        return embedder.parameters, embedder.state, embedder(move(images))
+
+    assert_alike(run(mg.to_gpu), run(mg.to_cpu), strict.ndarray, {np.float32: 1e-3})
 
 
 def test_exemplar_cnn_is_trained_on_the_device_with_the_same_dropout():

@@ -18,7 +18,7 @@ from minigrad import learn
 from minigrad.data import Augmentation, Ranges, draw, transform
 from minigrad.kernels import cuda, im2col
 from minigrad.kernels.windows import sliding
-from models import exemplar_cnn
+from models import embedding_training, exemplar_cnn
 
 ERRORS = {np.float32: 1e-4, np.float64: 1e-10}
 ARCHITECTURES = ("compute_75", "compute_90")
@@ -120,6 +120,23 @@ def test_two_networks_are_trained_as_on_the_cpu():
         for W, arrays in ((U, data), (V, mg.to_gpu(data)))
     )
     assert_alike(there, here, kind(), ERRORS)
+
+
+@on_gpu
+@pytest.mark.parametrize("method", embedding_training.METHODS)
+def test_every_way_to_embed_is_learned_as_on_the_cpu(method):
+    images = np.random.default_rng(0).integers(0, 256, (12, 3, 32, 32), np.uint8)
+    settings = embedding_training.PRESETS["small"]._replace(
+        method=method, network="4c5-4c5-8f", dimensions=6, batch=6, epochs=1, noise=5, rate=0.001
+    )
+
+    def run(move):
+        embedder, _ = embedding_training.fit(
+            move(images), settings, rng=np.random.default_rng(1), progress=False
+        )
+        return embedder.parameters, embedder.state, embedder(move(images))
+
+    assert_alike(run(mg.to_gpu), run(mg.to_cpu), kind(), {np.float32: 1e-2})
 
 
 @on_gpu

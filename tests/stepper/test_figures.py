@@ -87,6 +87,11 @@ def query_rows(X, *labels):
 LABELS = np.array([0, 1] * 6)
 
 
+def accuracy_per_epoch():
+    curves = {"triplet": [40.0, 42.0, 41.0], "ISIF": [42.0, 45.0, 46.0]}
+    return figures.accuracy_per_epoch(curves, {"raw pixels": 36.0, "random weights": 35.0})
+
+
 def scores_against(error=None):
     rows = {"CIFAR-10": ([40.0, 50.0, 55.0], [1.0, 2.0, 1.0])}
     return figures.scores_against([50, 500, 5000], rows, "number of classes", error)
@@ -114,6 +119,7 @@ FIGURES = {
     "plane_map of many": lambda: figures.plane_map(POINTS, np.arange(12)),
     "plane_map of one point": lambda: figures.plane_map(0 * POINTS, LABELS, images=images(12)),
     "bars": lambda: figures.bars({"raw pixels": (40.0, 1.0), "Exemplar-CNN": (60.0, 0.5)}),
+    "accuracy_per_epoch": accuracy_per_epoch,
     "scores_against": scores_against,
     "scores_against with an error": lambda: scores_against(([5, 10, 30], [1, 1, 2])),
     "curves_along": curves_along,
@@ -380,6 +386,18 @@ def test_bars_are_as_long_as_the_means_and_say_them():
     assert [text.get_text() for text in ax.texts] == ["40.0 ± 1.0", "45.0 ± 0.2", "60.0 ± 0.5"]
     assert [label.get_text() for label in ax.get_yticklabels()] == ["raw pixels", "HOG", "ours"]
     assert ax.yaxis_inverted()
+
+
+def test_accuracy_per_epoch_has_the_last_curve_in_orange_and_levels_dashed():
+    page = accuracy_per_epoch()
+    (ax,) = page.axes
+    triplet, ours, *levels = ax.get_lines()
+    assert_array_equal(triplet.get_xydata(), [[1, 40], [2, 42], [3, 41]])
+    assert ours.get_color() == figures.ORANGE != triplet.get_color()
+    assert [line.get_ydata()[0] for line in levels] == [36, 35]
+    assert {line.get_linestyle() for line in levels} == {":", "--"}
+    names = [text.get_text() for text in page.legends[0].get_texts()]
+    assert names == ["triplet", "ISIF", "raw pixels", "random weights"]
 
 
 def test_scores_against_a_number_have_the_surrogate_error_on_an_axis_of_its_own():

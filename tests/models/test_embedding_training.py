@@ -1,0 +1,150 @@
+import dataclasses
+import os
+
+import numpy as np
+import pytest
+from minigrad.models.embedding_training import METHODS, PRESETS, Embedder, fit, told, untrained
+from numpy.testing import assert_allclose, assert_array_equal
+
+from minigrad.data import cifar10
+from minigrad.data.images import Augmentation, Changes
+from minigrad.evaluate import knn_vote
+from minigrad.learn import CheckpointError
+from minigrad.tree import leaves
+
+TINY = PRESETS["small"]._replace(network="4c5-4c5-8f", dimensions=6, batch=8, epochs=2, noise=10)
+
+
+@pytest.fixture
+def images():
+    return np.random.default_rng(0).integers(0, 256, (20, 3, 32, 32), np.uint8)
+
+
+def go(images, settings, seed=0, **options):
+    return fit(images, settings, rng=np.random.default_rng(seed), progress=False, **options)
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_every_method_learns_unit_rows_and_sees_each_image_twice_in_an_epoch(images, method):
+    seen = []
+
+    def after_epoch(embedder):
+        seen.append(embedder(images))
+        return {"epoch done": 1.0}
+
+    settings = TINY._replace(method=method)
+    embedder, log = go(images, settings, after_epoch=after_epoch)
+    F = embedder(images)
+    assert F.shape == (20, 6)
+    assert_allclose((F**2).sum(1), 1, rtol=1e-5)
+    assert len(seen) == 2
+    assert not np.array_equal(seen[0], seen[1])
+    views = METHODS[method].views
+    assert log[-1]["step"] == settings.epochs * -(-20 * (2 // views) // 8)
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_a_run_that_was_stopped_goes_on_to_the_same_bytes(images, method, tmp_path):
+    class Stop(Exception):
+        pass
+
+    def stop_once(embedder):
+        if not (tmp_path / "stopped").exists():
+            (tmp_path / "stopped").touch()
+            raise Stop
+
+    settings = TINY._replace(method=method)
+    whole, _ = go(images, settings, folder=tmp_path / "whole")
+    options = {"folder": tmp_path / "parts", "save_every": 1}
+    with pytest.raises(Stop):
+        go(images, settings, after_epoch=stop_once, **options)
+    parts, _ = go(images, settings, after_epoch=stop_once, resume=True, **options)
+    for a, b in zip(
+        leaves((whole.parameters, whole.state)), leaves((parts.parameters, parts.state))
+    ):
+        assert_array_equal(a, b)
+    assert_array_equal(whole(images), parts(images))
+
+
+def test_other_settings_are_not_gone_on_with(images, tmp_path):
+    go(images, TINY, folder=tmp_path)
+    less = dataclasses.replace(TINY.augmentation, gray=0)
+    with pytest.raises(CheckpointError, match="augmentation"):
+        go(images, TINY._replace(augmentation=less), folder=tmp_path, resume=True)
+
+
+def test_embedding_is_of_plain_images_by_kept_statistics(images):
+    embedder, _ = go(images, TINY)
+    together = embedder(images)
+    alone = np.concatenate([embedder(images[i : i + 1]) for i in range(len(images))])
+    assert_allclose(together, alone, rtol=1e-4, atol=1e-6)
+    plain = TINY.augmentation.apply(images, Changes())
+    assert_allclose(embedder.rows(plain), together, rtol=1e-4, atol=1e-6)
+
+
+def test_an_untrained_network_has_the_first_parameters_of_a_trained_one(images):
+    settings = TINY._replace(rate=0.0)
+    trained, _ = go(images, settings)
+    first = untrained(images, settings, np.random.default_rng(0))
+    for a, b in zip(leaves(trained.parameters), leaves(first.parameters), strict=True):
+        assert_array_equal(a, b)
+    assert isinstance(first, Embedder)
+    assert np.isfinite(first(images)).all()
+
+
+def test_resnet_embeds_too(images):
+    settings = PRESETS["paper"]
+    assert settings.network == "resnet18"
+    F = untrained(images[:2], settings, np.random.default_rng(0))(images[:2])
+    assert F.shape == (2, 128)
+    assert_allclose((F**2).sum(1), 1, rtol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        ({"method": "magic"}, "method is one of Exemplar, NPSoftmax, .*, not 'magic'"),
+        ({"schedule": "magic"}, "schedule is one of paper, linear, not 'magic'"),
+        ({"network": "magic"}, "magic"),
+    ],
+)
+def test_what_is_no_setting_is_refused(images, change, sentence):
+    with pytest.raises(ValueError, match=sentence):
+        go(images, TINY._replace(**change))
+
+
+def test_the_paper_s_schedule_is_a_tenth_from_120_and_a_hundredth_from_160_of_200():
+    from minigrad.models.embedding_training import SCHEDULES
+
+    rate = SCHEDULES["paper"](0.03)
+    assert [rate(epoch / 200) for epoch in (0, 119, 120, 159, 160)] == pytest.approx(
+        [0.03, 0.03, 0.003, 0.003, 0.0003]
+    )
+
+
+def test_settings_are_told_without_arrays():
+    assert told(TINY)["augmentation"]["scale"] == (0.2, 1.0)
+    assert "colours" not in told(TINY)["augmentation"]
+
+
+@pytest.mark.slow
+def test_instance_softmax_beats_pixels_and_the_random_network_on_real_images():
+    if "MINIGRAD_DATA" not in os.environ:
+        pytest.skip("real images stand in $MINIGRAD_DATA, which is not set")
+    (X, T), (X_test, T_test) = (cifar10(split, "jpeg") for split in ("train", "test"))
+    accuracy = lambda embed: (knn_vote(embed(X_test), embed(X), T) == T_test).mean()
+    settings = PRESETS["small"]._replace(epochs=2)
+    random = untrained(X, settings, np.random.default_rng(0))
+    learned, log = go(X, settings)
+    pixels = lambda images: images.reshape(len(images), -1) / np.float32(255) - 0.5
+    assert log[-1]["loss"] < log[0]["loss"]
+    assert accuracy(learned) > accuracy(random) + 0.04
+    assert accuracy(learned) > accuracy(pixels) + 0.04
+
+
+def test_without_augmentation_both_views_are_the_image():
+    none = Augmentation(scale=None, brightness=0, contrast=0, saturation=0, hue=0, gray=0, flip=0)
+    X = np.random.default_rng(0).integers(0, 256, (3, 3, 32, 32), np.uint8)
+    views = none.two_views(X, np.random.default_rng(1))
+    assert_array_equal(views[:3], views[3:])
+    assert_array_equal(views[:3], none.apply(X, Changes()))
