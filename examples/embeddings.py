@@ -42,6 +42,7 @@ from .exemplar_runs import digest
 
 METHODS = ("Exemplar", "NPSoftmax", "NCE", "triplet", "triplet, hard", "ISIF")
 RATES = (0.001, 0.003, 0.01, 0.03, 0.1)
+FOUND = {"ISIF": 0.1, "NPSoftmax": 0.01, "triplet, hard": 0.003}  # by the grid of size small
 AUGMENTATION = {
     "without crop": {"scale": None},
     "without jitter": {"brightness": 0, "contrast": 0, "saturation": 0, "hue": 0},
@@ -159,7 +160,7 @@ class Bench:
         """A method's settings with the rate of the grid that serves training images best."""
         settings = self.size.settings._replace(method=method)
         if not self.size.rates:
-            return settings
+            return settings._replace(rate=FOUND.get(method, settings.rate))
 
         def tried(rate):
             embedder, _ = self.learned(settings._replace(rate=rate, epochs=self.size.tried), 0)
