@@ -6,7 +6,8 @@
 
 All rows share the network, the number of images seen, the dimensions of the embedding, the
 augmentation and the schedule; each method has the best of five first rates, tried in a third of
-the time and judged on training images alone. In the folder, below the size's name:
+the time and judged on training images alone; random weights are judged so, too. What is left out
+or exchanged in the ablations keeps the rate of the whole. In the folder, below the size's name:
 
     table       raw pixels, random weights and six methods (table 1), accuracy per epoch (figure 3)
     augmentation    ISIF without parts of it (table 7)
@@ -28,10 +29,11 @@ import click
 import numpy as np
 from minigrad.models.embedding_health import CollapseWarning, health
 from minigrad.models.embedding_training import PRESETS, Settings, fit, told, untrained
+from minigrad.models.triplet_mining import hard
 
 from minigrad import to_cpu
 from minigrad.cli import device, run, stopping, workers
-from minigrad.data import cifar10
+from minigrad.data import CIFAR10, cifar10
 from minigrad.evaluate import class_cosines, knn_vote, nearest, overlap, to_plane
 from minigrad.learn import Cells, as_csv, write_whole
 from minigrad.stepper import figures
@@ -40,7 +42,7 @@ from minigrad.version import VERSION
 
 from .exemplar_runs import digest
 
-METHODS = ("Exemplar", "NPSoftmax", "NCE", "triplet", "triplet, hard", "ISIF")
+METHODS = ("Exemplar", "NPSoftmax", "NCE", "triplet", "triplet, hard", "ISIF", "NCE, moving Z")
 RATES = (0.001, 0.003, 0.01, 0.03, 0.1)
 FOUND = {"ISIF": 0.1, "NPSoftmax": 0.01, "triplet, hard": 0.003}  # by the grid of size small
 AUGMENTATION = {
@@ -50,6 +52,7 @@ AUGMENTATION = {
     "without flip": {"flip": 0},
 }
 AUGMENTATION["none"] = {k: v for part in AUGMENTATION.values() for k, v in part.items()}
+OWN = "own class among 20 neighbours"
 SAMPLING = ("ISIF, hard half", "ISIF, easy half", "triplet, semi-hard")
 WATCHED = 256  # training images whose two views are looked at after each epoch
 QUERIES, NEIGHBOURS, MAPPED = 10, 8, 1000
@@ -99,7 +102,7 @@ class Bench:
 
     def learned(self, settings, seed, judge=None):
         """(Embedder, log): learned, or gone on with, or loaded if it was."""
-        place = self.folder / "networks" / digest(told(settings), seed, self.images)
+        place = self.folder / "networks" / digest(told(settings), seed, self.images, VERSION)
         return fit(
             self.move(self.X),
             settings,
@@ -120,29 +123,30 @@ class Bench:
 
     def judged(self, settings, seed):
         """What becomes of a method: {"accuracy": of the end, "epochs": of each, ...}."""
-        views = settings.augmentation.two_views(
-            self.X[:WATCHED], np.random.default_rng([seed, WATCHED])
-        )
-        views, pairs = self.move(views), np.tile(np.arange(len(views) // 2), 2)
-        noted = []
 
         def judge(embedder):
             embed = lambda images: to_cpu(embedder(self.move(images)))
-            with warnings.catch_warnings(record=True) as seen:
+            with warnings.catch_warnings(record=True) as noted:
                 warnings.simplefilter("always", CollapseWarning)
-                scores = {"accuracy": self.accuracy(embed), **health(embedder.rows(views), pairs)}
-            noted.extend(str(warning.message) for warning in seen)
-            return scores
+                scores = {"accuracy": self.accuracy(embed), **self.state(embedder)}
+            return {**scores, "collapsed": float(bool(noted))}
 
         _, log = self.learned(settings, seed, judge)
         rows = [row for row in log if "accuracy" in row]
-        last = {k: v for k, v in rows[-1].items() if k == "accuracy" or " " in k}
         return {
-            **last,
+            "accuracy": rows[-1]["accuracy"],
             "epochs": [row["accuracy"] for row in rows],
+            "collapsed": [row["collapsed"] for row in rows],
             "seconds": log[-1]["seconds"],
-            "warnings": sorted(set(noted)),
         }
+
+    def state(self, embedder):
+        """`health` of two views of some training images, by triplets where a method has them."""
+        settings = embedder.settings
+        some = self.X[:: max(1, len(self.X) // WATCHED)][:WATCHED]
+        views = settings.augmentation.two_views(some, np.random.default_rng(WATCHED))
+        F, y = to_cpu(embedder.rows(self.move(views))), np.tile(np.arange(len(some)), 2)
+        return health(F, y, hard(F, y) if settings.method.startswith("triplet") else None)
 
     def row(self, name, settings, **told_apart):
         """The cells of a row, one for each seed, and a line of what they say."""
@@ -152,8 +156,8 @@ class Bench:
             plan = {**what, "settings": digest(told(settings))}
             cells.append(self.cell(plan, lambda seed=seed: self.judged(settings, seed)))
         say(name, cells, f"rate {settings.rate:g}, {cells[0]['seconds']:.0f} s")
-        for words in sorted({w for cell in cells for w in cell["warnings"]}):
-            print(f"    {words}")
+        if any(np.any(cell["collapsed"]) for cell in cells):
+            print("    collapsed: all embeddings equal, or a triplet loss stuck at its margin")
         return cells
 
     def best(self, method):
@@ -163,19 +167,24 @@ class Bench:
             return settings._replace(rate=FOUND.get(method, settings.rate))
 
         def tried(rate):
-            embedder, _ = self.learned(settings._replace(rate=rate, epochs=self.size.tried), 0)
-            F = to_cpu(embedder(self.move(self.X)))
-            near = nearest(F, np.arange(0, len(F), 5), 20)
-            same = self.T[near] == self.T[::5, None]
-            return {"own class among 20 neighbours": percent(same)}
+            found, _ = self.learned(settings._replace(rate=rate, epochs=self.size.tried), 0)
+            return {OWN: self.own(found)}
 
         found = {}
         for rate in self.size.rates:
             plan = {"row": method, "tried": self.size.tried, "rate": rate}
             plan["settings"] = digest(told(settings))
-            found[rate] = self.cell(plan, lambda rate=rate: tried(rate))
-        score = {rate: cell["own class among 20 neighbours"] for rate, cell in found.items()}
-        return settings._replace(rate=max(score, key=score.get))
+            found[rate] = self.cell(plan, lambda rate=rate: tried(rate))[OWN]
+        best = max(found, key=found.get)
+        scores = ", ".join(f"{score:.1f} ({rate:g})" for rate, score in found.items())
+        print(f"{method:<22}{OWN} (%), by rate: {scores}", flush=True)
+        return settings._replace(rate=best)
+
+    def own(self, embedder):
+        """How many (%) of the 20 nearest training images are of a training image's class."""
+        F = to_cpu(embedder(self.move(self.X)))
+        near = nearest(F, np.arange(0, len(F), 5), min(20, len(F) - 1))
+        return percent(self.T[near] == self.T[::5, None])
 
 
 def percent(right):
@@ -183,14 +192,15 @@ def percent(right):
 
 
 def spread(cells):
-    """Mean and deviation of the accuracy."""
+    """Mean and deviation of the accuracy over seeds, 0 of one."""
     values = np.array([cell["accuracy"] for cell in cells])
-    return values.mean(), values.std()
+    return values.mean(), values.std(ddof=1) if len(values) > 1 else 0.0
 
 
 def say(name, cells, rest=""):
     mean, deviation = spread(cells)
-    print(f"{name:<22}{mean:>6.1f} +- {deviation:<6.1f}{rest}", flush=True)
+    more = f" +- {deviation:.1f}" if len(cells) > 1 else ""
+    print(f"{name:<22}{mean:>6.1f}{more:<9}{rest}", flush=True)
 
 
 @click.command(help=__doc__.partition("\n")[0])
@@ -236,6 +246,10 @@ def compare(bench):
     ]
     for name, cells in rows.items():
         say(name, cells)
+    if size.rates:
+        own = lambda: {OWN: bench.own(bench.random(0))}
+        score = bench.cell({"row": "random weights", "tried": 0, "settings": network}, own)[OWN]
+        print(f"{'random weights':<22}{OWN} (%): {score:.1f}")
     settings = {method: bench.best(method) for method in size.methods}
     for method in size.methods:
         rows[method] = bench.row(method, settings[method])
@@ -254,7 +268,7 @@ def compare(bench):
             tables["sampling"][name] = bench.row(name, like._replace(method=name))
     for name, found in tables.items():
         lines = [
-            {"row": row, "accuracy": round(spread(cells)[0], 2), "deviation": spread(cells)[1]}
+            {"row": row, **dict(zip(("accuracy", "deviation"), np.round(spread(cells), 2)))}
             for row, cells in found.items()
         ]
         write_whole(bench.folder / f"{name}.csv", as_csv(lines))
@@ -279,22 +293,25 @@ def pages(bench, tables, settings):
         name: np.mean([cell["epochs"] for cell in cells], axis=0) for name, cells in learned.items()
     }
     level = {name: spread(tables["table"][name])[0] for name in ("raw pixels", "random weights")}
+    means["ISIF"] = means.pop("ISIF")  # drawn last, above the others
     curves = figures.accuracy_per_epoch(means, level)
     write_whole(bench.folder / "curves.png", figures.png(curves))
     for name, figure in bars.items():
         write_whole(bench.folder / f"{name}.png", figures.png(figure))
-    words = ("positive similarity", "negative similarity", "effective rank")
-    state = [["method", "rate", *words, "seconds"]] + [
-        [name, f"{settings[name].rate:g}"]
-        + [f"{np.mean([cell[word] for cell in cells]):.2f}" for word in words]
-        + [f"{cells[0]['seconds']:.0f}"]
-        for name, cells in learned.items()
-    ]
+    words = ("positive similarity", "negative similarity", "effective rank", "active triplets")
+    state = [["method", "rate", *words, "seconds"]]
+    for name, cells in learned.items():
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", CollapseWarning)  # said with the rows
+            found = bench.state(bench.learned(settings[name], 0)[0])
+        told_of = [f"{found[word]:.2f}" if word in found else "" for word in words]
+        state.append([name, f"{settings[name].rate:g}", *told_of, f"{cells[0]['seconds']:.0f}"])
     sections = [
         {
             "title": "Test accuracy",
             "text": "In percent, by a vote of the 200 nearest training images, weighed by "
-            f"exp(cos / 0.1); mean and deviation over {bench.size.seeds} seeds. (Table 1.)",
+            f"exp(cos / 0.1); mean and deviation (of a sample) over {bench.size.seeds} seeds. "
+            "(Table 1.)",
             "figure": bars["table"],
             "alt": "Bars of accuracy with deviations",
         },
@@ -306,20 +323,21 @@ def pages(bench, tables, settings):
         },
         {
             "title": "What the embeddings are like",
-            "text": f"Of two views of {WATCHED} training images at the end: mean cosine of the "
-            "views of an image, of those of different ones, and how many dimensions are in use.",
+            "text": f"Of two views of {WATCHED} training images at the end, seed 0: mean cosine of "
+            "the views of an image and of different images, how many dimensions are in use, and "
+            "the share of triplets with the hardest negatives that still cost something.",
             "table": state,
         },
     ]
-    told_of = {
-        "augmentation": "ISIF without parts of its augmentation. (Table 7.)",
-        "sampling": "Which negatives a batch offers. (Table 8.)",
+    ablations = {
+        "augmentation": "ISIF without parts of its augmentation, at the same rate. (Table 7.)",
+        "sampling": "Which negatives a batch offers, at the rates of the whole. (Table 8.)",
     }
-    for name in [name for name in told_of if name in tables]:
+    for name in [name for name in ablations if name in tables]:
         sections.append(
             {
                 "title": name.capitalize(),
-                "text": told_of[name],
+                "text": ablations[name],
                 "figure": bars[name],
                 "alt": "Bars of accuracy with deviations",
             }
@@ -339,7 +357,8 @@ def shown(bench, settings):
     near = {name: nearest(f, queries, NEIGHBOURS) for name, f in F.items()}
     some = rng.choice(len(T), min(MAPPED, len(T)), replace=False)
     images = bench.X_test / np.float32(255)
-    plane = figures.plane_map(to_plane(F["ISIF"][some], rng), T[some], images=images[some])
+    names = dict(enumerate(CIFAR10))
+    plane = figures.plane_map(to_plane(F["ISIF"][some], rng), T[some], names, images[some])
     write_whole(bench.folder / "map.png", figures.png(plane))
     return [
         {

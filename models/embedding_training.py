@@ -21,6 +21,7 @@ import numpy as np
 
 from minigrad import affine, batchnorm, block, detach, flatten, normalize, relu, take
 from minigrad.backend import array_module
+from minigrad.data.checks import in_range
 from minigrad.data.images import Augmentation, Changes, Views
 from minigrad.learn import Momentum, he, linear, steps, train
 from minigrad.tree import map_leaves
@@ -103,9 +104,9 @@ def remembered(F, y, U, state, settings, rng):
     return L
 
 
-def contrasted(F, y, U, state, settings, rng):
+def contrasted(F, y, U, state, settings, rng, *, Z):
     noise = min(settings.noise, len(state["memory"]))
-    options = {"noise": noise, "temperature": settings.temperature}
+    options = {"noise": noise, "temperature": settings.temperature, "Z": Z}
     L = memory_nce(F, y, state=state, rng=rng, **options)
     remember(state, detach(F), y)
     return L
@@ -126,7 +127,8 @@ def with_bank(rng, n, d):
 METHODS = {
     "Exemplar": Method(1, own_class, own_classes),
     "NPSoftmax": Method(1, remembered, with_bank),
-    "NCE": Method(1, contrasted, with_bank),
+    "NCE": Method(1, partial(contrasted, Z="first"), with_bank),
+    "NCE, moving Z": Method(1, partial(contrasted, Z="moving"), with_bank),
     "triplet": Method(2, partial(triplets, mine=lambda F, y, rng: random_triplets(y, rng))),
     "triplet, hard": Method(2, partial(triplets, mine=lambda F, y, rng: hard(F, y))),
     "triplet, semi-hard": Method(2, partial(triplets, mine=lambda F, y, rng: semi_hard(F, y))),
@@ -150,6 +152,9 @@ class Embedder:
 
     def __call__(self, images: Any) -> Any:
         """images: (n, 3, h, w), bytes or in [0, 1], on the device of the parameters."""
+        in_range("Embedder", images)
+        if not len(images):
+            raise ValueError(f"Embedder: images are (n, c, h, w), n at least 1, not {images.shape}")
         plain = self.settings.augmentation.apply
         chunks = (images[i : i + CHUNK] for i in range(0, len(images), CHUNK))
         return array_module(images).concatenate(
@@ -179,8 +184,7 @@ def network(name):
 def exemplar_embedding(X, U, *, code, state, **options):
     """Unit rows (n, d) of an Exemplar network with batch normalisation of its hidden units.
 
-    Without it NCE, whose Z is that of the first batch, may run away: at the beginning all
-    embeddings are alike then. The options are those of `batchnorm`.
+    Without it all embeddings are alike at the beginning. The options are those of `batchnorm`.
     """
     A = affine(flatten(exemplar_cnn.maps(X, U, code)[-1]), U["hidden"])
     Z = relu(batchnorm(A, U["hidden norm"], state=state, **options))
@@ -214,12 +218,19 @@ def fit(images, settings, *, rng, after_epoch=None, facts=None, **options):
     what a resumed run must have as it was besides settings, as {"seed": 0}; options: as for
     `minigrad.learn.train`, as folder and resume. In an epoch each image is seen twice, by methods
     of one view in two batches.
-    Raises ValueError for a method or schedule of another name, and as `train` does.
+    Raises ValueError for a method or schedule of another name, for a batch that leaves one view
+    alone in the last one, which has no variance, and as `train` does.
     """
     for name, known in {"method": METHODS, "schedule": SCHEDULES}.items():
         if (found := getattr(settings, name)) not in known:
             raise ValueError(f"fit: {name} is one of {', '.join(known)}, not {found!r}")
     method = METHODS[settings.method]
+    times = 2 // method.views
+    if method.views * (times * len(images) % settings.batch or settings.batch) == 1:
+        raise ValueError(
+            f"fit: {len(images)} images taken {times} times in batches of {settings.batch} leave "
+            "one alone, which batch normalisation cannot take: another batch, or an image less"
+        )
     embedder = beginning(images, settings, rng)
     move = array_module(images).asarray
     state, own = map_leaves(move, method.first(rng, len(images), settings.dimensions))
@@ -233,7 +244,7 @@ def fit(images, settings, *, rng, after_epoch=None, facts=None, **options):
     log = train(
         objective,
         U,
-        Often(Views(images, settings.augmentation, method.views), 2 // method.views),
+        Often(Views(images, settings.augmentation, method.views), times),
         rng=rng,
         epochs=settings.epochs,
         batch=settings.batch,

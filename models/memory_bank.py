@@ -87,9 +87,9 @@ def memory_nce(X, y, *, state, rng, noise=4096, temperature=0.07, Z="first", mom
     Z: what stands for the sum over the whole bank, n times the mean of e^(v x / temperature) over a
     batch and its noise: "first", that of the first batch, kept in state for good, as in the code;
     "moving", Z <- momentum Z + (1 - momentum) that of the batch; or a number. momentum: 0.9.
-    The first Z is that of random rows: where a network makes all embeddings alike at first, P is
-    soon far above 1 and the loss runs away. Batch normalisation below the embedding keeps it from
-    that; a moving Z runs away less.
+    The first Z is that of random rows: where embeddings are alike, P is soon far above 1, and the
+    loss runs away, with batch normalisation below the embedding at high rates, too. Lower the rate,
+    or let Z move.
     Raises ValueError for more noise than the bank has rows, another Z or momentum, and as
     `nce`.
 

@@ -225,7 +225,7 @@ def accuracy_per_epoch(curves, levels):
             {"color": ORANGE, "zorder": 3} if name == list(curves)[-1] else {"color": next(colors)}
         )
         ax.plot(np.arange(1, 1 + len(values)), values, "o-", ms=4, lw=2, label=name, **style)
-    for (name, value), dashes in zip(levels.items(), (":", "--")):
+    for (name, value), dashes in zip(levels.items(), itertools.cycle((":", "--", "-."))):
         ax.axhline(value, color=INK, lw=1, ls=dashes, label=name)
     ax.xaxis.get_major_locator().set_params(integer=True)
     ax.set_xlabel("epoch")

@@ -12,7 +12,7 @@ import pytest
 from tests.examples.small_data import write
 
 ROOT = Path(__file__).parents[2]
-TABLES = {"table": 8, "augmentation": 6, "sampling": 6}
+TABLES = {"table": 9, "augmentation": 6, "sampling": 6}
 
 
 @pytest.fixture(scope="module")

@@ -92,6 +92,21 @@ def test_an_untrained_network_has_the_first_parameters_of_a_trained_one(images):
     assert np.isfinite(first(images)).all()
 
 
+@pytest.mark.parametrize(
+    ("wrong", "sentence"),
+    [
+        (lambda X: X[:0], r"images are \(n, c, h, w\), n at least 1, not \(0, 3, 32, 32\)"),
+        (lambda X: X.astype(float), r"images of floats lie in \[0, 1\]"),
+        (lambda X: X / np.nan, r"images of floats lie in \[0, 1\]"),
+    ],
+    ids=["none", "up to 255", "NaN"],
+)
+def test_what_are_no_images_is_refused(images, wrong, sentence):
+    embedder = untrained(images, TINY, np.random.default_rng(0))
+    with pytest.raises(ValueError, match=sentence):
+        embedder(wrong(images))
+
+
 def test_resnet_embeds_too(images):
     settings = PRESETS["paper"]
     assert settings.network == "resnet18"
@@ -106,6 +121,10 @@ def test_resnet_embeds_too(images):
         ({"method": "magic"}, "method is one of Exemplar, NPSoftmax, .*, not 'magic'"),
         ({"schedule": "magic"}, "schedule is one of paper, linear, not 'magic'"),
         ({"network": "magic"}, "magic"),
+        (
+            {"method": "NCE", "batch": 13},
+            "taken 2 times in batches of 13 leave one alone",
+        ),
     ],
 )
 def test_what_is_no_setting_is_refused(images, change, sentence):
