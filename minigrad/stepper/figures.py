@@ -219,12 +219,12 @@ def accuracy_per_epoch(curves, levels):
     curves: {name: (epochs,) values}; levels: {name: value}.
     """
     page, (ax,) = figure(6.5, 3.6)
-    colors = itertools.cycle((BLUE, GREEN, VIOLET, GREY, RED))
-    for name, values in curves.items():
-        style = (
-            {"color": ORANGE, "zorder": 3} if name == list(curves)[-1] else {"color": next(colors)}
-        )
-        ax.plot(np.arange(1, 1 + len(values)), values, "o-", ms=4, lw=2, label=name, **style)
+    styles = itertools.product(("-", "--"), (BLUE, GREEN, VIOLET, GREY, RED))
+    for (name, values), (dashes, color) in zip(curves.items(), itertools.cycle(styles)):
+        style = {"color": color, "ls": dashes}
+        if name == list(curves)[-1]:
+            style = {"color": ORANGE, "zorder": 3}
+        ax.plot(1 + np.arange(len(values)), values, marker="o", ms=4, lw=2, label=name, **style)
     for (name, value), dashes in zip(levels.items(), itertools.cycle((":", "--", "-."))):
         ax.axhline(value, color=INK, lw=1, ls=dashes, label=name)
     ax.xaxis.get_major_locator().set_params(integer=True)
