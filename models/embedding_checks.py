@@ -29,13 +29,20 @@ def check_finite(loss, **embeddings):
             )
 
 
-def check_labels(loss, y, n, classes=None):
+def check_filled(loss, **embeddings):
+    """Raise ValueError if one of them has no rows."""
+    for name, X in embeddings.items():
+        if not len(X):
+            raise ValueError(f"{loss}: {name} {X.shape} is empty: one row at least is wanted")
+
+
+def check_labels(loss, y, n, classes=None, name="y"):
     """Raise ValueError unless y is (n,) whole numbers, from 0 to classes - 1 if these are given."""
     if y.shape != (n,) or y.dtype.kind not in "iu":
-        raise ValueError(f"{loss}: y is ({n},), whole numbers, not {y.shape} of {y.dtype}")
+        raise ValueError(f"{loss}: {name} is ({n},), whole numbers, not {y.shape} of {y.dtype}")
     if classes is not None and n and not (y.min() >= 0 and y.max() < classes):
         wrong = y.min() if y.min() < 0 else y.max()
-        raise ValueError(f"{loss}: y holds {wrong}, and there are rows 0 to {classes - 1}")
+        raise ValueError(f"{loss}: {name} holds {wrong}, and there are rows 0 to {classes - 1}")
 
 
 def check_option(loss, name, option, choices):
@@ -46,5 +53,5 @@ def check_option(loss, name, option, choices):
 
 def check_positive(loss, name, number):
     """Raise ValueError unless a number is above 0 and finite."""
-    if not 0 < number < np.inf:
+    if isinstance(number, str) or not 0 < number < np.inf:
         raise ValueError(f"{loss}: {name} is above 0, not {number}")

@@ -22,7 +22,7 @@ import numpy as np
 
 from minigrad import normalize, to_cpu
 
-from .embedding_checks import check_alike, check_labels
+from .embedding_checks import check_alike, check_labels, check_option
 from .triplet_loss import FORMS, hinge
 from .triplet_mining import relations
 
@@ -92,7 +92,7 @@ def active_share(X, triplets, margin=0.5, form="squared"):
     """The share of triplets that cost something, 0 of none: what is left to learn from.
 
     X: (n, d); triplets: (a, p, n), index arrays; margin, form: as for `triplet`. With a "soft"
-    margin all of them do.
+    margin all of them do. Raises ValueError for a form or margin that `triplet` does not know.
 
     >>> X = np.array([[0.0], [1.0], [2.0], [1.1]])
     >>> active_share(X, (np.array([0, 0]), np.array([1, 1]), np.array([2, 3])))
@@ -135,5 +135,6 @@ def stuck(X, triplets, margin, form):
 
 def triplet_costs(X, triplets, margin, form):
     """What each triplet costs, and the slope of that."""
+    check_option("triplet", "form", form, FORMS)
     A, P, N = (to_cpu(X)[to_cpu(i)] for i in triplets)
     return hinge(FORMS[form](A, P)[0] - FORMS[form](A, N)[0], margin)

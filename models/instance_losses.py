@@ -17,6 +17,7 @@ from minigrad.backend import array_module
 
 from .embedding_checks import (
     check_alike,
+    check_filled,
     check_finite,
     check_labels,
     check_option,
@@ -97,9 +98,10 @@ def instance_softmax_paper(F, G, temperature=0.1, reduction="mean"):
     """
     name = "instance_softmax_paper"
     check_alike(name, F=F, G=G)
+    check_filled(name, F=F)
     check_positive(name, "temperature", temperature)
     check_option(name, "reduction", reduction, ("mean", "sum"))
-    m = max(1, len(F)) if reduction == "mean" else 1
+    m = len(F) if reduction == "mean" else 1
     same = identity(F)
     of_views = log_shares(G @ F.T / temperature)  # a row for each g_i, a column for each f_k
     of_images = log_shares(F @ F.T / temperature)
@@ -152,8 +154,8 @@ def exemplar_softmax(X, W, y, temperature=1.0):
     X: (m, d) embeddings; W: (n, d), a row for each image, without biases; y: (m,), which image
     each row of X is of; temperature: 1, equation 1 has none; L: ().
     With G = P - 1[j = y_i]: dX = G W / (m temperature), dW = G^T X / (m temperature).
-    Raises ValueError for shapes that do not fit, no rows, rows that are not finite, images that W
-    does not have, a temperature not above 0.
+    Raises ValueError for shapes that do not fit, no rows, rows of X that are not finite (those of
+    W, which is large, are not looked at), images that W does not have, a temperature not above 0.
     Source: Ye, Zhang, Yuen and Chang, CVPR 2019, equation 1.
 
     >>> float(exemplar_softmax(np.ones((2, 3)), np.zeros((10, 3)), np.array([3, 7]))).__round__(4)
@@ -193,8 +195,9 @@ def check_bank(loss, X, W, y, temperature=1.0):
 
     Of W, which is large, nothing is asked but its shape.
     """
-    if X.ndim != 2 or W.ndim != 2 or X.shape[1] != W.shape[1] or not len(X):
+    if X.ndim != 2 or W.ndim != 2 or X.shape[1] != W.shape[1]:
         raise ValueError(f"{loss}: X is (m, d) and W (n, d), not {X.shape} and {W.shape}")
+    check_filled(loss, X=X)
     check_finite(loss, X=X)
     check_labels(loss, y, len(X), len(W))
     check_positive(loss, "temperature", temperature)

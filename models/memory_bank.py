@@ -40,7 +40,10 @@ def initial(rng, n, d):
 
     Rows have length 1 on average only, until they are updated. rng: a numpy Generator. For a GPU,
     move it with `to_gpu`.
+    Raises ValueError for n or d below 1.
     """
+    if min(n, d) < 1:
+        raise ValueError(f"memory_bank.initial: n and d are 1 or more, not {n} and {d}")
     side = math.sqrt(3 / d)
     return {"memory": rng.uniform(-side, side, (n, d)).astype(np.float32)}
 
@@ -69,7 +72,8 @@ def memory_softmax(X, y, *, state, temperature=0.07):
     """The non-parametric softmax: `exemplar_softmax` against the bank, as a constant.
 
     X: (m, d), unit rows; y: (m,), which images they are of; state: of `initial`; temperature: 0.07,
-    the paper's for ImageNet; for CIFAR it takes 0.1. Raises ValueError as `exemplar_softmax`.
+    the paper's for ImageNet; for CIFAR it takes 0.1. Raises ValueError as `exemplar_softmax`: the
+    bank is not searched for rows that are not finite.
 
     >>> state = {"memory": np.zeros((10, 3))}
     >>> float(memory_softmax(np.eye(3), np.array([0, 4, 9]), state=state)).__round__(4)  # ln 10
@@ -148,16 +152,20 @@ def nce(X, V, index, ln_Z, temperature=0.07, eps=0.0):
     ln 0; here 0, since ln h is exact: h = sigmoid(ln P - ln(K/n)).
     With G_i0 = h_i0 - 1 and G_ik = h_ik: dX_i = sum_k G_ik v_k / (m temperature). All products of X
     and V are computed: for a bank of 10 K rows that is faster than gathering K rows for each x.
-    Raises ValueError for shapes that do not fit, an index beyond the bank, rows that are not
-    finite, a temperature not above 0.
+    Raises ValueError for shapes that do not fit, no noise, an index beyond the bank, rows of X (not
+    of V, which is large) or a ln_Z that are not finite, a temperature not above 0.
     Source: Wu, Xiong, Yu and Lin, CVPR 2018, section 3.2.
 
     >>> index = np.arange(4097)[None]  # K = 4096, all rows alike: ln(1 + K) + K ln(1 + 1/K)
     >>> float(nce(np.ones((1, 2)), np.zeros((4096, 2)), index % 4096, np.log(4096))).__round__(3)
     9.318
     """
+    if index.ndim != 2 or len(index) != len(X) or index.shape[1] < 2:
+        raise ValueError(f"nce: index is ({len(X)}, 1 + K), K 1 or more, not {index.shape}")
+    check_labels("nce", index.reshape(-1), index.size, len(V), "index")
     check_bank("nce", X, V, index[:, 0], temperature)
-    check_labels("nce", index.reshape(-1), index.size, len(V))
+    if not np.isfinite(ln_Z):
+        raise ValueError(f"nce: ln_Z is a finite number, not {ln_Z}")
     m, K, n = len(X), index.shape[1] - 1, len(V)
     c = K / n + eps
     A = np.take_along_axis(X @ V.T, index, 1) / temperature - ln_Z - math.log(c)

@@ -32,6 +32,7 @@ ALEXNET = {
     "output": "classifier.6",
 }
 EXEMPLAR = {**{f"conv{i}": f"conv{i}" for i in range(1, 10)}, "hidden": "fc1", "output": "fc2"}
+FIXED = LENET, DRLIM, ALEXNET  # every network has all their layers
 
 
 def residual_names(shortcut, output):
@@ -112,6 +113,10 @@ def as_there(U, state, names):
         else:
             views[f"{name}.bias"] = b
         views[f"{name}.weight"] = W.T if W.ndim == 2 else W
+    if names in FIXED and (absent := sorted(names.keys() - U.keys())):
+        raise CheckpointError(
+            f"state_dicts: the table of names is of another network: {', '.join(absent)} missing"
+        )
     return views
 
 

@@ -60,7 +60,7 @@ def hinge(V, margin):
     """(cost, its slope) of V = D(A, P) - D(A, N): [V + margin]_+, or ln(1 + e^V)."""
     if margin == "soft":
         return np.logaddexp(V, 0), np.exp(-np.logaddexp(-V, 0))
-    check_positive("triplet", "margin", margin)
+    check_positive("triplet", 'margin, unless "soft",', margin)
     H = np.maximum(V + margin, 0)
     return H, (H > 0).astype(V.dtype)
 

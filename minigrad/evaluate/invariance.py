@@ -13,6 +13,7 @@ import numpy as np
 
 from ..data import Parameters, Places, patches
 from ..nodes import normalize
+from .neighbours import check_finite
 from .svm import blocks
 
 ROUNDING = 1e-6  # of colours on their way there and back
@@ -78,15 +79,20 @@ def distance_curves(features, X, name, magnitudes, size=None):
     The magnitude at which nothing is changed, 0 or 1, gives 0. A curve of zeros stays one; else its
     maximum is 1, so that curves of features of any variability can be compared: the lower one is
     the more invariant.
+    Raises ValueError as `transformed` does, and for features that are not finite, as of images
+    that are not.
     """
-    before = blocks(features(transformed(X, "translation", 0, size)))
-    before = [normalize(F) for F in before]
+
+    def unit(name, m):
+        found = blocks(features(transformed(X, name, m, size)))
+        for F in found:
+            check_finite("distance_curves", F)
+        return [normalize(F) for F in found]
+
+    before = unit("translation", 0)
     D = np.array(
         [
-            [
-                np.linalg.norm(normalize(F) - G, axis=1).mean()
-                for F, G in zip(blocks(features(transformed(X, name, m, size))), before)
-            ]
+            [np.linalg.norm(F - G, axis=1).mean() for F, G in zip(unit(name, m), before)]
             for m in magnitudes
         ],
         float,

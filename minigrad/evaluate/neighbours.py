@@ -13,13 +13,14 @@ def nearest(F, queries, k):
 
     F: (n, d) features; queries: (q,) indices into F; k below n. Ties: the lower index first. All
     similarities stand in memory at once: for many queries take `most_similar`.
-    Raises ValueError if k is too large.
+    Raises ValueError if k is too large, and for features that are not finite.
 
     >>> nearest(np.array([[1.0, 0.0], [1.0, 0.1], [0.0, 1.0]]), np.array([0]), 2)
     array([[1, 2]])
     """
     if not 1 <= k < len(F):
         raise ValueError(f"nearest: k is 1 to {len(F) - 1} for {len(F)} samples, not {k}")
+    check_finite("nearest", F)
     F = normalize(F)
     S = (F[queries] @ F.T).round(6 if F.dtype == np.float32 else 12)  # equal rows are ties
     S[np.arange(len(queries)), queries] = -np.inf
@@ -31,8 +32,9 @@ def most_similar(Q, F, k, measure="cosine"):
 
     Q: (q, d) queries; F: (n, d) samples; k: 1 to n; measure: "cosine" (default; that of a zero
     vector is 0), "product", or "euclidean", the distance with a minus, in float64. Exact up to
-    rounding in the features' dtype; ties: the lower index first. Threads as set by `threads` share
-    the queries, 64 at a time; results depend neither on their number nor on how queries are divided
+    rounding in the features' dtype. Ties: the lower index first; copies always tie, as do equal
+    distances of whole numbers; rounding may part others. Threads as set by `threads` share the
+    queries, 64 at a time; results depend neither on their number nor on how queries are divided
     among calls. Memory: two copies of F, one for "product", and 64 n similarities for each thread.
     Raises ValueError for another k or measure, for features that do not match or are not finite.
 
@@ -65,7 +67,7 @@ def most_similar(Q, F, k, measure="cosine"):
 
 def _least_distances(Q, F, k):
     """By |q - f|^2 = |q|^2 - 2 (q f - |f|^2 / 2): the least has the largest product of [q, 1]."""
-    Q, F = Q - F.mean(0), F - F.mean(0)  # less is cancelled
+    Q, F = Q - F[0], F - F[0]  # less is cancelled; unlike a mean, it leaves whole numbers whole
     index, P = largest_products(
         np.column_stack([Q, np.ones(len(Q))]), np.column_stack([F, -(F * F).sum(1) / 2]), k
     )

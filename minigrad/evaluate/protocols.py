@@ -2,6 +2,7 @@
 
 All are linear SVMs, one against all, on scaled features; the weight C of their errors is chosen on
 training data alone, once, by what is held out of it. Features are (n, d), or blocks of them.
+All raise ValueError for features that are not finite, and labels that are not as many.
 Source: Exemplar-CNN (Dosovitskiy et al., TPAMI 2016), section 4.1; ranges of C: their program.
 """
 
@@ -9,6 +10,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from .neighbours import check_labelled
 from .scaling import by_percentile
 from .svm import balanced_folds, best_weight, blocks, label_draws, linear_svm, rows
 
@@ -68,6 +70,8 @@ def cifar_scores(
     """
     if draws < 1:
         raise ValueError(f"cifar_scores: draws are at least 1, not {draws}")
+    _check("cifar_scores, training samples", train, T)
+    _check("cifar_scores, test samples", test, T_test)
     chosen = [np.arange(len(T))] if per_class is None else label_draws(T, per_class, draws, rng)
     options = {"scaling": scaling, "B": B}
     return _fixed_test(train, T, test, T_test, chosen, rng, weights, options)
@@ -88,7 +92,12 @@ def stl_scores(
 
     folds: index arrays into train, ten of 1,000; C is chosen on the first against the training
     images left. Options as for `cifar_scores`; weights: 7 from 0.0002 to 0.2; B: 5.
+    Raises ValueError if there are no folds.
     """
+    if not len(folds):
+        raise ValueError("stl_scores: folds are index arrays into train: there are none")
+    _check("stl_scores, training samples", train, T)
+    _check("stl_scores, test samples", test, T_test)
     options = {"scaling": scaling, "B": B}
     return _fixed_test(train, T, test, T_test, folds, None, weights, options)
 
@@ -113,6 +122,7 @@ def caltech_scores(
     Raises ValueError if per_class is below 2, so that none of a class could be held out, and if a
     class leaves nothing to be tested on.
     """
+    _check("caltech_scores", features, T)
     features, splits = blocks(features), _splits(T, per_class, at_most, repeats, rng)
     options = {"scaling": scaling, "B": B}
     first, _ = splits[0]
@@ -146,10 +156,14 @@ def _splits(T, per_class, at_most, repeats, rng):
     return splits
 
 
+def _check(name, features, T):
+    """Raise ValueError unless each block is finite and has a row for each label."""
+    for block in blocks(features):
+        check_labelled(name, block, T)
+
+
 def _fixed_test(train, T, test, T_test, chosen, rng, weights, options):
     """`Scores` of a choice of training samples after the other, on one test set."""
-    if not len(T_test):
-        raise ValueError("the test set is empty")
     train, test = blocks(train), blocks(test)
     left = np.setdiff1d(np.arange(len(T)), chosen[0])
     folds = [(chosen[0], left)] if len(left) else balanced_folds(T, PARTS, rng)

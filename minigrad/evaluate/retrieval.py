@@ -26,7 +26,7 @@ def recall_at(F, T, K=(1, 2, 4, 8), measure="euclidean"):
     K beyond the n - 1 others stands for all; measure: as for `most_similar`, "euclidean", the
     source's; on unit vectors "cosine" finds the same in half the time. A sample is left out of its
     own neighbours by its index, so that a copy of it counts. Of equally near ones the lower index
-    comes first.
+    comes first, up to rounding, as in `most_similar`.
     Raises ValueError for labels and features that do not fit or are not finite, a K below 1, and
     if no class has two samples.
     Source: Oh Song et al., CVPR 2016, section 6.

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from .neighbours import check_labelled, most_similar, others_in_turn
+from .neighbours import check_finite, check_labelled, most_similar, others_in_turn
 
 
 def class_cosines(F, T, k=5):
@@ -39,13 +39,15 @@ def class_cosines(F, T, k=5):
 def cosine_density(cosines, bins=50):
     """A histogram of cosines on [0, 1] as a density, whose mean is 1: (bins,).
 
-    What lies outside counts in the bin at that end. Raises ValueError if there are none.
+    What lies outside counts in the bin at that end. Raises ValueError if there are none, or one is
+    not finite.
 
     >>> cosine_density(np.array([0.1, 0.2, 0.9, -0.3]), bins=2)
     array([1.5, 0.5])
     """
     if not np.size(cosines):
         raise ValueError("cosine_density: there are no cosines")
+    check_finite("cosine_density", np.reshape(cosines, (-1, 1)), "cosine")
     inside = np.clip(np.asarray(cosines, float), 0, 1)
     return np.histogram(inside, bins, (0, 1), density=True)[0]
 

@@ -14,7 +14,8 @@ def knn_scores(Q, F, T, k=200, sigma=0.1):
     result; k: 200, as the source, all n where there are fewer; sigma: 0.1, the temperature that the
     source trained with on CIFAR-10 (0.07 on ImageNet), more of it counts far neighbours more,
     np.inf all alike. A query or a sample of zeros has the cosine 0 with all. Of equally near
-    neighbours the lower index comes first. All similarities never stand in memory at once.
+    neighbours the lower index comes first, as in `most_similar`. All similarities never stand in
+    memory at once.
     Raises ValueError for shapes that do not fit, values that are not finite, k below 1, sigma not
     above 0.
     Source: Wu et al., CVPR 2018, section 3.4; so Ye et al., CVPR 2019, section 4.1.

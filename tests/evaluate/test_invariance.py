@@ -127,6 +127,16 @@ def test_features_that_do_not_see_colour_do_not_mind_it():
     assert distance_curves(flat, X, "hue", [0.1, 0.2])[0].min() > 0.1
 
 
+@pytest.mark.parametrize("place", [12, 0])  # seen from the first; only once it is moved in
+def test_images_that_are_not_finite_have_no_curve(place):
+    images = X.copy()
+    images[2, :, 12, place] = np.nan
+    with pytest.raises(
+        ValueError, match="distance_curves: sample 2 of 4 holds a value that is not"
+    ):
+        distance_curves(flat, images, "translation", [0, -0.75], 16)
+
+
 # accuracy_curve
 
 

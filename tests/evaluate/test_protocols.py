@@ -153,6 +153,12 @@ def test_a_class_of_one_sample_cannot_be_held_out_where_all_labels_are_learned_f
         cifar_scores(F, T, F, T, rng(), per_class=None)
 
 
+def test_no_folds_are_refused():
+    X, T = samples(40, 0)
+    with pytest.raises(ValueError, match="stl_scores: folds are index arrays .*: there are none"):
+        stl_scores(X, T, X, T, [])
+
+
 # all of them
 
 
@@ -160,7 +166,7 @@ def judged(name, X, T, Z, S, **options):
     if name == "cifar":
         return cifar_scores(X, T, Z, S, rng(), per_class=30, draws=3, **options)
     if name == "stl":
-        return stl_scores(X, T, Z, S, np.arange(len(T)).reshape(-1, 100), **options)
+        return stl_scores(X, T, Z, S, np.arange(400).reshape(4, 100), **options)
     return caltech_scores(X, T, rng(), per_class=30, repeats=3, **options)
 
 
@@ -200,6 +206,26 @@ def test_neither_test_features_nor_test_labels_reach_the_choice_of_the_weight(na
     assert judged(name, X, T, 100 * rng(9).standard_normal(Z.shape), S).C == C
     assert judged(name, rng(9).standard_normal(X.shape), T, Z, S).C != C  # training data do
     assert not {"test", "T_test"} & set(inspect.signature(best_weight).parameters)
+
+
+@pytest.mark.parametrize("name", PROTOCOLS)
+@pytest.mark.parametrize("as_blocks", [False, True])
+def test_labels_not_as_many_as_samples_and_rows_that_are_not_finite_are_refused(name, as_blocks):
+    (X, T), (Z, S) = samples(400, 0), samples(200, 1)
+    cut = lambda F: [F[:, :3], F[:, 3:]] if as_blocks else F
+    damaged = lambda F: np.where(np.arange(len(F))[:, None] == 7, np.nan, F)
+    training = "" if name == "caltech" else ", training samples"
+    bad = [
+        ((cut(X), T[:-1], cut(Z), S), training, r"not \(400, \d+\) and \(399,\)"),
+        ((cut(X[:-1]), T, cut(Z), S), training, r"not \(399, \d+\) and \(400,\)"),
+        ((cut(damaged(X)), T, cut(Z), S), training, "sample 7 of 400 holds a value that is not"),
+        ((cut(X), T, cut(Z), S[:-1]), ", test samples", r"not \(200, \d+\) and \(199,\)"),
+        ((cut(X), T, cut(damaged(Z)), S), ", test samples", "sample 7 of 200 holds a value"),
+        ((cut(X), T, cut(Z[:0]), S[:0]), ", test samples", "of one sample at least"),
+    ]
+    for given, side, sentence in bad[: 3 if name == "caltech" else None]:
+        with pytest.raises(ValueError, match=f"{name}_scores{side}: .*{sentence}"):
+            judged(name, *given)
 
 
 def test_the_deviation_is_that_of_the_population_and_both_are_printed_in_percent():

@@ -69,3 +69,5 @@ def test_what_has_no_two_classes_or_no_neighbours_is_refused():
         class_cosines(F * np.nan, np.array([0, 0, 1, 1]))
     with pytest.raises(ValueError, match="cosine_density: there are no cosines"):
         overlap(np.zeros(0), np.ones(3))
+    with pytest.raises(ValueError, match="cosine_density: cosine 0 of 2 holds a value that is not"):
+        cosine_density([np.nan, 0.1], 2)

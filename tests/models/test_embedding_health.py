@@ -135,3 +135,9 @@ def test_arrays_on_the_device_are_judged_on_the_cpu(monkeypatch):
 def test_what_cannot_be_judged_is_refused(X, y, sentence):
     with pytest.raises(ValueError, match=re.escape(sentence)):
         health(X, y)
+
+
+def test_a_form_that_the_triplet_loss_does_not_have_is_refused():
+    X = normal(6, 3)
+    with pytest.raises(ValueError, match="triplet: form is squared or .*, not 'l2'"):
+        health(X, Y, hard(X, Y), form="l2")

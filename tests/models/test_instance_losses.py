@@ -226,7 +226,9 @@ def test_what_instance_softmax_cannot_use_is_refused(keys, options, sentence):
         instance_softmax(np.ones((4, 3)), keys, **options)
 
 
-def test_the_paper_s_form_refuses_another_reduction_and_views_that_do_not_match():
+def test_the_paper_s_form_refuses_no_rows_another_reduction_and_views_that_do_not_match():
+    with pytest.raises(ValueError, match=re.escape("instance_softmax_paper: F (0, 3) is empty")):
+        instance_softmax_paper(np.ones((0, 3)), np.ones((0, 3)))
     with pytest.raises(ValueError, match="reduction is mean or sum, not 'max'"):
         instance_softmax_paper(np.eye(2), np.eye(2), reduction="max")
     with pytest.raises(ValueError, match=re.escape("not F (2, 2), G (3, 2)")):
@@ -241,7 +243,7 @@ def test_the_paper_s_form_refuses_another_reduction_and_views_that_do_not_match(
         ((2, 3), [0, 1, 2], "y is (2,), whole numbers, not (3,) of int64"),
         ((2, 3), [0.0, 1.0], "y is (2,), whole numbers, not (2,) of float64"),
         ((2, 4), [0, 1], "X is (m, d) and W (n, d), not (2, 4) and (9, 3)"),
-        ((0, 3), [], "X is (m, d) and W (n, d), not (0, 3) and (9, 3)"),
+        ((0, 3), [], "X (0, 3) is empty: one row at least is wanted"),
     ],
 )
 def test_exemplar_softmax_refuses_images_that_there_are_not(X, y, sentence):

@@ -251,6 +251,30 @@ def test_noise_beyond_the_bank_and_other_options_are_refused(options, sentence):
         memory_nce(np.ones((2, 3)), np.array([0, 1]), state=bank(), rng=rng(), **options)
 
 
+@pytest.mark.parametrize(("n", "d"), [(3, 0), (0, 3), (3, -1)])
+def test_a_bank_without_rows_or_columns_is_refused(n, d):
+    sentence = f"memory_bank.initial: n and d are 1 or more, not {n} and {d}"
+    with pytest.raises(ValueError, match=sentence):
+        memory_bank.initial(rng(), n, d)
+
+
+@pytest.mark.parametrize(
+    ("index", "ln_Z", "sentence"),
+    [
+        (np.zeros((2, 1), int), 3.0, "index is (2, 1 + K), K 1 or more, not (2, 1)"),
+        (np.zeros(2, int), 3.0, "index is (2, 1 + K), K 1 or more, not (2,)"),
+        (np.zeros((3, 4), int), 3.0, "index is (2, 1 + K), K 1 or more, not (3, 4)"),
+        (np.full((2, 4), 9), 3.0, "index holds 9, and there are rows 0 to 8"),
+        (np.zeros((2, 4)), 3.0, "index is (8,), whole numbers, not (8,) of float64"),
+        (np.zeros((2, 4), int), np.nan, "ln_Z is a finite number, not nan"),
+        (np.zeros((2, 4), int), np.array(np.inf), "ln_Z is a finite number, not inf"),
+    ],
+)
+def test_an_index_or_a_sum_that_nce_cannot_use_is_refused_by_name(index, ln_Z, sentence):
+    with pytest.raises(ValueError, match=re.escape(f"nce: {sentence}")):
+        nce(np.ones((2, 3)), bank()["memory"], index, ln_Z)
+
+
 def test_features_that_are_not_finite_never_reach_the_bank():
     state = bank()
     with pytest.raises(ValueError, match=re.escape("remember: row 1 of X (2, 3) is not finite")):

@@ -174,6 +174,19 @@ def test_the_table_of_another_network_is_refused(U, names, tmp_path):
     assert not (tmp_path / "w.safetensors").exists()
 
 
+@pytest.mark.parametrize(
+    ("names", "absent"),
+    [(LENET, "hidden1, hidden2"), (ALEXNET, "conv3, conv4, conv5, hidden1, hidden2")],
+)
+def test_the_table_of_a_network_with_more_layers_is_refused(names, absent, saved):
+    path, _ = saved
+    U, _ = NETWORKS["DrLIM"]
+    sentence = f"state_dicts: the table of names is of another network: {absent} missing"
+    for attempt in (save, load):
+        with pytest.raises(CheckpointError, match=sentence):
+            attempt(path, U, names)
+
+
 def test_batchnorm_without_statistics_is_not_saved(tmp_path):
     U, names = NETWORKS["ResNet-18"]
     for state in (None, {}):

@@ -99,8 +99,9 @@ def test_the_cosine_form_does_not_mind_the_length_of_embeddings():
 @pytest.mark.parametrize(
     ("options", "sentence"),
     [
-        ({"margin": 0.0}, "margin is above 0, not 0.0"),
-        ({"margin": np.nan}, "margin is above 0, not nan"),
+        ({"margin": 0.0}, 'margin, unless "soft", is above 0, not 0.0'),
+        ({"margin": np.nan}, 'margin, unless "soft", is above 0, not nan'),
+        ({"margin": "Soft"}, 'margin, unless "soft", is above 0, not Soft'),
         ({"form": "l1"}, "form is squared or unsquared or cosine, not 'l1'"),
         ({"reduction": "max"}, "reduction is mean or sum or active, not 'max'"),
     ],
