@@ -1,7 +1,8 @@
 """Learning an embedding without labels: the methods that the paper of instance softmax compares.
 
 All share a network, its augmentation, its optimiser and the number of images that they see; they
-differ in what they ask of a batch (`METHODS`).
+differ in what they ask of a batch (`METHODS`). One, batch-hard, is told the labels: what the others
+can be measured by.
 
 >>> images = np.random.default_rng(0).integers(0, 256, (20, 3, 32, 32), np.uint8)
 >>> settings = PRESETS["small"]._replace(network="4c5-4c5-8f", batch=10, epochs=1)
@@ -9,7 +10,8 @@ differ in what they ask of a batch (`METHODS`).
 >>> embedder(images).shape, list(METHODS)[-1]
 ((20, 128), 'ISIF, easy half')
 
-Source: Ye, Zhang, Yuen and Chang, CVPR 2019, section 4.1 and its code.
+Source: Ye, Zhang, Yuen and Chang, CVPR 2019, section 4.1 and its code; of batch-hard: Hermans,
+Beyer and Leibe, arXiv 1703.07737, section 2.
 """
 
 from collections.abc import Callable
@@ -26,13 +28,16 @@ from minigrad.learn import Momentum, he, linear, steps, train
 from minigrad.tree import map_leaves
 
 from . import exemplar_cnn, resnet
+from .contrastive_loss import contrastive
+from .embedding_checks import check_labels
 from .instance_losses import exemplar_softmax, instance_softmax, ntxent
 from .memory_bank import initial as bank
 from .memory_bank import memory_nce, memory_softmax, remember
 from .triplet_loss import triplet
-from .triplet_mining import hard, random_triplets, semi_hard
+from .triplet_mining import batch_hard, hard, random_triplets, semi_hard
 
 CHUNK = 500  # images at a time where nothing is learned
+K = 4  # images of a class in a batch, at least
 
 
 class Settings(NamedTuple):
@@ -75,12 +80,14 @@ SCHEDULES: dict[str, Callable] = {
 class Method(NamedTuple):
     """views: of each image in a batch; loss(F, y, U, state, settings, rng), F: (views m, d) unit
     rows, y: (m,) which images they are of, state: what the method keeps; first(rng, n, d): that
-    state and parameters of its own at the beginning, for n images.
+    state and parameters of its own at the beginning, for n images. labelled: y are the images'
+    labels, and a batch holds some classes only (`OfClasses`).
     """
 
     views: int
     loss: Callable
     first: Callable = lambda rng, n, d: ({}, {})
+    labelled: bool = False
 
 
 def instances(F, y, U, state, settings, rng, **options):
@@ -92,9 +99,21 @@ def two_views(F, y, U, state, settings, rng):
 
 
 def triplets(F, y, U, state, settings, rng, *, mine):
-    labels = array_module(y).arange(len(y))
-    a, p, n = mine(detach(F), array_module(y).concatenate((labels, labels)), rng)
+    a, p, n = mine(detach(F), of_rows(F, y), rng)
     return triplet(take(F, a), take(F, p), take(F, n))
+
+
+def both_kinds_of_pairs(F, y, U, state, settings, rng):
+    a, p, n = random_triplets(of_rows(F, y), rng)
+    xp = array_module(y)
+    similar = xp.arange(2 * len(a)) < len(a)
+    first, second = xp.concatenate((a, a)), xp.concatenate((p, n))
+    return contrastive(take(F, first), take(F, second), similar)
+
+
+def of_rows(F, y):
+    """y for each row of F, whose views stand one behind the other."""
+    return array_module(y).concatenate([y] * (len(F) // len(y)))
 
 
 def remembered(F, y, U, state, settings, rng):
@@ -130,6 +149,10 @@ METHODS = {
     "triplet": Method(2, partial(triplets, mine=lambda F, y, rng: random_triplets(y, rng))),
     "triplet, hard": Method(2, partial(triplets, mine=lambda F, y, rng: hard(F, y))),
     "triplet, semi-hard": Method(2, partial(triplets, mine=lambda F, y, rng: semi_hard(F, y))),
+    "contrastive": Method(2, both_kinds_of_pairs),
+    "batch-hard": Method(
+        1, partial(triplets, mine=lambda F, y, rng: batch_hard(F, y)), labelled=True
+    ),
     "NT-Xent": Method(2, two_views),
     "ISIF": Method(2, instances),
     "ISIF, hard half": Method(2, partial(instances, negatives="hard")),
@@ -149,7 +172,7 @@ class Embedder:
     state: dict
 
     def __call__(self, images: Any) -> Any:
-        """images: (n, 3, h, w), bytes or in [0, 1], on the device of the parameters."""
+        """images: (n, c, h, w), bytes or in [0, 1], on the device of the parameters."""
         plain = self.settings.augmentation.apply
         chunks = (images[i : i + CHUNK] for i in range(0, len(images), CHUNK))
         return array_module(images).concatenate(
@@ -163,12 +186,12 @@ class Embedder:
 
 
 def network(name):
-    """(initial(rng, d, side), embedding(X, U, state=, training=)) of a network by its name."""
+    """(initial(rng, d, channels, side), embedding(X, U, state=, training=)) by a network's name."""
     if name == "resnet18":
-        return lambda rng, d, side: resnet.initial(rng, d), resnet.embedding
+        return lambda rng, d, channels, side: resnet.initial(rng, d, channels), resnet.embedding
 
-    def initial(rng, d, side):
-        U = exemplar_cnn.initial(rng, d, 3, side, name, "embedding")
+    def initial(rng, d, channels, side):
+        U = exemplar_cnn.initial(rng, d, channels, side, name, "embedding")
         k = len(U["hidden"][1])
         return U | {"hidden norm": (np.ones(k, np.float32), np.zeros(k, np.float32))}
 
@@ -202,29 +225,38 @@ def untrained(images, settings, rng):
 def beginning(images, settings, rng):
     initial = network(settings.network)[0]
     side = np.ravel(settings.augmentation.size)[0]
-    U = map_leaves(array_module(images).asarray, initial(rng, settings.dimensions, side))
+    U = initial(rng, settings.dimensions, images.shape[1], side)
+    U = map_leaves(array_module(images).asarray, U)
     return Embedder(settings, U, {})
 
 
-def fit(images, settings, *, rng, after_epoch=None, facts=None, **options):
+def fit(images, settings, *, rng, labels=None, after_epoch=None, facts=None, **options):
     """Learn an embedding of images; returns (Embedder, log).
 
-    images: (n, 3, h, w), bytes or in [0, 1], on the device where it is learned; settings: a
-    `Settings`; rng: a numpy Generator; after_epoch(embedder): scores to be noted in the log; facts:
-    what a resumed run must have as it was besides settings, as {"seed": 0}; options: as for
+    images: (n, c, h, w), bytes or in [0, 1], on the device where it is learned; settings: a
+    `Settings`; rng: a numpy Generator; labels: (n,), on the CPU, for the method that learns from
+    them and no other; after_epoch(embedder): scores to be noted in the log; facts: what a resumed
+    run must have as it was besides settings, as {"seed": 0}; options: as for
     `minigrad.learn.train`, as folder and resume. In an epoch each image is seen twice, by methods
-    of one view in two batches.
-    Raises ValueError for a method or schedule of another name, and as `train` does.
+    of one view in two batches, by batch-hard on average.
+    Raises ValueError for a method or schedule of another name, for labels where they are not
+    wanted, none where they are, and as `train` does.
     """
     for name, known in {"method": METHODS, "schedule": SCHEDULES}.items():
         if (found := getattr(settings, name)) not in known:
             raise ValueError(f"fit: {name} is one of {', '.join(known)}, not {found!r}")
     method = METHODS[settings.method]
+    if method.labelled != (labels is not None):
+        wants = "wants" if method.labelled else "learns without"
+        raise ValueError(f"fit: {settings.method} {wants} labels")
     embedder = beginning(images, settings, rng)
     move = array_module(images).asarray
     state, own = map_leaves(move, method.first(rng, len(images), settings.dimensions))
     U = {"network": embedder.parameters, **own}
     embed = network(settings.network)[1]
+    data = Views(images, settings.augmentation, method.views)
+    if labels is not None:
+        data = OfClasses(data, labels)
 
     def objective(U, X, y, rng):
         F = embed(X, U["network"], state=embedder.state, training=True)
@@ -233,7 +265,7 @@ def fit(images, settings, *, rng, after_epoch=None, facts=None, **options):
     log = train(
         objective,
         U,
-        Often(Views(images, settings.augmentation, method.views), 2 // method.views),
+        Often(data, 2 // method.views),
         rng=rng,
         epochs=settings.epochs,
         batch=settings.batch,
@@ -258,6 +290,34 @@ class Often:
 
     def batch(self, chosen: np.ndarray, rng: np.random.Generator) -> tuple[Any, Any]:
         return self.data.batch(chosen % len(self.data), rng)
+
+
+class OfClasses:
+    """Data of which a batch holds some classes and as many samples of each, drawn at random.
+
+    data: as `Views`; labels: (n,), theirs, which come with the samples. So many classes that a
+    batch has K samples of each, more if there are not as many classes, all of a class that has
+    fewer.
+    Raises ValueError if there is not a label for each sample.
+    """
+
+    def __init__(self, data: Any, labels: np.ndarray):
+        check_labels("OfClasses", labels, len(data))
+        self.data, self.labels = data, labels
+        self.members = [np.flatnonzero(labels == c) for c in np.unique(labels)]
+
+    def __len__(self) -> int:
+        return len(self.data)
+
+    def batch(self, chosen: np.ndarray, rng: np.random.Generator) -> tuple[Any, Any]:
+        """As many samples as are chosen, at most, and their labels; which, is drawn here."""
+        P = min(max(1, len(chosen) // K), len(self.members))
+        classes = rng.choice(len(self.members), P, replace=False)
+        index = np.concatenate(
+            [rng.permutation(self.members[c])[: len(chosen) // P] for c in classes]
+        )
+        X, _ = self.data.batch(index, rng)
+        return X, array_module(X).asarray(self.labels[index])
 
 
 def told(settings):
