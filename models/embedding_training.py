@@ -1,8 +1,8 @@
 """Learning an embedding without labels: the methods that the paper of instance softmax compares.
 
 All share a network, its augmentation, its optimiser and the number of images that they see; they
-differ in what they ask of a batch (`METHODS`). One, batch-hard, is told the labels: what the others
-can be measured by.
+differ in what they ask of a batch (`METHODS`). One that is told the labels (`LABELLED`) shows what
+these are worth.
 
 >>> images = np.random.default_rng(0).integers(0, 256, (20, 3, 32, 32), np.uint8)
 >>> settings = PRESETS["small"]._replace(network="4c5-4c5-8f", batch=10, epochs=1)
@@ -28,8 +28,8 @@ from minigrad.learn import Momentum, he, linear, steps, train
 from minigrad.tree import map_leaves
 
 from . import exemplar_cnn, resnet
+from .class_batches import ClassBatches
 from .contrastive_loss import contrastive
-from .embedding_checks import check_labels
 from .instance_losses import exemplar_softmax, instance_softmax, ntxent
 from .memory_bank import initial as bank
 from .memory_bank import memory_nce, memory_softmax, remember
@@ -37,18 +37,17 @@ from .triplet_loss import triplet
 from .triplet_mining import batch_hard, hard, random_triplets, semi_hard
 
 CHUNK = 500  # images at a time where nothing is learned
-K = 4  # images of a class in a batch, at least
 
 
 class Settings(NamedTuple):
     """How an embedding is learned; the defaults are the paper's for CIFAR-10.
 
-    method: of METHODS; network: "resnet18", or an Exemplar-CNN's code with a linear layer on its
-    hidden units; dimensions: of the embedding; temperature: of all that have one; noise: of NCE,
-    for each image; batch: images; epochs: of two views of each image: methods that take one view go
-    over the images twice as often; rate: the first; schedule: "paper", a tenth from 3/5 and a
-    hundredth from 4/5 of the training on, or "linear", falling to 0; momentum, decay: of the
-    optimiser; augmentation: of the views.
+    method: of METHODS, or with labels of LABELLED; network: "resnet18", or an Exemplar-CNN's code
+    with a linear layer on its hidden units; dimensions: of the embedding; temperature: of all that
+    have one; noise: of NCE, for each image; batch: images; epochs: of two views of each image:
+    methods that take one view go over the images twice as often; rate: the first; schedule:
+    "paper", a tenth from 3/5 and a hundredth from 4/5 of the training on, or "linear", falling to
+    0; momentum, decay: of the optimiser; augmentation: of the views.
     """
 
     method: str = "ISIF"
@@ -79,15 +78,13 @@ SCHEDULES: dict[str, Callable] = {
 
 class Method(NamedTuple):
     """views: of each image in a batch; loss(F, y, U, state, settings, rng), F: (views m, d) unit
-    rows, y: (m,) which images they are of, state: what the method keeps; first(rng, n, d): that
-    state and parameters of its own at the beginning, for n images. labelled: y are the images'
-    labels, and a batch holds some classes only (`OfClasses`).
+    rows, y: (m,) which images they are of, or their labels, state: what the method keeps;
+    first(rng, n, d): that state and parameters of its own at the beginning, for n images.
     """
 
     views: int
     loss: Callable
     first: Callable = lambda rng, n, d: ({}, {})
-    labelled: bool = False
 
 
 def instances(F, y, U, state, settings, rng, **options):
@@ -98,13 +95,13 @@ def two_views(F, y, U, state, settings, rng):
     return ntxent(F, settings.temperature)
 
 
-def triplets(F, y, U, state, settings, rng, *, mine):
+def triplets(F, y, U, state, settings, rng, *, mine, **options):
     a, p, n = mine(detach(F), of_rows(F, y), rng)
-    return triplet(take(F, a), take(F, p), take(F, n))
+    return triplet(take(F, a), take(F, p), take(F, n), **options)
 
 
-def both_kinds_of_pairs(F, y, U, state, settings, rng):
-    a, p, n = random_triplets(of_rows(F, y), rng)
+def pairs(F, y, U, state, settings, rng, *, mine):
+    a, p, n = mine(detach(F), of_rows(F, y), rng)
     xp = array_module(y)
     similar = xp.arange(2 * len(a)) < len(a)
     first, second = xp.concatenate((a, a)), xp.concatenate((p, n))
@@ -142,22 +139,31 @@ def with_bank(rng, n, d):
     return bank(rng, n, d), {}
 
 
+MINING: dict[str, Callable] = {
+    "random": lambda F, y, rng: random_triplets(y, rng),
+    "hard": lambda F, y, rng: hard(F, y),
+    "semi-hard": lambda F, y, rng: semi_hard(F, y),
+    "batch-hard": lambda F, y, rng: batch_hard(F, y),
+}
+
 METHODS = {
     "Exemplar": Method(1, own_class, own_classes),
     "NPSoftmax": Method(1, remembered, with_bank),
     "NCE": Method(1, contrasted, with_bank),
-    "triplet": Method(2, partial(triplets, mine=lambda F, y, rng: random_triplets(y, rng))),
-    "triplet, hard": Method(2, partial(triplets, mine=lambda F, y, rng: hard(F, y))),
-    "triplet, semi-hard": Method(2, partial(triplets, mine=lambda F, y, rng: semi_hard(F, y))),
-    "contrastive": Method(2, both_kinds_of_pairs),
-    "batch-hard": Method(
-        1, partial(triplets, mine=lambda F, y, rng: batch_hard(F, y)), labelled=True
-    ),
+    "contrastive": Method(2, partial(pairs, mine=MINING["random"])),
+    "contrastive, hard": Method(2, partial(pairs, mine=MINING["hard"])),
+    "triplet": Method(2, partial(triplets, mine=MINING["random"])),
+    "triplet, hard": Method(2, partial(triplets, mine=MINING["hard"])),
+    "triplet, semi-hard": Method(2, partial(triplets, mine=MINING["semi-hard"])),
     "NT-Xent": Method(2, two_views),
     "ISIF": Method(2, instances),
     "ISIF, hard half": Method(2, partial(instances, negatives="hard")),
     "ISIF, easy half": Method(2, partial(instances, negatives="easy")),
 }
+
+# as in its source: with squared distances and a hinge all embeddings become alike
+SOFT = {"margin": "soft", "form": "unsquared"}
+LABELLED = {"batch-hard": Method(1, partial(triplets, mine=MINING["batch-hard"], **SOFT))}
 
 
 @dataclass
@@ -234,21 +240,19 @@ def fit(images, settings, *, rng, labels=None, after_epoch=None, facts=None, **o
     """Learn an embedding of images; returns (Embedder, log).
 
     images: (n, c, h, w), bytes or in [0, 1], on the device where it is learned; settings: a
-    `Settings`; rng: a numpy Generator; labels: (n,), on the CPU, for the method that learns from
-    them and no other; after_epoch(embedder): scores to be noted in the log; facts: what a resumed
-    run must have as it was besides settings, as {"seed": 0}; options: as for
-    `minigrad.learn.train`, as folder and resume. In an epoch each image is seen twice, by methods
-    of one view in two batches, by batch-hard on average.
-    Raises ValueError for a method or schedule of another name, for labels where they are not
-    wanted, none where they are, and as `train` does.
+    `Settings`; rng: a numpy Generator; labels: (n,), NumPy's, for a method of LABELLED;
+    after_epoch(embedder): scores to be noted in the log; facts: what a resumed run must have as it
+    was besides settings, as {"seed": 0}; options: as for `minigrad.learn.train`, as folder and
+    resume. In an epoch each image is seen twice, by methods of one view in two batches, with labels
+    on average (`ClassBatches`).
+    Raises ValueError for a method or schedule of another name, labels that are not as many as
+    images, and as `train` does.
     """
-    for name, known in {"method": METHODS, "schedule": SCHEDULES}.items():
+    methods = METHODS if labels is None else LABELLED
+    for name, known in {"method": methods, "schedule": SCHEDULES}.items():
         if (found := getattr(settings, name)) not in known:
             raise ValueError(f"fit: {name} is one of {', '.join(known)}, not {found!r}")
-    method = METHODS[settings.method]
-    if method.labelled != (labels is not None):
-        wants = "wants" if method.labelled else "learns without"
-        raise ValueError(f"fit: {settings.method} {wants} labels")
+    method = methods[settings.method]
     embedder = beginning(images, settings, rng)
     move = array_module(images).asarray
     state, own = map_leaves(move, method.first(rng, len(images), settings.dimensions))
@@ -256,7 +260,7 @@ def fit(images, settings, *, rng, labels=None, after_epoch=None, facts=None, **o
     embed = network(settings.network)[1]
     data = Views(images, settings.augmentation, method.views)
     if labels is not None:
-        data = OfClasses(data, labels)
+        data = ClassBatches(data, labels)
 
     def objective(U, X, y, rng):
         F = embed(X, U["network"], state=embedder.state, training=True)
@@ -290,34 +294,6 @@ class Often:
 
     def batch(self, chosen: np.ndarray, rng: np.random.Generator) -> tuple[Any, Any]:
         return self.data.batch(chosen % len(self.data), rng)
-
-
-class OfClasses:
-    """Data of which a batch holds some classes and as many samples of each, drawn at random.
-
-    data: as `Views`; labels: (n,), theirs, which come with the samples. So many classes that a
-    batch has K samples of each, more if there are not as many classes, all of a class that has
-    fewer.
-    Raises ValueError if there is not a label for each sample.
-    """
-
-    def __init__(self, data: Any, labels: np.ndarray):
-        check_labels("OfClasses", labels, len(data))
-        self.data, self.labels = data, labels
-        self.members = [np.flatnonzero(labels == c) for c in np.unique(labels)]
-
-    def __len__(self) -> int:
-        return len(self.data)
-
-    def batch(self, chosen: np.ndarray, rng: np.random.Generator) -> tuple[Any, Any]:
-        """As many samples as are chosen, at most, and their labels; which, is drawn here."""
-        P = min(max(1, len(chosen) // K), len(self.members))
-        classes = rng.choice(len(self.members), P, replace=False)
-        index = np.concatenate(
-            [rng.permutation(self.members[c])[: len(chosen) // P] for c in classes]
-        )
-        X, _ = self.data.batch(index, rng)
-        return X, array_module(X).asarray(self.labels[index])
 
 
 def told(settings):
