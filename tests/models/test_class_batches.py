@@ -1,10 +1,12 @@
 import numpy as np
 import pytest
+import strict
 from hypothesis import given
 from hypothesis import strategies as st
 from minigrad.models.class_batches import ClassBatches
-from minigrad.models.embedding_training import PRESETS, fit, untrained
+from minigrad.models.embedding_training import LABELLED, PRESETS, fit, untrained
 
+from minigrad import to_cpu, to_gpu
 from minigrad.evaluate import recall_at
 
 
@@ -79,6 +81,21 @@ def test_batch_hard_learns_from_labels_what_images_of_one_channel_do_not_show(se
     score = lambda embed: recall_at(embed(X), y, 1).mean[0]
     assert log[-1]["loss"] < log[0]["loss"] / 2
     assert score(after) > max(0.95, score(before) + 0.2)
+
+
+@pytest.mark.parametrize("method", ["batch-hard", "contrastive, hard"])
+def test_on_another_device_the_same_is_learned(settings, method, monkeypatch):
+    if strict.GPP is None:
+        pytest.skip("g++ is missing: it compiles the CUDA kernels for the CPU")
+    strict.install(monkeypatch)
+    X, y = rng().random((24, 1, 8, 8), np.float32), np.arange(24) % 3
+    settings = settings._replace(method=method, epochs=1)
+    labels = y if method in LABELLED else None
+    found = []
+    for move in (to_cpu, to_gpu):
+        embedder, _ = fit(move(X), settings, labels=labels, rng=rng(), progress=False)
+        found.append(to_cpu(embedder(move(X))))
+    np.testing.assert_allclose(*found, atol=1e-4)
 
 
 def test_a_method_has_the_labels_it_wants_and_no_others(settings):
