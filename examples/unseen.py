@@ -1,8 +1,8 @@
 """Embeddings learned on half of the classes, judged by whether they tell the others apart.
 
-    python -m examples.unseen                   characters of Omniglot
+    python -m examples.unseen                   characters of Omniglot, a quarter of an hour
     python -m examples.unseen --data faces      persons of ORL
-    python -m examples.unseen --quick           one seed, fewer rows, a minute
+    python -m examples.unseen --quick           one seed, fewer rows, two minutes
 
 What is learned without labels can serve classes that nobody has seen. All rows share the network,
 the augmentation and the number of images seen; batch-hard, which is told the labels of its half,
@@ -146,26 +146,26 @@ class Bench:
         return self.embedded(start, self.halves.X_test)
 
     def trained(self, settings, seed):
-        return self.embedded(
-            self.learned(settings, seed, self.halves.X, self.halves.T), self.halves.X_test
-        )
+        """Features of test images, by a network that is learned, gone on with, or loaded."""
+        X, T = self.halves[:2]
+        place = self.cells.path.parent / "networks" / digest(told(settings), seed, self.images)
+        begun = any(place.glob("checkpoint*"))
+        embedder = self.learned(settings, seed, X, T, folder=place, resume=begun)
+        return self.embedded(embedder, self.halves.X_test)
 
-    def embedded(self, embedder, X):
-        return to_cpu(embedder(self.move(X)))
-
-    def learned(self, settings, seed, X, T):
-        """An Embedder: learned, or gone on with, or loaded if it was."""
-        place = self.cells.path.parent / "networks" / digest(told(settings), seed, X, T)
+    def learned(self, settings, seed, X, T, **options):
         return fit(
             self.move(X),
             settings,
             rng=np.random.default_rng(seed),
             labels=T if settings.method in LABELLED else None,
             facts={"seed": seed},
-            folder=place,
-            resume=any(place.glob("checkpoint*")),
             progress=False,
+            **options,
         )[0]
+
+    def embedded(self, embedder, X):
+        return to_cpu(embedder(self.move(X)))
 
     def best(self, method, rates):
         """A method's settings with the rate that serves training classes best.
