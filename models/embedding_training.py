@@ -1,7 +1,8 @@
 """Learning an embedding without labels: the methods that the paper of instance softmax compares.
 
 All share a network, its augmentation, its optimiser and the number of images that they see; they
-differ in what they ask of a batch (`METHODS`).
+differ in what they ask of a batch (`METHODS`). One that is told the labels (`LABELLED`) shows what
+these are worth.
 
 >>> images = np.random.default_rng(0).integers(0, 256, (20, 3, 32, 32), np.uint8)
 >>> settings = PRESETS["small"]._replace(network="4c5-4c5-8f", batch=10, epochs=1)
@@ -9,7 +10,8 @@ differ in what they ask of a batch (`METHODS`).
 >>> embedder(images).shape, list(METHODS)[-1]
 ((20, 128), 'ISIF, easy half')
 
-Source: Ye, Zhang, Yuen and Chang, CVPR 2019, section 4.1 and its code.
+Source: Ye, Zhang, Yuen and Chang, CVPR 2019, section 4.1 and its code; of batch-hard: Hermans,
+Beyer and Leibe, arXiv 1703.07737, section 2.
 """
 
 from collections.abc import Callable
@@ -27,11 +29,13 @@ from minigrad.learn import Momentum, he, linear, steps, train
 from minigrad.tree import map_leaves
 
 from . import exemplar_cnn, resnet
+from .class_batches import ClassBatches
+from .contrastive_loss import contrastive
 from .instance_losses import exemplar_softmax, instance_softmax, ntxent
 from .memory_bank import initial as bank
 from .memory_bank import memory_nce, memory_softmax, remember
 from .triplet_loss import triplet
-from .triplet_mining import hard, random_triplets, semi_hard
+from .triplet_mining import batch_hard, hard, random_triplets, semi_hard
 
 CHUNK = 500  # images at a time where nothing is learned
 
@@ -39,12 +43,12 @@ CHUNK = 500  # images at a time where nothing is learned
 class Settings(NamedTuple):
     """How an embedding is learned; the defaults are the paper's for CIFAR-10.
 
-    method: of METHODS; network: "resnet18", or an Exemplar-CNN's code with a linear layer on its
-    hidden units; dimensions: of the embedding; temperature: of all that have one; noise: of NCE,
-    for each image; batch: images; epochs: of two views of each image: methods that take one view go
-    over the images twice as often; rate: the first; schedule: "paper", a tenth from 3/5 and a
-    hundredth from 4/5 of the training on, or "linear", falling to 0; momentum, decay: of the
-    optimiser; augmentation: of the views.
+    method: of METHODS, or with labels of LABELLED; network: "resnet18", or an Exemplar-CNN's code
+    with a linear layer on its hidden units; dimensions: of the embedding; temperature: of all that
+    have one; noise: of NCE, for each image; batch: images; epochs: of two views of each image:
+    methods that take one view go over the images twice as often; rate: the first; schedule:
+    "paper", a tenth from 3/5 and a hundredth from 4/5 of the training on, or "linear", falling to
+    0; momentum, decay: of the optimiser; augmentation: of the views.
     """
 
     method: str = "ISIF"
@@ -75,8 +79,8 @@ SCHEDULES: dict[str, Callable] = {
 
 class Method(NamedTuple):
     """views: of each image in a batch; loss(F, y, U, state, settings, rng), F: (views m, d) unit
-    rows, y: (m,) which images they are of, state: what the method keeps; first(rng, n, d): that
-    state and parameters of its own at the beginning, for n images.
+    rows, y: (m,) which images they are of, or their labels, state: what the method keeps;
+    first(rng, n, d): that state and parameters of its own at the beginning, for n images.
     """
 
     views: int
@@ -92,10 +96,22 @@ def two_views(F, y, U, state, settings, rng):
     return ntxent(F, settings.temperature)
 
 
-def triplets(F, y, U, state, settings, rng, *, mine):
-    labels = array_module(y).arange(len(y))
-    a, p, n = mine(detach(F), array_module(y).concatenate((labels, labels)), rng)
-    return triplet(take(F, a), take(F, p), take(F, n))
+def triplets(F, y, U, state, settings, rng, *, mine, **options):
+    a, p, n = mine(detach(F), of_rows(F, y), rng)
+    return triplet(take(F, a), take(F, p), take(F, n), **options)
+
+
+def pairs(F, y, U, state, settings, rng, *, mine):
+    a, p, n = mine(detach(F), of_rows(F, y), rng)
+    xp = array_module(y)
+    similar = xp.arange(2 * len(a)) < len(a)
+    first, second = xp.concatenate((a, a)), xp.concatenate((p, n))
+    return contrastive(take(F, first), take(F, second), similar)
+
+
+def of_rows(F, y):
+    """y for each row of F, whose views stand one behind the other."""
+    return array_module(y).concatenate([y] * (len(F) // len(y)))
 
 
 def remembered(F, y, U, state, settings, rng):
@@ -124,19 +140,32 @@ def with_bank(rng, n, d):
     return bank(rng, n, d), {}
 
 
+MINING: dict[str, Callable] = {
+    "random": lambda F, y, rng: random_triplets(y, rng),
+    "hard": lambda F, y, rng: hard(F, y),
+    "semi-hard": lambda F, y, rng: semi_hard(F, y),
+    "batch-hard": lambda F, y, rng: batch_hard(F, y),
+}
+
 METHODS = {
     "Exemplar": Method(1, own_class, own_classes),
     "NPSoftmax": Method(1, remembered, with_bank),
     "NCE": Method(1, partial(contrasted, Z="first"), with_bank),
     "NCE, moving Z": Method(1, partial(contrasted, Z="moving"), with_bank),
-    "triplet": Method(2, partial(triplets, mine=lambda F, y, rng: random_triplets(y, rng))),
-    "triplet, hard": Method(2, partial(triplets, mine=lambda F, y, rng: hard(F, y))),
-    "triplet, semi-hard": Method(2, partial(triplets, mine=lambda F, y, rng: semi_hard(F, y))),
+    "contrastive": Method(2, partial(pairs, mine=MINING["random"])),
+    "contrastive, hard": Method(2, partial(pairs, mine=MINING["hard"])),
+    "triplet": Method(2, partial(triplets, mine=MINING["random"])),
+    "triplet, hard": Method(2, partial(triplets, mine=MINING["hard"])),
+    "triplet, semi-hard": Method(2, partial(triplets, mine=MINING["semi-hard"])),
     "NT-Xent": Method(2, two_views),
     "ISIF": Method(2, instances),
     "ISIF, hard half": Method(2, partial(instances, negatives="hard")),
     "ISIF, easy half": Method(2, partial(instances, negatives="easy")),
 }
+
+# as in its source: with squared distances and a hinge all embeddings become alike
+SOFT = {"margin": "soft", "form": "unsquared"}
+LABELLED = {"batch-hard": Method(1, partial(triplets, mine=MINING["batch-hard"], **SOFT))}
 
 
 @dataclass
@@ -151,7 +180,7 @@ class Embedder:
     state: dict
 
     def __call__(self, images: Any) -> Any:
-        """images: (n, 3, h, w), bytes or in [0, 1], on the device of the parameters."""
+        """images: (n, c, h, w), bytes or in [0, 1], on the device of the parameters."""
         in_range("Embedder", images)
         if not len(images):
             raise ValueError(f"Embedder: images are (n, c, h, w), n at least 1, not {images.shape}")
@@ -168,12 +197,12 @@ class Embedder:
 
 
 def network(name):
-    """(initial(rng, d, side), embedding(X, U, state=, training=)) of a network by its name."""
+    """(initial(rng, d, channels, side), embedding(X, U, state=, training=)) by a network's name."""
     if name == "resnet18":
-        return lambda rng, d, side: resnet.initial(rng, d), resnet.embedding
+        return lambda rng, d, channels, side: resnet.initial(rng, d, channels), resnet.embedding
 
-    def initial(rng, d, side):
-        U = exemplar_cnn.initial(rng, d, 3, side, name, "embedding")
+    def initial(rng, d, channels, side):
+        U = exemplar_cnn.initial(rng, d, channels, side, name, "embedding")
         k = len(U["hidden"][1])
         return U | {"hidden norm": (np.ones(k, np.float32), np.zeros(k, np.float32))}
 
@@ -206,25 +235,29 @@ def untrained(images, settings, rng):
 def beginning(images, settings, rng):
     initial = network(settings.network)[0]
     side = np.ravel(settings.augmentation.size)[0]
-    U = map_leaves(array_module(images).asarray, initial(rng, settings.dimensions, side))
+    U = initial(rng, settings.dimensions, images.shape[1], side)
+    U = map_leaves(array_module(images).asarray, U)
     return Embedder(settings, U, {})
 
 
-def fit(images, settings, *, rng, after_epoch=None, facts=None, **options):
+def fit(images, settings, *, rng, labels=None, after_epoch=None, facts=None, **options):
     """Learn an embedding of images; returns (Embedder, log).
 
-    images: (n, 3, h, w), bytes or in [0, 1], on the device where it is learned; settings: a
-    `Settings`; rng: a numpy Generator; after_epoch(embedder): scores to be noted in the log; facts:
-    what a resumed run must have as it was besides settings, as {"seed": 0}; options: as for
-    `minigrad.learn.train`, as folder and resume. In an epoch each image is seen twice, by methods
-    of one view in two batches.
-    Raises ValueError for a method or schedule of another name, for a batch that leaves one view
-    alone in the last one, which has no variance, and as `train` does.
+    images: (n, c, h, w), bytes or in [0, 1], on the device where it is learned; settings: a
+    `Settings`; rng: a numpy Generator; labels: (n,), NumPy's, for a method of LABELLED;
+    after_epoch(embedder): scores to be noted in the log; facts: what a resumed run must have as it
+    was besides settings, as {"seed": 0}; options: as for `minigrad.learn.train`, as folder and
+    resume. In an epoch each image is seen twice, by methods of one view in two batches, with labels
+    on average (`ClassBatches`).
+    Raises ValueError for a method or schedule of another name, labels that are not as many as
+    images, a batch that leaves one view alone in the last one, which has no variance, and as
+    `train` does.
     """
-    for name, known in {"method": METHODS, "schedule": SCHEDULES}.items():
+    methods = METHODS if labels is None else LABELLED
+    for name, known in {"method": methods, "schedule": SCHEDULES}.items():
         if (found := getattr(settings, name)) not in known:
             raise ValueError(f"fit: {name} is one of {', '.join(known)}, not {found!r}")
-    method = METHODS[settings.method]
+    method = methods[settings.method]
     times = 2 // method.views
     if method.views * (times * len(images) % settings.batch or settings.batch) == 1:
         raise ValueError(
@@ -236,6 +269,9 @@ def fit(images, settings, *, rng, after_epoch=None, facts=None, **options):
     state, own = map_leaves(move, method.first(rng, len(images), settings.dimensions))
     U = {"network": embedder.parameters, **own}
     embed = network(settings.network)[1]
+    data = Views(images, settings.augmentation, method.views)
+    if labels is not None:
+        data = ClassBatches(data, labels)
 
     def objective(U, X, y, rng):
         F = embed(X, U["network"], state=embedder.state, training=True)
@@ -244,7 +280,7 @@ def fit(images, settings, *, rng, after_epoch=None, facts=None, **options):
     log = train(
         objective,
         U,
-        Often(Views(images, settings.augmentation, method.views), times),
+        Often(data, times),
         rng=rng,
         epochs=settings.epochs,
         batch=settings.batch,

@@ -1,0 +1,307 @@
+"""Embeddings learned on half of the classes, judged by whether they tell the others apart.
+
+    python -m examples.unseen                   characters of Omniglot, a quarter of an hour
+    python -m examples.unseen --data faces      persons of ORL
+    python -m examples.unseen --quick           one seed, fewer rows, two minutes
+
+What is learned without labels can serve classes that nobody has seen. All rows share the network,
+the augmentation and the number of images seen; batch-hard, which is told the labels of its half,
+shows what these are worth. Each method has the best of five rates, by Recall@1 of one half of the
+*training* classes after learning on the other half. In the folder, below the name of the data:
+
+    table.csv     Recall@K, and NMI of k-means with as many clusters as classes
+    report.html   the table, neighbours and a map of unseen classes
+
+A number that is computed is kept there, so that a run that was stopped goes on. Images lie below
+MINIGRAD_DATA; where they do not, scikit-learn's digits stand in.
+
+Source of the protocol: Oh Song et al., CVPR 2016, section 6.
+"""
+
+import dataclasses
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+import click
+import numpy as np
+from minigrad.models.embedding_training import LABELLED, PRESETS, fit, told, untrained
+
+from minigrad import normalize, to_cpu
+from minigrad.cli import device, run, workers
+from minigrad.data import Augmentation, data_folder, digits, omniglot, resized
+from minigrad.data.downloads import there
+from minigrad.data.formats import labelled, read_idx
+from minigrad.evaluate import k_means, nearest, nmi, recall_at, to_plane
+from minigrad.learn import as_csv, write_whole
+from minigrad.stepper import figures
+from minigrad.stepper.report import write_report
+from minigrad.version import VERSION
+
+from .digit_runs import kept, trials
+from .exemplar_runs import digest
+
+LEARNED = ("contrastive", "contrastive, hard", "triplet, hard", "ISIF", "batch-hard")
+QUICK = ("ISIF", "batch-hard")
+RATES = (0.01, 0.03, 0.1, 0.3, 1.0)
+SEEDS = 3
+K = (1, 2, 4, 8)
+MEASURES = (*(f"R@{k}" for k in K), "NMI", "NMI, geometric")
+SHOWN = ("random network", "ISIF", "batch-hard")
+QUERIES, NEIGHBOURS, MAPPED = 10, 7, 25  # MAPPED: classes
+LETTERS = Augmentation(scale=(0.4, 1.0), flip=0, brightness=0, contrast=0)
+FACES = Augmentation(scale=(0.4, 1.0))
+ORL = "olivetti/faces-images-idx3-ubyte", "olivetti/faces-labels-idx1-ubyte"
+OMNIGLOT = "omniglot/images_background_small1", "omniglot/images_background_small2"
+
+
+class Halves(NamedTuple):
+    """Images to learn from, and of other classes to be judged by: (n, 1, s, s) in [0, 1]."""
+
+    X: np.ndarray
+    T: np.ndarray
+    X_test: np.ndarray
+    T_test: np.ndarray
+
+
+def characters():
+    """136 characters of one small set, and the 106 of alphabets that only the other one has."""
+    (X, T), (X_test, T_test) = (
+        omniglot("background_small1"),
+        omniglot("background_small2", ("Greek", "Latin")),
+    )
+    return Halves(shrunk(255 - X, 28), T, shrunk(255 - X_test, 28), T_test)
+
+
+def faces():
+    """The first 20 persons, and the other 20."""
+    images, labels = (there(data_folder(), name) for name in ORL)
+    X, T = labelled(read_idx(images, (64, 64))[:, None], read_idx(labels, ()), labels, 40)
+    return divided(shrunk(X, 32), T, 20)
+
+
+def shrunk(X, side):
+    return resized(X, side / X.shape[-1]) / np.float32(255)
+
+
+def divided(X, T, classes):
+    """The classes below a number, and the others."""
+    first = classes > T
+    return Halves(X[first], T[first], X[~first], T[~first])
+
+
+class Data(NamedTuple):
+    """needs: files without which it is not there; epochs: of training; the augmentation lacks what
+    is the images' own (`Bench`).
+    """
+
+    title: str
+    needs: tuple[str, ...]
+    read: Callable[[], Halves]
+    augmentation: Augmentation
+    epochs: int
+
+
+DATA = {
+    "omniglot": Data("characters of Omniglot", OMNIGLOT, characters, LETTERS, 12),
+    "faces": Data("faces of ORL", ORL, faces, FACES, 60),
+    "digits": Data("scikit-learn's digits", (), lambda: divided(*digits(), 5), LETTERS, 12),
+}
+
+
+class Bench:
+    """One of the data sets, and what has been found out about ways to embed it."""
+
+    def __init__(self, data, epochs, seeds, cells, move):
+        self.halves = data.read()
+        self.seeds, self.cells, self.move = seeds, cells, move
+        X = self.halves.X
+        own = {"size": X.shape[-1], "mean": float(X.mean()), "std": float(X.std())}
+        augmentation = dataclasses.replace(data.augmentation, **own)
+        self.settings = PRESETS["small"]._replace(epochs=epochs, augmentation=augmentation)
+        self.images = digest(*self.halves)
+
+    def row(self, name, embedder, settings):
+        """{measure: (seeds,)} of test images, where embedder(seed) gives their features."""
+        plan = {"row": name, "rate": settings.rate, "settings": digest(told(settings))}
+        plan |= {"of": self.images, "version": VERSION}
+        return trials(self.cells, plan, self.seeds, lambda seed: self.judged(embedder(seed), seed))
+
+    def judged(self, F, seed):
+        T = self.halves.T_test
+        clusters = k_means(F, len(np.unique(T)), np.random.default_rng(seed))
+        scores = (
+            *recall_at(F, T, K, "cosine").mean,
+            *(nmi(T, clusters, average) for average in ("arithmetic", "geometric")),
+        )
+        return {name: 100 * float(score) for name, score in zip(MEASURES, scores)}
+
+    def pixels(self, seed):
+        """Unit rows of what is left when the mean training image is subtracted."""
+        F = self.halves.X_test - self.halves.X.mean(0)
+        return normalize(F.reshape(len(F), -1))
+
+    def random(self, seed):
+        start = untrained(self.move(self.halves.X), self.settings, np.random.default_rng(seed))
+        return self.embedded(start, self.halves.X_test)
+
+    def trained(self, settings, seed):
+        """Features of test images, by a network that is learned, gone on with, or loaded."""
+        X, T = self.halves[:2]
+        place = self.cells.path.parent / "networks" / digest(told(settings), seed, self.images)
+        begun = any(place.glob("checkpoint*"))
+        embedder = self.learned(settings, seed, X, T, folder=place, resume=begun)
+        return self.embedded(embedder, self.halves.X_test)
+
+    def learned(self, settings, seed, X, T, **options):
+        return fit(
+            self.move(X),
+            settings,
+            rng=np.random.default_rng(seed),
+            labels=T if settings.method in LABELLED else None,
+            facts={"seed": seed},
+            progress=False,
+            **options,
+        )[0]
+
+    def embedded(self, embedder, X):
+        return to_cpu(embedder(self.move(X)))
+
+    def best(self, method, rates):
+        """A method's settings with the rate that serves training classes best.
+
+        It learns on the first half of them and is judged by Recall@1 of the second.
+        """
+        X, T = self.halves[:2]
+        first = (T.max() + 1) // 2 > T
+
+        def tried(settings):
+            embedder = self.learned(settings, 0, X[first], T[first])
+            F = self.embedded(embedder, X[~first])
+            return {"R@1 of training classes": 100 * recall_at(F, T[~first], 1, "cosine").mean[0]}
+
+        def score(settings):
+            plan = {"row": method, "rate": settings.rate, "settings": digest(told(settings))}
+            plan |= {"of": self.images, "version": VERSION, "tried": True}
+            return self.cells.get(plan, lambda: tried(settings))["R@1 of training classes"]
+
+        grid = [self.settings._replace(method=method, rate=rate) for rate in rates]
+        return max(grid, key=score) if len(grid) > 1 else grid[0]
+
+
+@click.command(help=__doc__.partition("\n")[0])
+@click.option("--data", default="omniglot", show_default=True, type=click.Choice(list(DATA)))
+@click.option("--quick", is_flag=True, help="One seed, two methods, one rate.")
+@click.option("--epochs", type=click.IntRange(1), help="Of training; by default as suits the data.")
+@click.option(
+    "--folder",
+    default="runs/unseen",
+    show_default=True,
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Where tables, figures and networks go.",
+)
+@workers
+@device
+def main(data, quick, epochs, folder, move):
+    title, name = DATA[data].title, data
+    if not all(there(data_folder(), file) for file in DATA[data].needs):
+        name = "digits"
+        title = f"{DATA[name].title}, as {title} are not here"
+    folder /= name
+    with kept(folder / "cells.json") as cells:
+        chosen = DATA[name]
+        bench = Bench(chosen, epochs or chosen.epochs, 1 if quick else SEEDS, cells, move)
+        X, T, X_test, T_test = bench.halves
+        print(
+            f"{title}: {len(X)} of {len(np.unique(T))} classes to learn from, "
+            f"{len(X_test)} of {len(np.unique(T_test))} others to be told apart\n"
+        )
+        compare(bench, title, QUICK if quick else LEARNED, RATES[3:4] if quick else RATES)
+
+
+def compare(bench, title, methods, rates):
+    """Compute, print and write the table, and the report."""
+    folder, start = bench.cells.path.parent, bench.settings
+    print(f"{'':<20}" + "".join(f"{name:>16}" for name in MEASURES))
+    rows, settings = {}, {}
+
+    def add(name, embedder, chosen):
+        rows[name] = bench.row(name, embedder, chosen)
+        words = (f"{rows[name][m].mean():.1f} +- {rows[name][m].std():.1f}" for m in MEASURES)
+        print(f"{name:<20}" + "".join(f"{word:>16}" for word in words), flush=True)
+
+    add("raw pixels", bench.pixels, start)
+    add("random network", bench.random, start)
+    for method in methods:
+        settings[method] = chosen = bench.best(method, rates)
+        add(method, lambda seed, chosen=chosen: bench.trained(chosen, seed), chosen)
+    lines = [
+        {"row": name, "rate": settings[name].rate if name in settings else ""}
+        | {m: round(found[m].mean(), 2) for m in found}
+        | {f"{m} deviation": round(found[m].std(), 2) for m in MEASURES}
+        for name, found in rows.items()
+    ]
+    write_whole(folder / "table.csv", as_csv(lines))
+    write_report(
+        folder / "report.html",
+        "Classes that nobody has seen",
+        f"Learned on half of the classes, judged by the others: {title}.",
+        pages(bench, rows, settings),
+    )
+    print(f"\n{folder / 'report.html'} has the pictures")
+
+
+def pages(bench, rows, settings):
+    """The report's sections."""
+    X, T = bench.halves.X_test[:, 0], bench.halves.T_test
+    F = {name: bench.trained(settings[name], 0) for name in SHOWN[1:]}
+    F = {SHOWN[0]: bench.random(0)} | F
+    rng = np.random.default_rng(0)
+    queries = rng.choice(len(T), min(QUERIES, len(T)), replace=False)
+    near = {name: nearest(f, queries, NEIGHBOURS) for name, f in F.items()}
+    classes = np.unique(T)
+    some = np.isin(T, classes[:: -(-len(classes) // MAPPED)])
+    plane = figures.plane_map(to_plane(F["ISIF"][some], rng), T[some], images=X[some])
+    table = [["", "rate", *MEASURES]] + [
+        [name, f"{settings[name].rate:g}" if name in settings else ""]
+        + [f"{found[m].mean():.1f} +- {found[m].std():.1f}" for m in MEASURES]
+        for name, found in rows.items()
+    ]
+    recalls = {name: (found["R@1"].mean(), found["R@1"].std()) for name, found in rows.items()}
+    figure = {
+        "recall": figures.bars(recalls, "ISIF", "Recall@1 of unseen classes (%)"),
+        "neighbours": figures.query_rows(X, queries, near, T, mark="both"),
+        "map": plane,
+    }
+    for name, drawn in figure.items():
+        write_whole(bench.cells.path.parent / f"{name}.png", figures.png(drawn))
+    return [
+        {
+            "title": "Unseen classes",
+            "text": f"In percent, mean and deviation over {bench.seeds} seeds. R@K: images with "
+            "one of their class among the K nearest; NMI: of classes and as many clusters of "
+            "k-means, over the arithmetic and the geometric mean of entropies. batch-hard alone "
+            "was told labels, those of the other classes.",
+            "table": table,
+            "figure": figure["recall"],
+            "alt": "Bars of Recall@1 with deviations",
+        },
+        {
+            "title": "Nearest neighbours",
+            "text": "Of images drawn at random. The query is framed blue, a neighbour of its class "
+            "green, of another red.",
+            "figure": figure["neighbours"],
+            "alt": "Rows of images: a query, then its nearest neighbours",
+        },
+        {
+            "title": "Map",
+            "text": f"Images of {len(np.unique(T[some]))} unseen classes by t-SNE of ISIF's "
+            "embedding, frames by class.",
+            "figure": plane,
+            "alt": "Small images laid out on a plane",
+        },
+    ]
+
+
+if __name__ == "__main__":
+    run(main)
