@@ -60,14 +60,14 @@ QUERIES, NEIGHBOURS, MAPPED = 10, 8, 1000
 
 class Size(NamedTuple):
     """settings: of all methods; tried: epochs in which a rate is tried; seeds: for the spread;
-    methods, ablations: the rows; images: about so many for training and for testing, 0 for all.
+    ablated: seeds of the ablations, 0 for none; methods: the rows; images: about so many for training and for testing, 0 for all.
     """
 
     settings: Settings
     tried: int
     seeds: int
     methods: tuple[str, ...] = METHODS
-    ablations: bool = True
+    ablated: int = 1
     rates: tuple[float, ...] = RATES
     images: int = 0
 
@@ -80,7 +80,7 @@ SIZES = {
         rates=(),
         images=100,
     ),
-    "small": Size(PRESETS["small"], tried=2, seeds=3),
+    "small": Size(PRESETS["small"], tried=2, seeds=3, ablated=2),
     "paper": Size(PRESETS["paper"], tried=20, seeds=1),
 }
 
@@ -148,11 +148,11 @@ class Bench:
         F, y = to_cpu(embedder.rows(self.move(views))), np.tile(np.arange(len(some)), 2)
         return health(F, y, hard(F, y) if settings.method.startswith("triplet") else None)
 
-    def row(self, name, settings, **told_apart):
+    def row(self, name, settings, seeds):
         """The cells of a row, one for each seed, and a line of what they say."""
         cells = []
-        for seed in range(self.size.seeds):
-            what = {"row": name, **told_apart, "rate": settings.rate, "seed": seed}
+        for seed in range(seeds):
+            what = {"row": name, "rate": settings.rate, "seed": seed}
             plan = {**what, "settings": digest(told(settings))}
             cells.append(self.cell(plan, lambda seed=seed: self.judged(settings, seed)))
         say(name, cells, f"rate {settings.rate:g}, {cells[0]['seconds']:.0f} s")
@@ -219,7 +219,7 @@ def main(size, quick, folder, move):
     folder, size = folder / size, SIZES[size]
     if quick:
         size = size._replace(
-            seeds=1, methods=("ISIF", "NPSoftmax", "triplet, hard"), ablations=False, rates=()
+            seeds=1, methods=("ISIF", "NPSoftmax", "triplet, hard"), ablated=0, rates=()
         )
     bench = Bench(size, folder, move)
     words = "stopped; what is finished is kept: the same command goes on"
@@ -252,20 +252,20 @@ def compare(bench):
         print(f"{'random weights':<22}{OWN} (%): {score:.1f}")
     settings = {method: bench.best(method) for method in size.methods}
     for method in size.methods:
-        rows[method] = bench.row(method, settings[method])
+        rows[method] = bench.row(method, settings[method], size.seeds)
     tables = {"table": rows}
-    if size.ablations:
+    if size.ablated:
         tables["augmentation"] = {"all of it": rows["ISIF"]}
         print()
         for name, less in AUGMENTATION.items():
             augmentation = dataclasses.replace(settings["ISIF"].augmentation, **less)
             changed = settings["ISIF"]._replace(augmentation=augmentation)
-            tables["augmentation"][name] = bench.row(f"ISIF, {name}", changed)
+            tables["augmentation"][name] = bench.row(f"ISIF, {name}", changed, size.ablated)
         print()
         tables["sampling"] = {k: v for k, v in rows.items() if k.startswith(("ISIF", "triplet"))}
         for name in SAMPLING:
             like = settings[name.partition(",")[0]]
-            tables["sampling"][name] = bench.row(name, like._replace(method=name))
+            tables["sampling"][name] = bench.row(name, like._replace(method=name), size.ablated)
     for name, found in tables.items():
         lines = [
             {"row": row, **dict(zip(("accuracy", "deviation"), np.round(spread(cells), 2)))}

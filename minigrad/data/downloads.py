@@ -4,7 +4,7 @@ A data set is looked for in the folder that `data_folder` gives, and downloaded 
 
 >>> find("mnist/train-images-idx3-ubyte", "mnist", "data")  # doctest: +ELLIPSIS
 Traceback (most recent call last):
-minigrad.data.formats.DataError: data has no mnist/train-images-idx3-ubyte: ...
+minigrad.data.formats.DataError: data has no mnist/train-images-idx3-ubyte; ...
 """
 
 import os
