@@ -60,7 +60,8 @@ QUERIES, NEIGHBOURS, MAPPED = 10, 8, 1000
 
 class Size(NamedTuple):
     """settings: of all methods; tried: epochs in which a rate is tried; seeds: for the spread;
-    ablated: seeds of the ablations, 0 for none; methods: the rows; images: about so many for training and for testing, 0 for all.
+    ablated: seeds of the ablations, 0 for none; methods: the rows; images: about so many for
+    training and for testing, 0 for all.
     """
 
     settings: Settings
