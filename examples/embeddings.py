@@ -1,4 +1,4 @@
-"""Eight ways to embed images without labels on one bench, judged by the nearest neighbours.
+"""Nine ways to embed images without labels on one bench, judged by the nearest neighbours.
 
     python -m examples.embeddings --threads 2      CIFAR-10, below two hours on two cores
     python -m examples.embeddings --quick          one seed, fewer rows, a quarter of an hour
@@ -9,7 +9,7 @@ augmentation and the schedule; each method has the best of five first rates, tri
 the time and judged on training images alone; random weights are judged so, too. What is left out
 or exchanged in the ablations keeps the rate of the whole. In the folder, below the size's name:
 
-    table       raw pixels, random weights and six methods (table 1), accuracy per epoch (figure 3)
+    table       raw pixels, random weights and seven methods (table 1), accuracy per epoch (figure 3)
     augmentation    ISIF without parts of it (table 7)
     sampling        which negatives (table 8)
     report.html     all of it, cosines (figure 5), neighbours (figure 4), maps
