@@ -9,7 +9,7 @@ augmentation and the schedule; each method has the best of five first rates, tri
 the time and judged on training images alone; random weights are judged so, too. What is left out
 or exchanged in the ablations keeps the rate of the whole. In the folder, below the size's name:
 
-    table       raw pixels, random weights and seven methods (table 1), accuracy per epoch (figure 3)
+    table       raw pixels, random weights, seven methods (table 1), accuracy per epoch (figure 3)
     augmentation    ISIF without parts of it (table 7)
     sampling        which negatives (table 8)
     report.html     all of it, cosines (figure 5), neighbours (figure 4), maps
@@ -92,7 +92,7 @@ class Bench:
     def __init__(self, size, folder, move):
         self.size, self.folder, self.move = size, Path(folder), move
         (self.X, self.T), (self.X_test, self.T_test) = (
-            [a[:: len(a) // (size.images or len(a))] for a in cifar10(split, "jpeg")]
+            [a[:: max(1, len(a) // (size.images or len(a)))] for a in cifar10(split, "jpeg")]
             for split in ("train", "test")
         )
         self.images = digest(self.X, self.T, self.X_test, self.T_test)
