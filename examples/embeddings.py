@@ -1,7 +1,7 @@
 """Nine ways to embed images without labels on one bench, judged by the nearest neighbours.
 
     python -m examples.embeddings --threads 2      CIFAR-10, below two hours on two cores
-    python -m examples.embeddings --quick          one seed, fewer rows, a quarter of an hour
+    python -m examples.embeddings --quick          one seed, fewer rows, four minutes
     python -m examples.embeddings --size paper --device gpu    ResNet-18, 200 epochs
 
 All rows share the network, the number of images seen, the dimensions of the embedding, the
