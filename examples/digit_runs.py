@@ -30,8 +30,7 @@ def handwritten():
 @contextlib.contextmanager
 def kept(path):
     """The table of finished cells at a path; who stops the command is told that it goes on."""
-    words = "stopped; what is finished is kept: the same command goes on"
-    with stopping(words), Cells(path) as cells:
+    with stopping(), Cells(path) as cells:
         yield cells
 
 

@@ -223,8 +223,7 @@ def main(size, quick, folder, move):
             seeds=1, methods=("ISIF", "NPSoftmax", "triplet, hard"), ablated=0, rates=()
         )
     bench = Bench(size, folder, move)
-    words = "stopped; what is finished is kept: the same command goes on"
-    with stopping(words), bench.cells:
+    with stopping(), bench.cells:
         compare(bench)
 
 

@@ -23,13 +23,13 @@ import numpy as np
 from minigrad.models.exemplar_extractor import save_features
 
 from minigrad import normalize, to_cpu
-from minigrad.cli import run, run_options, say, stopping
+from minigrad.cli import run, run_options, say
 from minigrad.data import Surrogates, describe, photographs, seed_patches
 from minigrad.stepper import figures
 from minigrad.stepper.report import write_report
 
 from . import exemplar_parts
-from .exemplar_parts import SIDE, learned, preset_options
+from .exemplar_parts import SIDE, learned, preset_options, the_rest
 
 LEAST = SIDE + 4  # of a photograph: hidden units, too, have something in each quadrant
 LONGEST = 1024  # side of a photograph, in pixels: larger ones are shrunk
@@ -50,7 +50,7 @@ def main(photos, settings, seed, folder, resume, when_full, move):
     data, first, extractor, log, table = learned(
         images, found, settings, rng, seed, move, **options
     )
-    with stopping(f"stopped; the network stays in {folder}: the same with --resume does the rest"):
+    with the_rest(folder):
         extractor.save(folder / "extractor.safetensors")
         blocks = [to_cpu(extractor(move(image[None]))) for image in images]
         blocks = [np.concatenate(layer) for layer in zip(*blocks)]

@@ -185,8 +185,7 @@ def analysis(function):
     @device
     def command(size, folder, move):
         this = Analysis(function.__name__, size, folder, move)
-        words = "stopped; what is finished is kept: the same command goes on"
-        with stopping(words), this.cells:
+        with stopping(), this.cells:
             function(this)
 
     return command

@@ -22,7 +22,7 @@ import click
 import numpy as np
 
 from minigrad import to_cpu
-from minigrad.cli import run, run_options, stopping
+from minigrad.cli import run, run_options
 from minigrad.data import cifar10, resized, seed_patches
 from minigrad.evaluate import cifar_scores, hog, nearest, pixels, scaled
 from minigrad.learn import as_csv, note_scores, write_whole
@@ -30,7 +30,7 @@ from minigrad.stepper import figures
 from minigrad.stepper.report import write_report
 
 from . import exemplar_parts
-from .exemplar_parts import learned, preset_options
+from .exemplar_parts import learned, preset_options, the_rest
 
 SCALES = (1, 0.8)  # of the enlarged images: windows of 50 pixels could not move
 DRAWS = 5  # of labels
@@ -57,7 +57,7 @@ def main(settings, labels, seed, folder, resume, when_full, move):
     data, first, extractor, log, settings_table = learned(
         X, found, settings, rng, seed, move, **options
     )
-    with stopping(f"stopped; the network stays in {folder}: the same with --resume does the rest"):
+    with the_rest(folder):
         extractor.save(folder / "extractor.safetensors")
         random = dataclasses.replace(extractor, parameters=move(first))
         kinds = {

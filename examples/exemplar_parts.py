@@ -9,6 +9,7 @@ from minigrad.models import exemplar_cnn
 from minigrad.models.exemplar_training import PRESETS, fit
 
 from minigrad import to_cpu
+from minigrad.cli import stopping
 from minigrad.data import Surrogates
 from minigrad.learn import count
 from minigrad.stepper import figures
@@ -87,6 +88,11 @@ def learned(images, found, settings, rng, seed, move, folder, resume, **options)
         ["training", f"{log[-1]['seconds']:.0f} s"],
     ]
     return data, first, extractor, log, table
+
+
+def the_rest(folder):
+    """What follows the training: Ctrl-C in it says how to get it."""
+    return stopping(f"stopped; the network stays in {folder}: the same with --resume does the rest")
 
 
 def seeds(images, most):

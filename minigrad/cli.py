@@ -123,8 +123,10 @@ def run_options(folder: str) -> Any:
 
 
 @contextlib.contextmanager
-def stopping(sentence: str) -> Iterator[None]:
-    """What `run` says of Ctrl-C in here, as how to go on."""
+def stopping(
+    sentence: str = "stopped; what is finished is kept: the same command goes on",
+) -> Iterator[None]:
+    """What `run` says of Ctrl-C in here: how to go on."""
     try:
         yield
     except KeyboardInterrupt as stop:

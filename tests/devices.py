@@ -6,6 +6,7 @@ from numpy.testing import assert_allclose
 
 import minigrad as mg
 from minigrad.tree import leaves, map_leaves
+from models import embedding_training
 
 
 def arguments(name, dtype):
@@ -26,6 +27,17 @@ def value_and_gradients(name, args):
     G = np.random.default_rng(1).standard_normal(Z.shape).astype(Z.dtype)
     mg.sum(Z * (G if isinstance(Z.value, np.ndarray) else mg.to_gpu(G))).backward()
     return Z.value, [n.grad for n in leaves(nodes) if hasattr(n, "parents")]
+
+
+def embedding_learned(method, move):
+    """Parameters, statistics and embedding of a tiny network that learned by a method."""
+    images = move(np.random.default_rng(0).integers(0, 256, (12, 3, 32, 32), np.uint8))
+    settings = embedding_training.PRESETS["small"]._replace(
+        method=method, network="4c5-4c5-8f", dimensions=6, batch=6, epochs=1, noise=5, rate=0.001
+    )
+    rng = np.random.default_rng(1)
+    embedder, _ = embedding_training.fit(images, settings, rng=rng, progress=False)
+    return embedder.parameters, embedder.state, embedder(images)
 
 
 def steps(loss, U, data, optimiser, **options):

@@ -11,7 +11,16 @@ import types
 import numpy as np
 import pytest
 import strict
-from devices import NODES, A, arguments, assert_alike, options, steps, value_and_gradients
+from devices import (
+    NODES,
+    A,
+    arguments,
+    assert_alike,
+    embedding_learned,
+    options,
+    steps,
+    value_and_gradients,
+)
 from numeric import batch_last, normal
 from numpy.testing import assert_allclose
 
@@ -166,18 +175,8 @@ def test_embeddings_are_trained_on_the_device(module, shape, first, options, fus
 
 @pytest.mark.parametrize("method", embedding_training.METHODS)
 def test_every_way_to_embed_is_learned_on_the_device(method):
-    images = np.random.default_rng(0).integers(0, 256, (12, 3, 32, 32), np.uint8)
-    settings = embedding_training.PRESETS["small"]._replace(
-        method=method, network="4c5-4c5-8f", dimensions=6, batch=6, epochs=1, noise=5, rate=0.001
-    )
-
-    def run(move):
-        embedder, log = embedding_training.fit(
-            move(images), settings, rng=np.random.default_rng(1), progress=False
-        )
-        return embedder.parameters, embedder.state, embedder(move(images))
-
-    assert_alike(run(mg.to_gpu), run(mg.to_cpu), strict.ndarray, {np.float32: 1e-3})
+    here, there = (embedding_learned(method, move) for move in (mg.to_cpu, mg.to_gpu))
+    assert_alike(there, here, strict.ndarray, {np.float32: 1e-3})
 
 
 def test_exemplar_cnn_is_trained_on_the_device_with_the_same_dropout():

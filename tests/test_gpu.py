@@ -8,7 +8,7 @@ import re
 import cupy_names
 import numpy as np
 import pytest
-from devices import NODES, arguments, assert_alike, steps, value_and_gradients
+from devices import NODES, arguments, assert_alike, embedding_learned, steps, value_and_gradients
 from numeric import batch_last, normal
 from numpy.testing import assert_array_equal
 
@@ -125,18 +125,8 @@ def test_two_networks_are_trained_as_on_the_cpu():
 @on_gpu
 @pytest.mark.parametrize("method", embedding_training.METHODS)
 def test_every_way_to_embed_is_learned_as_on_the_cpu(method):
-    images = np.random.default_rng(0).integers(0, 256, (12, 3, 32, 32), np.uint8)
-    settings = embedding_training.PRESETS["small"]._replace(
-        method=method, network="4c5-4c5-8f", dimensions=6, batch=6, epochs=1, noise=5, rate=0.001
-    )
-
-    def run(move):
-        embedder, _ = embedding_training.fit(
-            move(images), settings, rng=np.random.default_rng(1), progress=False
-        )
-        return embedder.parameters, embedder.state, embedder(move(images))
-
-    assert_alike(run(mg.to_gpu), run(mg.to_cpu), kind(), {np.float32: 1e-2})
+    here, there = (embedding_learned(method, move) for move in (mg.to_cpu, mg.to_gpu))
+    assert_alike(there, here, kind(), {np.float32: 1e-2})
 
 
 @on_gpu

@@ -1,11 +1,9 @@
 import csv
+import functools
 import json
-import os
 import signal
 import subprocess
-import sys
 import time
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -27,25 +25,13 @@ from examples.drlim import (
 )
 from minigrad import to_cpu, to_gpu, value_and_grad
 from tests.data.published import real
+from tests.examples import commands
 
-ROOT = Path(__file__).parents[2]
 M = len(SHIFTS)
 
 
-def command(data, folder, *words):
-    return {
-        "args": [
-            *(sys.executable, "-W", "error", "-m", "examples.drlim"),
-            *("--folder", str(folder), *map(str, words)),
-        ],
-        "cwd": ROOT,
-        "text": True,
-        "env": os.environ | {"MINIGRAD_DATA": str(data)},
-    }
-
-
-def example(*words):
-    return subprocess.run(**command(*words), capture_output=True, check=False)
+command = functools.partial(commands.command, "drlim")
+example = functools.partial(commands.finished, "drlim")
 
 
 def table(folder):

@@ -1,17 +1,16 @@
 import csv
+import functools
 import json
-import os
 import signal
 import subprocess
-import sys
 import time
-from pathlib import Path
 
 import pytest
 
+from tests.examples import commands
 from tests.examples.small_data import write
 
-ROOT = Path(__file__).parents[2]
+TINY = ("--size", "tiny")
 TABLES = {"table": 9, "augmentation": 6, "sampling": 6}
 
 
@@ -20,20 +19,8 @@ def data(tmp_path_factory):
     return write(tmp_path_factory.mktemp("data"))
 
 
-def command(data, folder, *words):
-    return {
-        "args": [
-            *(sys.executable, "-W", "error", "-m", "examples.embeddings"),
-            *("--folder", str(folder), "--size", "tiny", *words),
-        ],
-        "cwd": ROOT,
-        "text": True,
-        "env": os.environ | {"MINIGRAD_DATA": str(data)},
-    }
-
-
-def bench(*words):
-    return subprocess.run(**command(*words), capture_output=True, check=False)
+command = functools.partial(commands.command, "embeddings")
+bench = functools.partial(commands.finished, "embeddings")
 
 
 def table(folder, name):
@@ -43,23 +30,23 @@ def table(folder, name):
 
 @pytest.mark.slow
 def test_a_bench_gives_tables_and_a_report_and_computes_nothing_twice(data, tmp_path):
-    first = bench(data, tmp_path)
+    first = bench(data, tmp_path, *TINY)
     assert (first.returncode, first.stderr) == (0, "")
     for name, rows in TABLES.items():
         assert len(table(tmp_path, name)) == rows
         assert (tmp_path / f"tiny/{name}.png").read_bytes().startswith(b"\x89PNG")
     report = (tmp_path / "tiny/report.html").read_text()
     assert report.count("data:image/png") == 7
-    again = bench(data, tmp_path)
+    again = bench(data, tmp_path, *TINY)
     assert (again.returncode, again.stdout) == (0, first.stdout)
 
 
 @pytest.mark.slow
 def test_a_stopped_bench_goes_on_where_it_was(data, tmp_path):
     whole, stopped = tmp_path / "whole", tmp_path / "stopped"
-    assert bench(data, whole, "--quick").returncode == 0
+    assert bench(data, whole, *TINY, "--quick").returncode == 0
     quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.PIPE}
-    with subprocess.Popen(**command(data, stopped, "--quick"), **quiet) as running:
+    with subprocess.Popen(**command(data, stopped, *TINY, "--quick"), **quiet) as running:
         cells = stopped / "tiny/cells.json"
         while running.poll() is None and not (
             cells.exists() and '"row": "NPSoftmax"' in cells.read_text()
@@ -71,12 +58,12 @@ def test_a_stopped_bench_goes_on_where_it_was(data, tmp_path):
     (line,) = said.split("\n")[1:-1]  # the first one ends that of ^C
     assert line == "stopped; what is finished is kept: the same command goes on"
     assert len(json.loads(cells.read_text())["cells"]) < 5
-    assert bench(data, stopped, "--quick").returncode == 0
+    assert bench(data, stopped, *TINY, "--quick").returncode == 0
     assert table(stopped, "table") == table(whole, "table")
 
 
 def test_without_the_images_it_says_what_to_put_where(tmp_path):
-    done = bench(tmp_path, tmp_path / "run")
+    done = bench(tmp_path, tmp_path / "run", *TINY)
     assert done.returncode == 2
     (line,) = done.stderr.splitlines()
     assert "set MINIGRAD_DATA to that one" in line

@@ -1,36 +1,22 @@
 import csv
+import functools
 import json
-import os
 import signal
 import subprocess
-import sys
 import time
-from pathlib import Path
 
 import numpy as np
 import pytest
 
 from examples.shuffled_digits import ordered
 from tests.data.published import real
+from tests.examples import commands
 
-ROOT = Path(__file__).parents[2]
 ROWS = [(net, order) for net in ("two-layer", "LeNet-5") for order in ("in place", "shuffled")]
 
 
-def command(data, folder, *words):
-    return {
-        "args": [
-            *(sys.executable, "-W", "error", "-m", "examples.shuffled_digits"),
-            *("--folder", str(folder), *map(str, words)),
-        ],
-        "cwd": ROOT,
-        "text": True,
-        "env": os.environ | {"MINIGRAD_DATA": str(data)},
-    }
-
-
-def example(*words):
-    return subprocess.run(**command(*words), capture_output=True, check=False)
+command = functools.partial(commands.command, "shuffled_digits")
+example = functools.partial(commands.finished, "shuffled_digits")
 
 
 def errors(folder):

@@ -1,13 +1,11 @@
 import csv
+import functools
 import json
-import os
 import signal
 import subprocess
-import sys
 import time
 import zipfile
 from io import BytesIO
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -17,25 +15,13 @@ from examples.unseen import DATA, LEARNED, MEASURES, QUICK, RATES, SEEDS, Bench
 from minigrad import to_cpu
 from minigrad.learn import Cells
 from tests.data.published import idx, real
+from tests.examples import commands
 
-ROOT = Path(__file__).parents[2]
 FLOORS = ["raw pixels", "random network"]
 
 
-def command(data, folder, *words):
-    return {
-        "args": [
-            *(sys.executable, "-W", "error", "-m", "examples.unseen"),
-            *("--folder", str(folder), *map(str, words)),
-        ],
-        "cwd": ROOT,
-        "text": True,
-        "env": os.environ | {"MINIGRAD_DATA": str(data)},
-    }
-
-
-def example(*words):
-    return subprocess.run(**command(*words), capture_output=True, check=False)
+command = functools.partial(commands.command, "unseen")
+example = functools.partial(commands.finished, "unseen")
 
 
 def table(folder):
