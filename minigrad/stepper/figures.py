@@ -204,9 +204,9 @@ def bar_rows(ax, rows, ours=None, label="test accuracy (%)"):
     for place, (name, (mean, deviation)) in enumerate(rows.items()):
         color = ORANGE if name == ours else GREY
         ax.barh(place, mean, xerr=deviation, color=color, height=0.6, capsize=3, ecolor=INK)
-        text = f"{mean:.1f}" + f" \N{PLUS-MINUS SIGN} {deviation:.1f}" * (deviation > 0)
+        spread = f" \N{PLUS-MINUS SIGN} {deviation:.1f}" if deviation > 0 else ""
         end = (max(mean + deviation, 0), place)
-        ax.annotate(text, end, (5, 0), textcoords="offset points", va="center")
+        ax.annotate(f"{mean:.1f}{spread}", end, (5, 0), textcoords="offset points", va="center")
     ax.set_yticks(range(len(rows)), list(rows))
     ax.invert_yaxis()
     ax.margins(x=0.15)

@@ -388,6 +388,12 @@ def test_bars_are_as_long_as_the_means_and_say_them():
     assert ax.yaxis_inverted()
 
 
+def test_a_bar_of_one_value_says_no_deviation_and_numpy_numbers_are_numbers():
+    rows = {"one seed": (np.float64(40), np.float64(0)), "three": np.array([60, 0.5])}
+    (ax,) = figures.bars(rows).axes
+    assert [text.get_text() for text in ax.texts] == ["40.0", "60.0 ± 0.5"]
+
+
 def test_accuracy_per_epoch_has_the_last_curve_in_orange_and_levels_dashed():
     page = accuracy_per_epoch()
     (ax,) = page.axes
