@@ -8,7 +8,7 @@ from . import confine
 
 HARMS = {  # what a student's code must not do -> the code that does it
     "write a file": """
-import os, tempfile
+import os
 path = "/tmp/minigrad-doctor-was-here"
 open(path, "w").close()
 os.remove(path)""",
@@ -50,9 +50,7 @@ class Examination:
     def level(self) -> str:
         """strong, basic, or none; a sandbox that lets one harm through, or a need not, is none."""
         holds = all(self.stopped.values()) and not any(self.hindered.values())
-        if not self.applied or not holds:
-            return "none"
-        return confine.level({n: "" if n in self.applied else "left out" for n in self.layers})
+        return confine.level(self.applied) if holds else "none"
 
     def __str__(self) -> str:
         rows = [("Layers", "", "")]
@@ -61,7 +59,9 @@ class Examination:
             rows.append((f"  {layer}", "not used" if "Not needed" in problem else state, problem))
         if self.applied:
             rows.append(("What must be stopped", "", ""))
-            rows += [(f"  {n}", "stopped" if s else "NOT STOPPED", s) for n, s in self.stopped.items()]
+            rows += [
+                (f"  {n}", "stopped" if s else "NOT STOPPED", s) for n, s in self.stopped.items()
+            ]
             rows.append(("What must work", "", ""))
             rows += [(f"  {n}", "FAILS" if s else "works", s) for n, s in self.hindered.items()]
         table = "\n".join(f"{a:28}{b:13}{c}".rstrip() for a, b, c in rows)
@@ -74,9 +74,11 @@ def examine(level: str = "strong") -> Examination:
     level: strong or basic.  Nothing harmful is tried where the basic layers do not work.
     """
     layers = confine.available()
-    if confine.level(layers) == "none":
-        return Examination(layers, (), {}, {})
     applied = confine.layers_of(level, layers)
+    if confine.level([layer for layer in applied if not layers[layer]]) == "none":
+        return Examination(layers, (), {}, {})
     sources = [s.format(home=str(Path.home())) for s in (*HARMS.values(), *NEEDS.values())]
     ends = confine.outcomes([(applied, source) for source in sources])
-    return Examination(layers, applied, dict(zip(HARMS, ends)), dict(zip(NEEDS, ends[len(HARMS) :])))
+    return Examination(
+        layers, applied, dict(zip(HARMS, ends)), dict(zip(NEEDS, ends[len(HARMS) :]))
+    )
