@@ -1,1 +1,1 @@
-"""Grading gradient-check assignments."""
+"""Grading of gradient-check assignments."""
