@@ -37,7 +37,8 @@ class Judge:
 
     def __init__(self, assignment: Assignment, sandbox: Sandbox):
         self.assignment, self.sandbox = assignment, sandbox
-        self.level = confine.level(sandbox.layers)
+        stands = {name: "" if name in sandbox.layers else "left out" for name in confine.LAYERS}
+        self.level = confine.level(stands)
         self.seconds: dict[str, float] = {}
 
     def student(
@@ -54,6 +55,25 @@ class Judge:
             questions[question.name] = result
             if result["verdict"] == "TIMEOUT":
                 limits = limits._replace(wall=min(limits.wall, AFTER_TIMEOUT))
+        return self._result(student, questions, seed)
+
+    def without(
+        self, verdict: str, said: str, student: str, seed: int, only: Sequence[str] = ()
+    ) -> dict[str, Any]:
+        """The result of a student whose submission is not run: the same verdict for every stage."""
+        asked = [q for q in self.assignment.questions if not only or q.name in only]
+        questions = {
+            q.name: question_result(
+                [
+                    Check(stage, 0.0, points, verdict, verdict.lower(), said)
+                    for stage, points in q.points.items()
+                ]
+            )
+            for q in asked
+        }
+        return self._result(student, questions, seed)
+
+    def _result(self, student, questions, seed):
         return {
             "student": student,
             "score": score_of(questions),
@@ -119,6 +139,8 @@ class Verdict:
                 yield Check(stage, 0.0, points, blocked.verdict, NOT_REACHED, visible=visible)
                 continue
             fault = self.fault(stage)
+            if fault and stage == "edges" and said:
+                fault = said  # what is wrong everywhere is wrong there too
             if fault and stage in self.question.gradients and not forward_right:
                 carried = feedback.carried(self, stage)
                 fault = fault if not carried else None
@@ -240,8 +262,7 @@ class Verdict:
         for i, reply in self.looked("case", "back"):
             if reply and reply[0] == frames.ARRAYS:
                 Z = reply[1][len(self.question.gradients)]
-                before = self.value_before(i)
-                if not np.array_equal(Z, before, equal_nan=True):
+                if not np.array_equal(Z, self.before(i)[0], equal_nan=True):
                     return self.bank.back(self.replies) or (
                         "FAIL",
                         "shared memory",
@@ -250,11 +271,11 @@ class Verdict:
                     )
         return None
 
-    def value_before(self, i: int) -> np.ndarray:
-        """The value that a step's call returned, as it was then."""
+    def before(self, i: int) -> list[np.ndarray]:
+        """Value and arguments of a step's call, as its forward left them."""
         call = self.steps.steps[i][1]
         j = next(j for j, s in enumerate(self.steps.steps) if s[0] == "forward" and s[1] == call)
-        return self.replies[j][1][0]
+        return self.replies[j][1]
 
     def changed(self, arrays, expected) -> int | None:
         """The first array that is not as it was."""
@@ -273,7 +294,8 @@ class Verdict:
             if kind != frames.ARRAYS:
                 return self.raised(i, what)
             expected = self.steps.expected[i]
-            changed = self.changed(what[n + 1 :], expected[n + 1 :])
+            given = [*self.before(i)[1:], expected[-1]]
+            changed = self.changed(what[n + 1 :], given)
             if changed is not None:
                 names = (*self.steps.names, "the incoming gradient")
                 sentence = (

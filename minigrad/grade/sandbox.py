@@ -13,7 +13,6 @@ import signal
 import socket
 import subprocess
 import sys
-import sysconfig
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -24,10 +23,6 @@ import numpy as np
 from . import confine, frames, runner
 
 LARGEST = 1 << 22  # bytes of a reply
-READABLE = sorted(  # what a runner may read: Python's library and NumPy's, nobody's files
-    {sysconfig.get_path("stdlib"), sysconfig.get_path("platstdlib")}
-    | {str(p) for p in Path(np.__file__).parent.parent.glob("numpy*")}
-)
 PATIENCE = 10.0  # s for the zygote, beyond a job's wall time, before it counts as broken
 
 
@@ -75,7 +70,7 @@ class Sandbox:
         threads = {f"{name}_NUM_THREADS": "1" for name in ("OPENBLAS", "OMP", "MKL")}
         with theirs:
             self._zygote = subprocess.Popen(
-                [sys.executable, "-I", str(script), str(theirs.fileno())],
+                [sys.executable, "-I", str(script), str(theirs.fileno()), *self.layers],
                 pass_fds=[theirs.fileno()],
                 env={"PATH": "/usr/bin:/bin", "LC_ALL": "C.UTF-8", **threads},
                 cwd="/",
@@ -110,7 +105,6 @@ class Sandbox:
             try:
                 with theirs:
                     job = {**limits._asdict(), "layers": self.layers, "uid": self.uid}
-                    job["readable"] = READABLE
                     socket.send_fds(self._control, [json.dumps(job).encode()], [theirs.fileno()])
                 outcome = self._replies(ours, source, entry, steps)
                 return self._ended(outcome, limits)
@@ -180,10 +174,10 @@ def job_of(source: str, entry: str, steps: Sequence[tuple]) -> bytes:
 
 def reply(connection: socket.socket) -> tuple[int, Any]:
     """The next (kind, arrays or text); its length is looked at before anything else is read."""
-    length, kind, count = frames.HEAD.unpack(runner.exactly(connection, frames.HEAD.size))
+    length, kind, count = frames.HEAD.unpack(runner.exactly(connection.recv, frames.HEAD.size))
     if length > LARGEST:
         raise frames.BadFrame(f"it is {length} bytes long")
     if not frames.READY <= kind <= frames.RAISED:
         raise frames.BadFrame(f"it is of no kind that there is ({kind})")
-    body = runner.exactly(connection, length)
+    body = runner.exactly(connection.recv, length)
     return kind, frames.unpack(count, body) if kind == frames.ARRAYS else frames.text_of(body)

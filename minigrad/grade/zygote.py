@@ -1,4 +1,4 @@
-"""A process with NumPy loaded that forks one runner for each job: python -I zygote.py DESCRIPTOR.
+"""A process with NumPy loaded that forks one runner for each job: python -I zygote.py DESCRIPTOR LAYER...
 
 It imports nothing of minigrad, so no reference is in its memory, and a check costs a fork. From the
 control socket it takes a line of JSON and the descriptor of the job's socket, then a byte when the
@@ -31,6 +31,7 @@ def main():
     sys.meta_path[:] = [f for f in sys.meta_path if f.__module__.startswith("_frozen_importlib")]
     stub.__path__, stub.__name__ = [], "minigrad"
     sys.modules["minigrad"] = stub
+    confine.prepare(sys.argv[2:], confine.own_files())
     signal.signal(signal.SIGPIPE, signal.SIG_IGN)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the judge, who ends this one
     while True:
@@ -47,7 +48,7 @@ def runs_for(control, job, descriptor, confine, runner):
     if not pid:
         try:
             control.close()
-            run(job, socket.socket(fileno=descriptor), confine, runner)
+            run(job, descriptor, confine, runner)
         finally:
             os._exit(0)  # how it ends says nothing: only what it sent does
     os.close(descriptor)
@@ -61,13 +62,14 @@ def runs_for(control, job, descriptor, confine, runner):
         signal.pidfd_send_signal(ended, signal.SIGKILL)
     _, status = os.waitpid(pid, 0)
     os.close(ended)
-    confine.kill_all(job["uid"])
+    if job["uid"]:
+        confine.kill_all(job["uid"])
     told = {"status": status, "in_time": bool(happened), "seconds": time.monotonic() - started}
     control.recv(1)  # the judge has read everything
     control.sendall(json.dumps(told).encode())
 
 
-def run(job, connection, confine, runner):
+def run(job, descriptor, confine, runner):
     """Be the runner: walls first, then the student's code."""
     nothing = os.open(os.devnull, os.O_RDWR)
     for standard in range(3):
@@ -80,13 +82,13 @@ def run(job, connection, confine, runner):
             cpu=job["cpu"],
             memory=job["memory"],
             uid=job["uid"],
-            readable=job["readable"],
+            readable=confine.own_files(),
         )
     except OSError as error:
-        connection.sendall(runner.frames.pack_text(runner.frames.OURS, str(error)))
+        runner.put(descriptor, runner.frames.pack_text(runner.frames.OURS, str(error)))
         return
-    connection.sendall(runner.frames.pack_text(runner.frames.READY, ""))
-    runner.serve(connection)
+    runner.put(descriptor, runner.frames.pack_text(runner.frames.READY, ""))
+    runner.serve(descriptor)
 
 
 if __name__ == "__main__":
