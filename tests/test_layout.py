@@ -12,7 +12,11 @@ import pytest
 import minigrad
 
 ROOT = Path(__file__).parent.parent
-LIBRARY = sorted([*(ROOT / "minigrad").rglob("*.py"), *(ROOT / "models").glob("*.py")])
+LIBRARY = sorted(
+    path
+    for path in [*(ROOT / "minigrad").rglob("*.py"), *(ROOT / "models").glob("*.py")]
+    if path.parent.name != "attacks"  # what hostile students hand in
+)
 ORDER = [  # imports run from right to left, within a group freely
     {"tree", "backend", "faults", "version"},
     {"kernels"},

@@ -366,7 +366,7 @@ def _ruleset(readable: tuple[str, ...]) -> int:
     rights = struct.pack("=QQQ", files, net, scope)
     rules = _call("syscall", LANDLOCK_CREATE, rights, len(rights), 0)
     for path in readable:
-        names = set(os.listdir(path)) if Path(path).is_dir() else set()
+        names = {p.name for p in Path(path).iterdir()} if Path(path).is_dir() else set()
         packages = {"site-packages", "dist-packages"} & names
         if packages:
             _rule(rules, path, READ_DIR)  # Python looks for its modules by the list of names
