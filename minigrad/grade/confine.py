@@ -323,7 +323,7 @@ def _enter_user_namespace() -> None:
 
 def _become(uid: int | None, readable: Sequence[str]) -> None:
     """Take a user's rights; without `readable`, or where everyone can read it, nothing more."""
-    if uid not in UIDS:
+    if uid is None or uid not in UIDS:
         raise ValueError(f"{uid} is no user id of a grader: they go from {UIDS[0]} to {UIDS[-1]}")
     closed = not all(map(_open_to_all, readable))
     os.setgroups([])
