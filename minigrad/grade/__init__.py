@@ -1,0 +1,1 @@
+"""Grading of assignments in which students write a forward and its back."""
