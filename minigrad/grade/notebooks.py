@@ -74,9 +74,9 @@ def _code_cells(book: dict[str, Any]) -> list[str]:
 
 def _plain(name: str, text: str, notes: list[str]) -> str:
     """A cell without magics; "" if nothing is left of it."""
-    words = text.split(maxsplit=1)
-    if words and words[0].startswith("%%") and words[0] not in _TRANSPARENT:
-        notes.append(f"{name} was left out: it begins with {shown(words[0])}.")
+    first = text.split(maxsplit=1)[:1]
+    if first and first[0].startswith("%%") and first[0] not in _TRANSPARENT:
+        notes.append(f"{name} was left out: it begins with {shown(first[0])}.")
         return ""
     text, magics = _without_magics(text)
     if magics:
