@@ -16,7 +16,6 @@ import contextlib
 import ctypes
 import errno
 import functools
-import glob
 import importlib.util
 import json
 import math
@@ -71,14 +70,14 @@ ALLOWED = """
     clock_getres clock_gettime clock_nanosleep getrusage gettimeofday nanosleep time times
     getcpu getegid geteuid getgid getgroups getpgid getpgrp getpid getppid getrandom getresgid
     getresuid getrlimit getsid getuid sysinfo uname
-""".split()
+"""
 REFUSED = """
     clone execve execveat fork vfork
     accept bind connect listen sendmsg socket socketpair
     kill pidfd_open pidfd_send_signal process_vm_readv process_vm_writev ptrace tgkill tkill
     chmod fchmod fchmodat link mkdir mkdirat rename renameat2 rmdir symlink truncate unlink unlinkat
     bpf keyctl mount perf_event_open setns unshare userfaultfd
-""".split()  # what is in neither list does not exist for the child: ENOSYS, and C falls back
+"""  # what is in neither list does not exist for the child: ENOSYS, and C falls back
 IOCTLS = (0x5401, 0x5450, 0x5451)  # is it a terminal? and close-on-exec: off, on
 FCNTLS = (*range(5), 1030)  # copies and flags, not who gets a signal
 
@@ -124,16 +123,15 @@ def layers_of(level: str, available: Mapping[str, str]) -> tuple[str, ...]:
 @functools.cache
 def own_files() -> tuple[str, ...]:
     """Return what any student's code may read: the files of Python, of NumPy, and C's libraries."""
-    libraries = glob.glob(f"{sys.base_prefix}/lib/*.so*")
-    with contextlib.suppress(OSError):
-        paths = [line.split()[-1] for line in Path("/proc/self/maps").read_text().splitlines()]
-        libraries += {str(Path(p).parent) for p in paths if "/libc.so" in p or "/libc-" in p}
+    own = [Path(sysconfig.get_path(kind)) for kind in ("stdlib", "platstdlib")]
+    own += Path(sys.base_prefix, "lib").glob("*.so*")
+    mapped = {line.split()[-1] for line in Path("/proc/self/maps").read_text().splitlines()}
+    own += [Path(p).parent for p in mapped if "/libc.so" in p or "/libc-" in p]
     numpy = importlib.util.find_spec("numpy")
-    own = [sysconfig.get_path("stdlib"), sysconfig.get_path("platstdlib"), *libraries]
     if numpy and numpy.origin:
-        package = os.path.dirname(numpy.origin)
-        own += [package, f"{package}.libs"]
-    return tuple(sorted({os.path.realpath(path) for path in own if os.path.exists(path)}))
+        package = Path(numpy.origin).parent
+        own += [package, package.with_name("numpy.libs")]
+    return tuple(sorted({str(path.resolve()) for path in own if path.exists()}))
 
 
 def prepare(layers: Collection[str], readable: Iterable[str]) -> None:
@@ -199,9 +197,9 @@ def free_uid() -> tuple[int, socket.socket]:
     Raises OSError if there is none.
     """
     busy = set()
-    for entry in glob.glob("/proc/[0-9]*"):
+    for entry in Path("/proc").glob("[0-9]*"):
         with contextlib.suppress(OSError):
-            busy.add(os.stat(entry).st_uid)
+            busy.add(entry.stat().st_uid)
     accounts = {entry.pw_uid for entry in pwd.getpwall()}
     for uid in UIDS:
         if uid not in busy | accounts:
@@ -227,7 +225,8 @@ def kill_all(uid: int | None) -> None:
     if pid == 0:
         try:
             os.setresgid(uid, uid, uid)
-            os.setresuid(uid, uid, uid)  # or fails: root would kill everything
+            os.setresuid(uid, uid, uid)  # or fails: root would kill everything, and so would
+            _keep_capabilities(0)  # who may signal everyone
             os.kill(-1, signal.SIGKILL)
         finally:
             os._exit(0)
@@ -267,21 +266,21 @@ def attempt(
             os.close(reader)
             confine(layers, wall=wall, cpu=cpu, memory=memory, uid=uid, readable=readable)
             exec(source, {})
-            os.write(writer, b"\n")
         except BaseException as problem:
             words = f"{type(problem).__name__}: {problem}"
             os.write(writer, words.encode(errors="replace")[:1000])
         finally:
-            os._exit(0)
+            os._exit(0)  # without what Python does at its end
     os.close(writer)
     in_time = select.select([reader], [], [], wall)[0]
-    said = os.read(reader, 1000).decode() if in_time else ""
+    said = os.read(reader, 1000).decode() if in_time else f"still running after {wall:g} s"
     os.close(reader)
-    os.kill(pid, signal.SIGKILL)
-    code = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
     if not in_time:
-        return f"still running after {wall:g} s"
-    return said.strip() if said else f"killed by {signal.Signals(-code).name}"
+        os.kill(pid, signal.SIGKILL)
+    code = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+    if said or code == 0:
+        return said.strip()
+    return f"killed by {signal.Signals(-code).name}" if code < 0 else f"ended with code {code}"
 
 
 def _call(name: str, *arguments: int | bytes) -> int:
@@ -338,8 +337,8 @@ def _become(uid: int | None, readable: Sequence[str]) -> None:
 
 @functools.cache
 def _open_to_all(path: str) -> bool:
-    above = [os.stat(p).st_mode & stat.S_IXOTH for p in Path(path).parents]
-    return all(above) and bool(os.stat(path).st_mode & stat.S_IROTH)
+    above = [p.stat().st_mode & stat.S_IXOTH for p in Path(path).parents]
+    return all(above) and bool(Path(path).stat().st_mode & stat.S_IROTH)
 
 
 def _keep_capabilities(mask: int) -> None:
@@ -367,8 +366,7 @@ def _ruleset(readable: tuple[str, ...]) -> int:
     rights = struct.pack("=QQQ", files, net, scope)
     rules = _call("syscall", LANDLOCK_CREATE, rights, len(rights), 0)
     for path in readable:
-        with os.scandir(path) if os.path.isdir(path) else contextlib.nullcontext([]) as entries:
-            names = {entry.name for entry in entries}
+        names = set(os.listdir(path)) if Path(path).is_dir() else set()
         packages = {"site-packages", "dist-packages"} & names
         if packages:
             _rule(rules, path, READ_DIR)  # Python looks for its modules by the list of names
@@ -404,8 +402,8 @@ def _program() -> bytes:
     is_thread = seccomp.Arg(0, seccomp.MASKED_EQ, CLONE_THREAD, CLONE_THREAD)
     is_process = seccomp.Arg(0, seccomp.MASKED_EQ, CLONE_THREAD, 0)
     refuse = seccomp.ERRNO(errno.EPERM)
-    rules = [(seccomp.ALLOW, name) for name in ALLOWED]
-    rules += [(refuse, name) for name in REFUSED if name != "clone"]
+    rules: list[tuple[Any, ...]] = [(seccomp.ALLOW, name) for name in ALLOWED.split()]
+    rules += [(refuse, name) for name in REFUSED.split() if name != "clone"]
     rules += [(seccomp.ALLOW, "clone", is_thread), (refuse, "clone", is_process)]
     # to the judge, at the other end of the one socket there is; no limit is set
     rules += [(seccomp.ALLOW, "sendto", seccomp.Arg(4, seccomp.EQ, 0))]
@@ -414,7 +412,7 @@ def _program() -> bytes:
     rules += [(seccomp.ALLOW, "fcntl", seccomp.Arg(1, seccomp.EQ, n)) for n in FCNTLS]
     for rule in rules:
         calls.add_rule(*rule)
-    with open(os.memfd_create("filter"), "w+b") as file:
+    with os.fdopen(os.memfd_create("filter"), "w+b") as file:
         calls.export_bpf(file)
         file.seek(0)
         return file.read()
@@ -440,4 +438,4 @@ def _try_all(trials: Sequence[tuple[Sequence[str], str]], **limits: Any) -> list
 
 
 if __name__ == "__main__":
-    print(json.dumps(_try_all(**json.load(sys.stdin))))
+    json.dump(_try_all(**json.load(sys.stdin)), sys.stdout)

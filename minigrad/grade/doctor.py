@@ -63,7 +63,8 @@ class Examination:
                 (f"  {n}", "stopped" if s else "NOT STOPPED", s) for n, s in self.stopped.items()
             ]
             rows.append(("What must work", "", ""))
-            rows += [(f"  {n}", "FAILS" if s else "works", s) for n, s in self.hindered.items()]
+            for need, end in self.hindered.items():
+                rows.append((f"  {need}", "FAILS" if end else "works", end))
         table = "\n".join(f"{a:28}{b:13}{c}".rstrip() for a, b, c in rows)
         return f"{table}\n\nLevel: {self.level}"
 

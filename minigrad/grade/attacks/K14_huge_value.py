@@ -1,5 +1,5 @@
-# verdict: MEMORY CRASH PROTOCOL FAIL
-# level: none
+# verdict: MEMORY
+# level: basic
 # stage: forward dX dW db
 """Returns a value of 8 GiB that takes 8 bytes until it is copied."""
 
