@@ -30,7 +30,7 @@ class TooWeak(Exception):
     """The sandbox of this machine is weaker than what was required."""
 
 
-def walls(require: str = "", trust: bool = False) -> tuple[tuple[str, ...], str]:
+def walls(require: str | None = None, trust: bool = False) -> tuple[tuple[str, ...], str]:
     """(layers, level) of the sandbox here; TooWeak if the level required is not reached.
 
     trust: run submissions without any, where there is none.
@@ -103,14 +103,21 @@ class Class:
         write_whole(path, written(self.facts))
 
     def grade(
-        self, submissions: Sequence[Submission], jobs: int = 1, resume: bool = False
-    ) -> Iterator[tuple[dict[str, Any], bool]]:
-        """Grade with so many sandboxes at a time; yields (result, whether it was there already)."""
+        self,
+        submissions: Sequence[Submission],
+        jobs: int = 1,
+        resume: bool = False,
+        files: bool = True,
+    ) -> Iterator[dict[str, Any]]:
+        """Grade with so many sandboxes at a time, and yield results as they come.
+
+        resume: what is graded already stays; files: write each to its file.
+        """
         todo = []
         for submission in submissions:
             there = self._there(submission) if resume else None
             if there:
-                yield there, True
+                yield there
             else:
                 todo.append(submission)
         if not todo:
@@ -135,11 +142,13 @@ class Class:
                     done, waiting = wait(waiting, return_when=FIRST_COMPLETED)
                     for future in done:
                         result, seconds = future.result()
-                        yield self.keep(result, seconds), False
+                        self.times[result["student"]] = rounded(seconds)
+                        yield self.keep(result) if files else result
             finally:
                 stopped.set()
                 pool.shutdown(wait=True, cancel_futures=True)
-                self._write_times()
+                if files:
+                    write_whole(self.out / "times.json", written(self.times))
 
     def result(
         self, submission: Submission, sandbox: Sandbox
@@ -161,10 +170,9 @@ class Class:
         }
         return result, judge.seconds
 
-    def keep(self, result: dict[str, Any], seconds: dict[str, float]) -> dict[str, Any]:
+    def keep(self, result: dict[str, Any]) -> dict[str, Any]:
         """Write a result, unless the grader failed and an older score is there: that one stays."""
         path = self.path(result["student"])
-        self.times[result["student"]] = seconds
         if result["score"] is None and path.exists():
             with contextlib.suppress(OSError, ValueError):
                 before = json.loads(path.read_text())
@@ -185,9 +193,7 @@ class Class:
         same = result.get("sha256") == submission.sha256 and result.get("seed") == self.seed
         return result if same and result.get("score") is not None else None
 
-    def _write_times(self):
-        rounded = {
-            student: {name: round(s, 4) for name, s in seconds.items()}
-            for student, seconds in self.times.items()
-        }
-        write_whole(self.out / "times.json", written(rounded))
+
+def rounded(seconds: dict[str, float]) -> dict[str, float]:
+    """To a tenth of a millisecond."""
+    return {name: round(s, 4) for name, s in seconds.items()}

@@ -23,6 +23,7 @@ from .explanation import explained
 from .intake import submissions
 from .results import needs_look
 from .sandbox import Sandbox
+from .shards import grade_shard, merge
 from .verify import matrix, verify
 
 GRADED, LOOK, USAGE, WEAK = range(4)  # exit codes
@@ -35,7 +36,7 @@ def add_grade(minigrad: Any) -> None:
 
     file = click.Path(exists=True, path_type=Path)
     level = click.Choice(["basic", "strong"])
-    require = click.option("--require", type=level, default="", help="Refuse a weaker sandbox.")
+    require = click.option("--require", type=level, help="Refuse a weaker sandbox.")
     trust = click.option(
         "--trust-submissions",
         "trust",
@@ -108,11 +109,7 @@ def add_grade(minigrad: Any) -> None:
         student, or a bulk download of Canvas, Moodle or Gradescope. Exit code 0: all graded, 1:
         somebody should look at some, 2: a mistake in the command, 3: the sandbox is too weak.
         """
-        try:
-            layers, level = walls(require, trust)
-        except TooWeak as weak:
-            click.echo(str(weak), err=True)
-            return WEAK
+        layers, level = walls(require, trust)
         if level == "none":
             click.echo("unsandboxed: every submission can do all that you can", err=True)
         if resume and force:
@@ -145,14 +142,51 @@ def add_grade(minigrad: Any) -> None:
         with Sandbox(layers) as sandbox:
             click.echo(explained(task, sandbox, found[student], out, question))
 
+    _add_shards(grade, require, trust)
 
-def _shown(results: Iterable[tuple[dict, bool]], total: int) -> list[dict]:
+
+def _add_shards(grade: Any, require: Any, trust: Any) -> None:
+    """Add the commands for a class on many machines."""
+    import click
+
+    folder = click.Path(exists=True, file_okay=False, path_type=Path)
+
+    @grade.command("shard")
+    @click.argument("assignment")
+    @click.argument("handed_in", metavar="SUBMISSIONS", type=click.Path(exists=True, path_type=Path))
+    @click.option("--index", required=True, type=click.IntRange(0), help="Of this part, from 0.")
+    @click.option("--of", required=True, type=click.IntRange(1), help="How many parts there are.")
+    @click.option("-o", "--out", required=True, type=click.Path(path_type=Path), help="Of the parts.")
+    @click.option("--seed", required=True, type=click.IntRange(0), help="The same for all parts.")
+    @click.option("--jobs", default=JOBS, show_default=True, type=click.IntRange(1))
+    @require
+    @trust
+    def _shard(assignment, handed_in, index, of, out, seed, jobs, require, trust):
+        """Grade one part of a class, for a job array: every student is in one part."""
+        if index >= of:
+            raise click.UsageError(f"--index {index} is not below --of {of}: the first part is 0")
+        layers, level = walls(require, trust)
+        task = load(assignment)
+        found = submissions(handed_in, [f"{task.name}.py", "starter.py"])
+        path = grade_shard(Class(task, out, layers, level, seed), found, index, of, jobs)
+        click.echo(f"{path}")
+
+    @grade.command("merge")
+    @click.argument("parts", type=folder)
+    @click.option("-o", "--out", required=True, type=click.Path(path_type=Path), help="Results.")
+    def _merge(parts, out):
+        """Put the parts of a class together, as one run would have left it."""
+        facts = merge(parts, out)
+        click.echo(f"{out} has the grades of {facts['assignment']}")
+
+
+def _shown(results: Iterable[dict], total: int) -> list[dict]:
     """The results, with a line of progress and the time left where somebody watches."""
     from tqdm import tqdm
 
     watched = os.isatty(sys.stderr.fileno()) if hasattr(sys.stderr, "fileno") else False
     bar = tqdm(results, total=total, unit="submission", disable=not watched, leave=False)
-    return [result for result, _ in bar]
+    return list(bar)
 
 
 def _summary(results, out, level):

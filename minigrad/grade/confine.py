@@ -104,14 +104,15 @@ def available() -> dict[str, str]:
     return {layer: {**unused, **dict(zip(tried, ends))}[layer] for layer in LAYERS}
 
 
-def level(layers: Collection[str]) -> str:
-    """Return what layers that are applied amount to.
+def level(available: Mapping[str, str]) -> str:
+    """Return what layers amount to, given as layer -> "" if it works, else why not.
 
     strong: all, with another user or a user namespace; basic: those of BASIC; else none.
     """
-    if set(LAYERS) - set(layers) in ({"uid"}, {"user namespace"}):
+    missing = {layer for layer in LAYERS if available[layer]}
+    if missing <= {"uid"} or missing == {"user namespace"}:
         return "strong"
-    return "basic" if set(layers).issuperset(BASIC) else "none"
+    return "none" if missing.intersection(BASIC) else "basic"
 
 
 def layers_of(level: str, available: Mapping[str, str]) -> tuple[str, ...]:

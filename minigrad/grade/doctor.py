@@ -54,7 +54,8 @@ class Examination:
     def level(self) -> str:
         """strong, basic, or none; a sandbox that lets one harm through, or a need not, is none."""
         holds = all(self.stopped.values()) and not any(self.hindered.values())
-        return confine.level(self.applied) if holds else "none"
+        left_out = {n: "" if n in self.applied else "left out" for n in confine.LAYERS}
+        return confine.level(left_out) if holds else "none"
 
     def __str__(self) -> str:
         rows = [("Layers", "", "")]
@@ -79,7 +80,7 @@ def examine(level: str = "strong") -> Examination:
     """
     layers = confine.available()
     applied = confine.layers_of(level, layers)
-    if confine.level([layer for layer in applied if not layers[layer]]) == "none":
+    if confine.level(layers) == "none":
         return Examination(layers, (), {}, {})
 
     def ends(trials):

@@ -21,7 +21,7 @@ def examined():
 def test_all_harms_are_stopped_and_all_needs_met(examined):
     assert [harm for harm, end in examined.stopped.items() if not end] == []
     assert [(need, end) for need, end in examined.hindered.items() if end] == []
-    assert examined.level == confine.level(examined.applied) != "none"
+    assert examined.level == confine.level(examined.layers) != "none"
 
 
 @pytest.mark.skipif(sys.platform == "linux" and os.geteuid() != 0, reason="not root: less harm")
