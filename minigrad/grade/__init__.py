@@ -1,0 +1,1 @@
+"""Grading: assignments, a sandbox for what students hand in, verdicts, reports."""
