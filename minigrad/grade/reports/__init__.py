@@ -5,8 +5,8 @@ of students is data in them: see `minigrad.grade.escapes`.
 """
 
 from .gradebooks import canvas, moodle
+from .graded import LOOK, Class, for_student, load, looks
 from .pages import class_page, student_markdown, student_page
 from .programs import gradescope, junit
-from .reading import LOOK, Class, for_student, load, looks
 from .tables import csv_table, table
 from .writing import KINDS, write

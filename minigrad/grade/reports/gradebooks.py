@@ -9,16 +9,15 @@ import re
 import unicodedata
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from ...gradcheck import Unfit
 from ..escapes import plain
-from .reading import Class, for_student, looks, number, words
+from .graded import Class, for_student, looks, number, words
 
 Say = Callable[[str], object]
-# In the heads of comments in English, German, French, Spanish, Portuguese, Italian, Dutch, Polish,
-# Swedish: what Moodle calls the plugin in these.
-COMMENTS = re.compile(r"feedback|commen|komment|coment|retroa|informacj|återkoppl", re.I)
+# In Moodle's name of the comments in English, German, French, Spanish, Portuguese, Italian, Dutch.
+COMMENTS = re.compile(r"feedback|comm?ent|kommentar|opmerking", re.I)
 
 
 class Cell(NamedTuple):
@@ -105,7 +104,7 @@ def moodle(
     Its head is translated, so the columns are found by what is in them. Identifiers come first and
     end with a number. The maximum is the first column with the same number in every row and
     numbers or nothing on its left; there stands the grade, with a decimal comma if the maximum has
-    one. The comment comes last if its head says so in one of nine languages; else there is none.
+    one. The comment comes last if its head says so in one of seven languages; else there is none.
 
     Students are found by identifier; those who handed in elsewhere by e-mail address or ID number,
     else by name. Rows stay as they were where several fit, or where the grader failed (INTERNAL);
@@ -182,12 +181,12 @@ def _matched(class_, system, people, say):
 
     people: (row, ids, logins, name) of those in the gradebook.
     """
-    rows: dict[tuple, list[int]] = {}
+    rows = {}
     for row, ids, logins, name in people:
         keys = {("id", key.strip()) for key in ids} | {("login", _login(key)) for key in logins}
         for key in keys | {("name", _name(name))}:
             rows.setdefault(key, []).append(row)
-    fits: dict[int | None, list[dict[str, Any]]] = {}
+    fits = {}
     for student in class_.students:
         found = (rows.get(key, ()) for key in _keys(student, system))
         row = next((several[0] for several in found if len(several) == 1), None)

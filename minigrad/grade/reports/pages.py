@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from ..escapes import markdown, plain
-from .reading import HIDDEN, Class, for_student, looks, number, words
+from .graded import HIDDEN, Class, for_student, looks, number, words
 
 LEVELS = {
     "strong": "limits, a user of its own, no network, only the files and system calls it needs",
@@ -99,8 +99,7 @@ def class_page(class_: Class) -> str:
 
 def _diagnoses(class_):
     """The mistakes of the class, the most frequent first: each student counts once in each."""
-    stages: dict[Any, dict[str, str]] = {}  # by question and code: the first stage, by student
-    sentences: dict[Any, Counter] = {}
+    stages, sentences = {}, {}  # by question and code: the first stage by student; counts
     for student in class_.students:
         for name, question in student["questions"].items():
             for check in question["checks"]:
@@ -130,7 +129,7 @@ def _most(counts):
 def _question(class_, name, most):
     answers = [student["questions"].get(name) for student in class_.students]
     scores = [answer["score"] if answer else 0 for answer in answers]
-    right: dict[str, int] = {}
+    right = {}
     for answer in filter(None, answers):
         for check in answer["checks"]:
             passed = check["verdict"] == "PASS"

@@ -5,7 +5,7 @@ from typing import Any
 from xml.etree import ElementTree
 
 from ..escapes import plain
-from .reading import HIDDEN, Class, for_student, number, words
+from .graded import HIDDEN, Class, for_student, number, words
 
 WRONG = ("FAIL", "FLAGGED", "MISSING")  # failures to JUnit; all else but PASS is an error
 WHOLE = {"stage": "all", "code": "", "hint": "", "visible": True}
@@ -66,7 +66,7 @@ def junit(class_: Class) -> str:
     A wrong answer is a failure, code that could not be judged to its end (a crash, a timeout, a
     rejected submission) an error; type is the verdict. There are no times in it.
 
-    Source: the Apache Ant JUnit report format, testmoapp/junitxml.
+    Source: the JUnit reports of Apache Ant, which continuous integration reads.
     """
     root = ElementTree.Element("testsuites", name=plain(class_.run["title"]))
     sums = dict.fromkeys(("tests", "failures", "errors", "skipped"), 0)

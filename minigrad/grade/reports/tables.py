@@ -4,7 +4,7 @@ import csv
 import io
 
 from ..escapes import plain, spreadsheet
-from .reading import Class, looks, number
+from .graded import Class, looks, number
 
 
 def table(class_: Class) -> str:

@@ -7,9 +7,9 @@ from pathlib import Path
 from ...gradcheck import Unfit
 from ...learn import write_whole
 from .gradebooks import Say, canvas, moodle
+from .graded import load
 from .pages import class_page, student_markdown, student_page
 from .programs import gradescope, junit
-from .reading import load
 from .tables import csv_table, table
 
 CLASS: dict[str, tuple[str, Callable]] = {
@@ -45,7 +45,7 @@ def write(
     The same results give the same bytes. Raises Unfit as `load`, `canvas` and `moodle` do.
     """
     class_ = load(out)
-    books = {
+    books: dict[str, tuple[Path | None, Callable]] = {
         "canvas": (exported, partial(canvas, column=column)),
         "moodle": (worksheet, moodle),
     }

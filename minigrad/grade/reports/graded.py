@@ -79,7 +79,7 @@ def _misfit(value, form, place="all of it"):
         return f"{place} is {str(value)[:40]!r}, no {kind.__name__}"
     if kind is float and not math.isfinite(value):
         return f"{place} is {value}"
-    parts: Any = []
+    parts = []
     if kind is list:
         parts = [(i, part, form[0]) for i, part in enumerate(value)]
     elif kind is dict:
