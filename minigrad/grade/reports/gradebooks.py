@@ -51,8 +51,9 @@ def canvas(
     scale: convert the points if the gradebook's maximum differs; without it that is refused.
     say: called with a sentence about those who were not found, on either side.
 
-    Students are found by Canvas's id; those who handed in elsewhere by login, else by name. Rows
-    stay as they were where several fit, or where the grader failed (INTERNAL).
+    Students are found by Canvas's id; those who handed in elsewhere by login or SIS id (their
+    e-mail address, student number or folder), else by name. Rows stay as they were where several
+    fit, or where the grader failed (INTERNAL).
     Raises Unfit for a file that is no gradebook, and for a column that it lacks or that is
     read-only.
     """
@@ -67,7 +68,7 @@ def canvas(
         raise Unfit(f"{exported}: Canvas lets nobody change {plain(head[at])!r}")
     factor = _factor(exported, class_, _float(most), scale)
     people = [
-        (i, [row[of_id].text], [cell.text for cell in row[of_id : info - 1]], row[0].text)
+        (i, [row[of_id].text], [cell.text for cell in row[of_id + 1 : info - 1]], row[0].text)
         for i, row in enumerate(rows)
         if i and len(row) == width and row[of_id].text.strip()
     ]
@@ -117,7 +118,7 @@ def moodle(
     rows = _rows(worksheet)
     people = [row for row in rows[1:] if len(row) == len(rows[0])]
     numbered = people and all(re.search(r"\d$", row[0].text) for row in people)
-    columns = range(2, len(rows[0])) if numbered else ()
+    columns = range(3, len(rows[0])) if numbered else ()
     most = next((i for i in columns if _is_maximum(people, i)), None)
     if most is None:
         raise Unfit(
@@ -129,16 +130,11 @@ def moodle(
     with_comment = len(rows[0]) - 1 > most and COMMENTS.search(rows[0][-1].text)
     if not with_comment:
         say(f"{worksheet} has no column of comments: only grades are filled in")
-    ids = [
-        (
-            i,
-            re.findall(r"\d+$", row[0].text),
-            [cell.text for cell in row[2 : most - 1]],
-            row[1].text,
-        )
-        for i, row in enumerate(people)
-    ]
-    for i, student in _matched(class_, "moodle", ids, say):
+    known = []
+    for i, row in enumerate(people):
+        identifier, name, *others = (cell.text for cell in row[: most - 1])
+        known.append((i, re.findall(r"\d+$", identifier), others, name))
+    for i, student in _matched(class_, "moodle", known, say):
         row, grade = people[i], number(factor * student["score"])
         row[most - 1] = row[most - 1].filled(grade.replace(".", "," if "," in sample else "."))
         if with_comment:
@@ -211,8 +207,8 @@ def _keys(student, system):
     ids = student["ids"]
     if system in ids:
         return [("id", ids[system].strip())]
+    logins = [ids.get(kind, "") for kind in ("email", "sid")] + [student["student"]]
     names = [ids.get("name", ""), student["student"]]
-    logins = [student["student"], *(text for key, text in sorted(ids.items()) if key != "name")]
     keys = [("login", _login(text)) for text in logins] + [("name", _name(text)) for text in names]
     return [key for key in keys if key[1]]
 

@@ -48,9 +48,8 @@ def student_markdown(student: dict[str, Any], released: bool = False) -> str:
     for name, question in sorted(shown["questions"].items()):
         scored = f"{number(question['score'])} of {number(question['max_score'])}"
         lines += ["", f"## {markdown(name)}: {_said(question['verdict'])}, {scored}", ""]
-        lines += (
-            ["| stage | verdict | points | |", "|---|---|---|---|"] if question["checks"] else []
-        )
+        if question["checks"]:
+            lines += ["| stage | verdict | points | |", "|---|---|---|---|"]
         for check in question["checks"]:
             cells = [check["stage"], _said(check["verdict"]), _points(check), _message(check)]
             lines.append(f"| {' | '.join(map(markdown, cells))} |")

@@ -101,10 +101,8 @@ def _checks(student):
             yield name, {**question, **WHOLE, "code": question["reason"], "sentence": ""}
     if not student["questions"]:
         verdict = "REJECTED" if student["rejected"] else "MISSING"
-        yield (
-            "submission",
-            {**student, **WHOLE, "verdict": verdict, "sentence": student["rejected"]},
-        )
+        whole = {**student, **WHOLE, "verdict": verdict, "sentence": student["rejected"]}
+        yield "submission", whole
 
 
 def _case(suite, question, check):

@@ -79,9 +79,9 @@ def test_a_column_that_cannot_be_filled_is_refused(tmp_path, head, column, words
         right("anything", canvas="101"),
         right("ann@uni"),
         right("S1"),
-        right("101"),
         right("k", email="ANN@uni"),
-        right("ann_lee".replace("_", " ")),
+        right("k", sid="S1"),
+        right("ann lee"),
         right("k", name="Lee, Ann"),
         right("k", name="Ann  LEE"),
     ],
@@ -97,6 +97,12 @@ def test_an_id_that_is_not_in_the_gradebook_is_not_replaced_by_a_name(tmp_path):
     text, said = filled(canvas, tmp_path, HEAD + POINTS + ANN, right("Ann Lee", canvas="999"))
     assert cells(text)[2][-1] == ""
     assert "1 graded, but not found in the gradebook, or several of it fit: Ann Lee" in said
+
+
+def test_a_number_that_another_system_gave_finds_nobody(tmp_path):
+    others = [right("a", gradescope="101"), right("b", moodle="101"), right("c", sid="101")]
+    text, _ = filled(canvas, tmp_path, HEAD + POINTS + ANN, *others)
+    assert cells(text)[2][-1] == ""
 
 
 def test_where_several_fit_nothing_is_filled_in(tmp_path):
