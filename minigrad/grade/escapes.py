@@ -51,6 +51,6 @@ def markdown(text: str) -> str:
 
     Source: CommonMark 0.31, backslash escapes; GitHub's extensions for tables and bare links.
     """
-    escaped = re.sub(r"[\\`*_{}\[\]<>#|~&!$@]", r"\\\g<0>", plain(text).strip())
+    escaped = re.sub(r"[\\`*_{}\[\]<>#|~&!$]", r"\\\g<0>", plain(text).strip())
     escaped = re.sub(r":(?=//)|(?<=www)\.", r"\\\g<0>", escaped, flags=re.IGNORECASE)
     return re.sub(r"^(\d*)([-+=]|(?<=\d)[.)](?!\S))", r"\1\\\2", escaped)

@@ -98,5 +98,5 @@ def test_markdown_without_its_backslashes_is_the_plain_text_and_with_them_has_no
     source = markdown(text)
     escape = r"\\([!-/:-@\[-`{-~])"  # a backslash before ASCII punctuation, as CommonMark has it
     assert re.sub(escape, r"\1", source) == plain(text).strip()
-    assert not re.search(r"[`*_<>\[\]|#~&]|://|www\.", re.sub(escape, " ", source), re.IGNORECASE)
+    assert not re.search(r"[`*_<>\[\]|#~&!$]|://|www\.", re.sub(escape, " ", source), re.IGNORECASE)
     assert not re.match(r"[-+=]|\d+[.)](\s|$)", source)

@@ -245,6 +245,12 @@ def test_an_anonymous_sheet_has_no_names_and_works(tmp_path):
     assert text == sheet.replace(",-,10.00", ',"7.5",10.00')
 
 
+def test_numbers_that_differ_are_no_maximum(tmp_path):
+    sheet = SHEET.replace("Email address", "Phone").replace("ann@uni", "55").replace("bo@uni", "66")
+    text, _ = filled(moodle, tmp_path, sheet, half("x", moodle="7"))
+    assert cells(text)[1][2:7] == ["0101", "55", "Submitted", "7.5", "10.00"]
+
+
 @pytest.mark.parametrize("sheet", ["a,b,c\nx1,y,3\n", "Identifier,Grade\n", HEAD + ANN])
 def test_what_is_no_worksheet_is_refused(tmp_path, sheet):
     with pytest.raises(Unfit, match="no grading worksheet of Moodle: no numbered identifiers"):
