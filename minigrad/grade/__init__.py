@@ -1,0 +1,1 @@
+"""Grading of what students write: assignments, sandbox, verdicts, reports."""
