@@ -1,6 +1,8 @@
 """The command line: a user's mistake ends with one line and exit code 2, never with a traceback.
 
 minigrad check FILE[:FUNCTION] [--shapes "(5, 4), ((4, 6), (6,))"] [--seed N] [--json]
+minigrad check FILE --question NAME [--assignment FOLDER]
+minigrad grade new | verify | doctor | run | report | explain | similar | shard | merge
 minigrad runs [--folder runs] [--json]
 minigrad runs show NAME [--log]
 minigrad runs compare A B [--out runs/compare.html] [--log]
@@ -22,6 +24,9 @@ from .backend import NoGPU, to_cpu, to_gpu
 from .data import DataError
 from .gradcheck import Unfit, check
 from .gradcheck.assignment import arguments, functions, guessed
+from .grade.classroom import TooWeak
+from .grade.commands import add_grade
+from .grade.practice import check_question, question_of
 from .kernels.parallel import threads
 from .learn.checkpoint import CheckpointError
 from .learn.folder import FolderInUse, NotSaved
@@ -46,6 +51,8 @@ def run(command: Any) -> None:
     except OSError as mistake:
         words = mistake.strerror or str(mistake)
         _stop(f"{mistake.filename}: {words}" if mistake.filename else words, 2)
+    except TooWeak as weak:
+        _stop(str(weak), 3)
     except (NotFinite, NotSaved, MemoryError) as failure:
         _stop(str(failure), 1)
     except RankGone as end:
@@ -161,10 +168,17 @@ def main() -> None:
         help="Of all that the check draws.",
     )
     @click.option("--json", "as_json", is_flag=True, help="For programs: a list of reports.")
-    def _check(target, shapes, seed, as_json):
-        return check_file(target, shapes, seed, as_json)
+    @click.option("--question", help="Of an assignment: its public checks.")
+    @click.option("--assignment", default="", help="Its folder, if it is none that ships.")
+    def _check(target, shapes, seed, as_json, question, assignment):
+        if not question:
+            return check_file(target, shapes, seed, as_json)
+        if shapes or as_json:
+            raise click.UsageError("--question has shapes of its own, and gives a text")
+        return check_answer(Path(target), question, assignment, seed)
 
     _add_runs(minigrad)
+    add_grade(minigrad)
     run(minigrad)
 
 
@@ -274,6 +288,26 @@ def check_file(target: str, shapes: str | None, seed: int, as_json: bool) -> int
     elif others:
         click.echo(f"no back, not checked: {', '.join(others)}")
     return 1 if 1 in codes else max(codes)
+
+
+def check_answer(file: Path, name: str, assignment: str, seed: int) -> int:
+    """Do the public checks of an assignment's question on a student's file."""
+    import click
+
+    question_of(name, assignment)  # a question that is not there is none of the file's mistakes
+    try:
+        found, _ = functions(file, name)
+    except Unfit as missing:
+        if "there is no function" not in str(missing):
+            raise
+        try:
+            found, _ = functions(file, f"{name}_forward")
+        except Unfit:
+            raise missing from None
+    (f,) = found.values()
+    result = check_question(f, name, assignment, seed)
+    click.echo(str(result))
+    return int(not result)
 
 
 def _checked(f: Any, shapes: str | None, seed: int) -> tuple[Any, tuple]:

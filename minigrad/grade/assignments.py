@@ -1,0 +1,259 @@
+"""Assignments: a folder with questions, inputs, the reference and the mistakes to tell.
+
+assignment.toml   title, text, [limits], and a [[question]] with its [[question.mistake]]s each
+inputs.py         NAME_inputs(rng), and perhaps NAME_edges(rng): what is tried; students may have it
+reference.py      the right answers, for the judge alone
+starter.py        what students begin with
+right/            odd but right answers, which `minigrad grade verify` must find right
+
+>>> shipped()[:3]
+['affine', 'batchnorm', 'conv']
+>>> load("affine").questions[0].gradients
+('dX', 'dW', 'db')
+"""
+
+import functools
+import hashlib
+import tomllib
+import types
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+from ..gradcheck import Unfit
+from .sandbox import Limits
+
+SHIPPED = Path(__file__).with_name("assignments")
+STAGES = ("signature", "shapes", "forward")  # then the gradients, then edges
+TOLERANCE = 1e-12  # of the largest entry: right codings agree to 1e-13 (notes on grading)
+
+
+@dataclass(frozen=True)
+class Mistake:
+    """A known mistake: what of reference.py it replaces by what, and what the student reads."""
+
+    code: str
+    stage: str
+    replace: tuple[str, ...]
+    by: tuple[str, ...]
+    says: str
+
+
+@dataclass(frozen=True)
+class Question:
+    """A function to write: its gradients, points for each stage, and known mistakes."""
+
+    name: str
+    signature: str
+    gradients: tuple[str, ...]
+    points: Mapping[str, float]
+    kind: str = "operation"
+    hidden: tuple[str, ...] = ()
+    tolerance: float = TOLERANCE
+    hint: str = ""
+    mistakes: tuple[Mistake, ...] = ()
+
+    @property
+    def max_score(self) -> float:
+        return float(sum(self.points.values()))
+
+
+@dataclass(frozen=True)
+class Assignment:
+    """An assignment as it stands in its folder."""
+
+    name: str
+    folder: Path
+    title: str
+    text: str
+    limits: Limits
+    questions: tuple[Question, ...]
+    sources: Mapping[str, str] = field(repr=False)
+
+    @functools.cached_property
+    def inputs(self) -> Mapping[str, Any]:
+        """What inputs.py defines."""
+        return run(self.sources["inputs.py"], self.folder / "inputs.py")
+
+    @functools.cached_property
+    def reference(self) -> Mapping[str, Any]:
+        """What reference.py defines; Unfit without it, as students have no such file."""
+        return run(self.source_of_reference, self.folder / "reference.py")
+
+    @property
+    def source_of_reference(self) -> str:
+        if "reference.py" not in self.sources:
+            raise Unfit(f"{self.folder} has no reference.py: only a teacher's folder can grade")
+        return self.sources["reference.py"]
+
+    def mistaken(self, mistake: Mistake) -> str:
+        """The reference with a mistake; Unfit unless what it replaces is there once."""
+        source = self.source_of_reference
+        for old, new in zip(mistake.replace, mistake.by, strict=True):
+            if source.count(old) != 1:
+                raise Unfit(
+                    f"{self.folder / 'assignment.toml'}: mistake {mistake.code!r} replaces "
+                    f"{old!r}, which occurs {source.count(old)} times in reference.py, not once"
+                )
+            source = source.replace(old, new)
+        return source
+
+    def cases(self, question: Question, *rngs: Any) -> Iterator[tuple]:
+        """For every case of a question its arguments, once for each generator."""
+        draw = self.inputs[f"{question.name}_inputs"]
+        return zip(*(draw(rng) for rng in rngs), strict=True)
+
+    def edges(self, question: Question, rng: Any) -> list[tuple[str, tuple, Callable | None]]:
+        """(what, arguments, accept or None) of the edge cases of a question."""
+        draw = self.inputs.get(f"{question.name}_edges", lambda rng: ())
+        return [(what, args, *accept, None)[:3] for what, args, *accept in draw(rng)]
+
+    @functools.cached_property
+    def sha256(self) -> str:
+        """Of everything that decides a grade."""
+        text = "".join(f"{name}\0{source}\0" for name, source in sorted(self.sources.items()))
+        return hashlib.sha256(text.encode()).hexdigest()
+
+
+def shipped() -> list[str]:
+    """The names of the assignments that come with minigrad."""
+    return sorted(path.parent.name for path in SHIPPED.glob("*/assignment.toml"))
+
+
+def load(name: str | Path) -> Assignment:
+    """The assignment in a folder, or the shipped one of this name; Unfit says what is wrong."""
+    folder = Path(name)
+    if not folder.is_dir() and str(name) in shipped():
+        folder = SHIPPED / name
+    if not (folder / "assignment.toml").is_file():
+        raise Unfit(
+            f"{name}: there is no folder with an assignment.toml, and none of this name ships; "
+            f"there are {', '.join(shipped())}"
+        )
+    sources = {}
+    for file in ("assignment.toml", "inputs.py", "reference.py", "starter.py"):
+        if (folder / file).is_file():
+            sources[file] = (folder / file).read_text("utf-8")
+        elif file != "reference.py":
+            raise Unfit(f"{folder} has no {file}")
+    try:
+        told = tomllib.loads(sources["assignment.toml"])
+    except tomllib.TOMLDecodeError as error:
+        raise Unfit(f"{folder / 'assignment.toml'}: {error}") from None
+    at = Reader(folder / "assignment.toml", told, "")
+    if at.get("schema", int) != 1:
+        raise Unfit(f"{at.path}: schema is {told['schema']}, and this grader reads 1")
+    given = Reader(at.path, at.get("limits", dict, {}), "limits")
+    limits = Limits(
+        float(given.get("wall", (int, float), Limits().wall)),
+        float(given.get("cpu", (int, float), Limits().cpu)),
+        given.get("memory", int, Limits().memory),
+    )
+    given.nothing_else()
+    questions = tuple(_question(q) for q in at.parts("question"))
+    title, text = at.get("title", str), at.get("text", str, "")
+    at.nothing_else()
+    assignment = Assignment(folder.resolve().name, folder, title, text, limits, questions, sources)
+    _complete(assignment)
+    return assignment
+
+
+class Reader:
+    """A table of a TOML file that says what it misses, by the file's and the table's name."""
+
+    def __init__(self, path: Path, table: dict, name: str):
+        self.path, self.table, self.name, self.seen = path, table, name, set()
+
+    def get(self, key: str, kind: Any, *default: Any) -> Any:
+        self.seen.add(key)
+        value = self.table.get(key, *default) if default else self.table.get(key)
+        where = f"{self.path}: {self.name + '.' if self.name else ''}{key}"
+        if key not in self.table and not default:
+            raise Unfit(f"{where} is missing")
+        if not isinstance(value, kind) or isinstance(value, bool):
+            wanted = " or ".join(k.__name__ for k in (kind if isinstance(kind, tuple) else (kind,)))
+            raise Unfit(f"{where} is {value!r}, and should be {wanted}")
+        return value
+
+    def texts(self, key: str, *default: Any) -> tuple[str, ...]:
+        """A text or a list of texts."""
+        value = self.get(key, (str, list, tuple), *default)
+        return (value,) if isinstance(value, str) else tuple(map(str, value))
+
+    def parts(self, key: str) -> "list[Reader]":
+        return [Reader(self.path, part, key) for part in self.get(key, list, [])]
+
+    def nothing_else(self) -> None:
+        for key in self.table.keys() - self.seen:
+            where = f"in {self.name}" if self.name else "at the top"
+            raise Unfit(f"{self.path}: there is no {key!r} {where}; known are {sorted(self.seen)}")
+
+
+def _question(at):
+    name = at.get("name", str)
+    at.name = f"question {name!r}"
+    gradients = at.texts("gradients", ())
+    points = {k: float(v) for k, v in at.get("points", dict).items()}
+    kind = at.get("kind", str, "operation")
+    stages = (*STAGES, *gradients, "edges") if kind == "operation" else tuple(points)
+    for stage in points:
+        if stage not in stages:
+            raise Unfit(f"{at.path}: {at.name} has points for {stage!r}; stages are {stages}")
+    points = {stage: points[stage] for stage in stages if stage in points}
+    mistakes = tuple(_mistake(m, name, stages) for m in at.parts("mistake"))
+    question = Question(
+        name,
+        at.get("signature", str, name),
+        gradients,
+        points,
+        kind,
+        at.texts("hidden", ()),
+        float(at.get("tolerance", (int, float), TOLERANCE)),
+        at.get("hint", str, ""),
+        mistakes,
+    )
+    at.nothing_else()
+    return question
+
+
+def _mistake(at, question, stages):
+    code = at.get("code", str)
+    at.name = f"mistake {code!r} of {question!r}"
+    stage = at.get("stage", str)
+    if stage not in stages:
+        raise Unfit(f"{at.path}: {at.name} fails at {stage!r}; stages are {stages}")
+    mistake = Mistake(code, stage, at.texts("replace"), at.texts("by"), at.get("says", str))
+    at.nothing_else()
+    if len(mistake.replace) != len(mistake.by):
+        raise Unfit(f"{at.path}: {at.name} replaces {len(mistake.replace)} by {len(mistake.by)}")
+    return mistake
+
+
+def _complete(assignment):
+    """Raise Unfit for what is named and not defined."""
+    for question in assignment.questions:
+        wanted = {"inputs.py": f"{question.name}_inputs", "reference.py": question.name}
+        if question.kind != "operation":
+            continue
+        for file, name in wanted.items():
+            if file not in assignment.sources:
+                continue
+            defined = assignment.inputs if file == "inputs.py" else assignment.reference
+            if not callable(defined.get(name)):
+                raise Unfit(f"{assignment.folder / file} defines no {name}")
+        for mistake in question.mistakes:
+            if "reference.py" in assignment.sources:
+                assignment.mistaken(mistake)
+    if not assignment.questions:
+        raise Unfit(f"{assignment.folder / 'assignment.toml'} has no [[question]]")
+
+
+def run(source: str, path: Path | str) -> Mapping[str, Any]:
+    """What a teacher's Python defines; Unfit if it cannot be run."""
+    module = types.ModuleType(Path(path).stem)
+    try:
+        exec(compile(source, str(path), "exec", dont_inherit=True), module.__dict__)
+    except Exception as error:
+        raise Unfit(f"{path} cannot be run: {type(error).__name__}: {error}") from None
+    return vars(module)

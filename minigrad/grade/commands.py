@@ -1,0 +1,207 @@
+"""minigrad grade: begin an assignment, prove it, grade a class, and tell the students.
+
+minigrad grade new NAME [FOLDER]                       an assignment to change
+minigrad grade verify ASSIGNMENT                       does it grade what it should?
+minigrad grade doctor                                  how strong is the sandbox here?
+minigrad grade run ASSIGNMENT SUBMISSIONS -o OUT       grade a class
+minigrad grade explain ASSIGNMENT SUBMISSIONS OUT NAME what a student's function was given, and gave
+"""
+
+import os
+import shutil
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from ..gradcheck import Unfit
+from . import confine
+from .assignments import SHIPPED, load, shipped
+from .classroom import Class, TooWeak, walls
+from .doctor import examine
+from .explanation import explained
+from .intake import submissions
+from .results import needs_look
+from .sandbox import Sandbox
+from .shards import grade_shard, merge
+from .verify import matrix, verify
+
+GRADED, LOOK, USAGE, WEAK = range(4)  # exit codes
+JOBS = 2
+
+
+def add_grade(minigrad: Any) -> None:
+    """Add the group `grade` to the command line."""
+    import click
+
+    file = click.Path(exists=True, path_type=Path)
+    level = click.Choice(["basic", "strong"])
+    require = click.option("--require", type=level, help="Refuse a weaker sandbox.")
+    trust = click.option(
+        "--trust-submissions",
+        "trust",
+        is_flag=True,
+        help="Grade even where there is no sandbox: a submission can then do all that you can.",
+    )
+
+    @minigrad.group("grade")
+    def grade():
+        """Grade gradient-check assignments."""
+
+    @grade.command("new")
+    @click.argument("name", type=click.Choice(shipped()), metavar="NAME")
+    @click.argument("folder", required=False, type=click.Path(path_type=Path))
+    def new(name, folder):
+        """Copy a shipped assignment, to hand out or to change.
+
+        NAME: affine, batchnorm, conv, decay-add, gradient-check, instance-softmax, maxpool, relu,
+        siamese or softmax. FOLDER: where to, by default the name.
+        """
+        folder = folder or Path(name)
+        if folder.exists():
+            raise Unfit(f"{folder} exists already: name another folder")
+        ignored = shutil.ignore_patterns("__pycache__")
+        shutil.copytree(SHIPPED / name, folder, ignore=ignored)
+        questions = ", ".join(q.name for q in load(folder).questions)
+        click.echo(
+            f"{folder} has the assignment {name} (questions: {questions}).\n"
+            f"Students get {folder / 'starter.py'}; keep the rest. What they hand in goes into a "
+            "folder, one file or folder a student:\n"
+            f"  minigrad grade verify {folder}\n"
+            f"  minigrad grade run {folder} submissions/ -o graded/"
+        )
+
+    @grade.command("verify")
+    @click.argument("assignment")
+    def _verify(assignment):
+        """Prove an assignment: right answers pass, the starter earns nothing, each known mistake
+        gets its own diagnosis, and no attack earns a point.
+        """
+        layers, _ = walls(trust=True)
+        with Sandbox(layers) as sandbox:
+            rows = list(verify(load(assignment), sandbox))
+        click.echo(matrix(rows))
+        return GRADED if all(row.holds for row in rows) else LOOK
+
+    @grade.command("doctor")
+    def _doctor():
+        """Try what a hostile submission would, and say how strong the sandbox here is."""
+        report = examine()
+        click.echo(str(report))
+        return GRADED if confine.level(confine.available()) == "strong" else WEAK
+
+    @grade.command("run")
+    @click.argument("assignment")
+    @click.argument("handed_in", metavar="SUBMISSIONS", type=file)
+    @click.option("-o", "--out", required=True, type=click.Path(path_type=Path), help="Results.")
+    @click.option("--jobs", default=JOBS, show_default=True, type=click.IntRange(1))
+    @click.option("--resume", is_flag=True, help="Go on; what is graded already stays.")
+    @click.option("--force", is_flag=True, help="Grade all again.")
+    @click.option("--only", multiple=True, help="This student only; may be given more than once.")
+    @click.option("--question", multiple=True, help="This question only.")
+    @click.option("--seed", type=click.IntRange(0), help="Of the inputs; by default a secret one.")
+    @require
+    @trust
+    def _run(assignment, handed_in, out, jobs, resume, force, only, question, seed, require, trust):
+        """Grade every submission.
+
+        ASSIGNMENT: a folder, or the name of a shipped one. SUBMISSIONS: files or folders, one a
+        student, or a bulk download of Canvas, Moodle or Gradescope. Exit code 0: all graded, 1:
+        somebody should look at some, 2: a mistake in the command, 3: the sandbox is too weak.
+        """
+        layers, level = walls(require, trust)
+        if level == "none":
+            click.echo("unsandboxed: every submission can do all that you can", err=True)
+        if resume and force:
+            raise click.UsageError("--resume and --force: choose one")
+        task = load(assignment)
+        found = submissions(handed_in, [f"{task.name}.py", "starter.py"])
+        missing = set(only) - {s.student for s in found}
+        if missing:
+            raise Unfit(f"{handed_in} has nothing of {min(missing)!r}")
+        found = [s for s in found if not only or s.student in only]
+        course = Class(task, out, layers, level, seed, question)
+        course.begin(resume or bool(only), force)
+        results = _shown(course.grade(found, jobs, resume), len(found))
+        return _summary(results, out, level)
+
+    @grade.command("explain")
+    @click.argument("assignment")
+    @click.argument("handed_in", metavar="SUBMISSIONS", type=file)
+    @click.argument("out", type=file)
+    @click.argument("student")
+    @click.option("--question", help="By default the first that is wrong.")
+    @trust
+    def _explain(assignment, handed_in, out, student, question, trust):
+        """Replay what failed: the inputs that a student's function got, what it gave, what is right."""
+        layers, _ = walls(trust=trust)
+        task = load(assignment)
+        found = {s.student: s for s in submissions(handed_in, [f"{task.name}.py", "starter.py"])}
+        if student not in found:
+            raise Unfit(f"{handed_in} has nothing of {student!r}")
+        with Sandbox(layers) as sandbox:
+            click.echo(explained(task, sandbox, found[student], out, question))
+
+    _add_shards(grade, require, trust)
+
+
+def _add_shards(grade: Any, require: Any, trust: Any) -> None:
+    """Add the commands for a class on many machines."""
+    import click
+
+    folder = click.Path(exists=True, file_okay=False, path_type=Path)
+
+    @grade.command("shard")
+    @click.argument("assignment")
+    @click.argument("handed_in", metavar="SUBMISSIONS", type=click.Path(exists=True, path_type=Path))
+    @click.option("--index", required=True, type=click.IntRange(0), help="Of this part, from 0.")
+    @click.option("--of", required=True, type=click.IntRange(1), help="How many parts there are.")
+    @click.option("-o", "--out", required=True, type=click.Path(path_type=Path), help="Of the parts.")
+    @click.option("--seed", required=True, type=click.IntRange(0), help="The same for all parts.")
+    @click.option("--jobs", default=JOBS, show_default=True, type=click.IntRange(1))
+    @require
+    @trust
+    def _shard(assignment, handed_in, index, of, out, seed, jobs, require, trust):
+        """Grade one part of a class, for a job array: every student is in one part."""
+        if index >= of:
+            raise click.UsageError(f"--index {index} is not below --of {of}: the first part is 0")
+        layers, level = walls(require, trust)
+        task = load(assignment)
+        found = submissions(handed_in, [f"{task.name}.py", "starter.py"])
+        path = grade_shard(Class(task, out, layers, level, seed), found, index, of, jobs)
+        click.echo(f"{path}")
+
+    @grade.command("merge")
+    @click.argument("parts", type=folder)
+    @click.option("-o", "--out", required=True, type=click.Path(path_type=Path), help="Results.")
+    def _merge(parts, out):
+        """Put the parts of a class together, as one run would have left it."""
+        facts = merge(parts, out)
+        click.echo(f"{out} has the grades of {facts['assignment']}")
+
+
+def _shown(results: Iterable[dict], total: int) -> list[dict]:
+    """The results, with a line of progress and the time left where somebody watches."""
+    from tqdm import tqdm
+
+    watched = os.isatty(sys.stderr.fileno()) if hasattr(sys.stderr, "fileno") else False
+    bar = tqdm(results, total=total, unit="submission", disable=not watched, leave=False)
+    return list(bar)
+
+
+def _summary(results, out, level):
+    import click
+
+    look = [r["student"] for r in results if needs_look(r)]
+    kept = [r["student"] for r in results if r.get("kept")]
+    right = sum(r["score"] == r["max_score"] for r in results)
+    click.echo(
+        f"{len(results)} graded, {right} with full marks; sandbox: {level}; results in "
+        f"{out / 'students'}"
+    )
+    if kept:
+        click.echo(f"the grader failed on {', '.join(kept)}: the older scores stay")
+    if look:
+        few = ", ".join(look[:10]) + (f" and {len(look) - 10} more" if len(look) > 10 else "")
+        click.echo(f"somebody should look at {few}")
+    return LOOK if look else GRADED

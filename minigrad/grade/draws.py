@@ -1,0 +1,113 @@
+"""What is drawn for a student's question, and what the reference gives for it.
+
+>>> from .assignments import load
+>>> affine = load("affine")
+>>> steps = drawn(affine, affine.questions[0], generator(1, "ada", "affine"))
+>>> [step[:2] for step in steps.steps][:5]
+[('forward', '0a'), ('forward', '0b'), ('back', '0b'), ('back', '0a'), ('back', '0a')]
+"""
+
+import hashlib
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from .. import tree
+from ..gradcheck.subjects import Subject
+from . import frames, runner
+from .assignments import Assignment, Question
+from .stub import Unwanted
+
+
+class Steps(NamedTuple):
+    """The steps of a question: (what it is for, the step), what the reference gives for each."""
+
+    kinds: list[tuple[str, str]]
+    steps: list[tuple]
+    expected: list[list[np.ndarray]]
+    names: tuple[str, ...]
+    accepts: dict[str, Any]
+
+
+def generator(seed: int, student: str, question: str) -> np.random.Generator:
+    """Of everything that is drawn for a student's question; nobody can guess it without the seed."""
+    text = f"{seed}|{student}|{question}".encode()
+    return np.random.default_rng(int.from_bytes(hashlib.blake2b(text, digest_size=16).digest()))
+
+
+def drawn(assignment: Assignment, question: Question, rng: np.random.Generator) -> Steps:
+    """Draw the steps of a question, and let the reference do them."""
+    reference, entry = assignment.reference[question.name], question.name
+    kinds, steps, accepts, names = [], [], {}, ()
+    a, b = (np.random.default_rng(rng.integers(1 << 62)) for _ in range(2))
+    calls: list[tuple[str, tuple, str]] = []
+    for i, pair in enumerate(assignment.cases(question, a, b)):
+        calls += [(f"{i}{name}", args, "case") for name, args in zip("ab", pair)]
+    for what, args, accept in assignment.edges(question, a):
+        calls.append((what, args, "edges"))
+        accepts[what] = accept
+    for pair in _pairs(calls):
+        for call, args, kind in pair:
+            kinds.append((kind, "forward"))
+            steps.append(("forward", call, args))
+        order = [pair[-1], pair[0], pair[0]] if len(pair) == 2 else pair
+        for call, args, kind in order:
+            names = runner_names(reference, args)
+            dZ, gradients = _incoming(reference, args, rng, filled=kind == "case")
+            kinds.append((kind, "back"))
+            steps.append(("back", call, dZ, gradients))
+    expected = performed(reference, entry, steps)
+    for kind, what in expected:
+        if kind != frames.ARRAYS:
+            raise ValueError(f"reference.py fails at its own inputs: {what}")
+    return Steps(kinds, steps, [what for _, what in expected], names, accepts)
+
+
+def _pairs(calls):
+    cases = [c for c in calls if c[2] == "case"]
+    yield from zip(cases[::2], cases[1::2])
+    yield from ((c,) for c in calls if c[2] == "edges")
+
+
+def runner_names(reference, args):
+    """The names of all arrays among the arguments, as messages call them."""
+    subject = Subject(reference, args, {})
+    names = (p for i, a in enumerate(args) for p, _ in tree.paths(a, subject.names[i]))
+    leaves = [(n, leaf) for n, leaf in zip(names, tree.leaves(args))]
+    return tuple(subject.called.get(n, n) for n, leaf in leaves if isinstance(leaf, np.ndarray))
+
+
+def _incoming(reference, args, rng, filled):
+    """(dZ, gradients): random, away from 0; gradients hold numbers of their own size already."""
+    Z, back = reference(*copies(args))
+    dZ = rng.standard_normal(np.shape(Z))
+    dZ = np.asarray(dZ + np.sign(dZ) * 0.2)
+    named = runner.takes_gradients(back, len(args))
+    empty = tuple(
+        tree.map_leaves(_place, a) if i < named else tree.map_leaves(Unwanted, a)
+        for i, a in enumerate(args)
+    )
+    if not filled:
+        return dZ, empty
+    there = copies(empty)
+    back(dZ.copy(), *there[:named])
+    size = max((np.abs(g).max(initial=0) for g in runner.arrays_of(there)), default=0) or 1.0
+    return dZ, tree.map_leaves(
+        lambda g: size * rng.standard_normal(g.shape) if isinstance(g, np.ndarray) else g, empty
+    )
+
+
+def _place(a):
+    is_float = isinstance(a, np.ndarray) and a.dtype.kind == "f"
+    return np.zeros_like(a) if is_float else Unwanted(a)
+
+
+def copies(nest: Any) -> Any:
+    return tree.map_leaves(lambda a: a.copy() if isinstance(a, np.ndarray) else a, nest)
+
+
+def performed(f: Any, entry: str, steps: Sequence[tuple]) -> list[tuple[int, Any]]:
+    """What a trusted function gives for the steps, here in the judge."""
+    with np.errstate(all="ignore"):
+        return list(runner.perform(f, entry, [tuple(copies(step)) for step in steps]))

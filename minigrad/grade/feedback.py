@@ -1,0 +1,247 @@
+"""Which mistake it is: known ones of the question first, then what the check knows of any gradient.
+
+A known mistake is a changed reference; it explains a stage if it gives what the student's function
+gave there, at every step, up to 1e-9 of the largest entry, or raises the same exception.
+"""
+
+import functools
+import re
+from typing import Any
+
+import numpy as np
+
+from .. import tree
+from ..gradcheck.diagnosis import diagnose
+from ..gradcheck.differences import derivatives
+from ..gradcheck.runs import Run
+from ..gradcheck.subjects import Subject
+from ..gradcheck.wrong import Wrong
+from . import frames, runner
+from .assignments import Mistake, run
+from .draws import copies, performed
+
+ALIKE = 1e-9  # of the largest entry: two mistakes are further apart, two codings of one are not
+CARRIED = 1e-6  # of the largest entry: differences of a student's forward are good to 4e-10
+STEP = 1e-5  # of those differences
+MOST = 2000  # entries that are varied, one by one
+
+Fault = tuple[str, str, str]
+
+
+class Bank:
+    """The known mistakes of a question, and what each gives for the steps that were drawn."""
+
+    def __init__(self, assignment: Any, question: Any, steps: Any):
+        self.assignment, self.question, self.steps = assignment, question, steps
+
+    @functools.cached_property
+    def traces(self) -> list[tuple[Mistake, list[tuple[int, Any]]]]:
+        """What every mistake gives, step by step."""
+        traces = []
+        for mistake in self.question.mistakes:
+            path = self.assignment.folder / "reference.py"
+            defined = run(self.assignment.mistaken(mistake), path)
+            f = defined.get(self.question.name)
+            traces.append((mistake, performed(f, self.question.name, self.steps.steps)))
+        return traces
+
+    def first(self, explains: Any, stage: str) -> Mistake | None:
+        """The first mistake whose trace explains; those of this stage come first."""
+        ordered = sorted(self.traces, key=lambda pair: pair[0].stage != stage)
+        return next((mistake for mistake, trace in ordered if explains(trace)), None)
+
+    def exception(self, i: int, text: str) -> Mistake | None:
+        """The mistake that raises the same at a step."""
+        words = re.sub(r" \(line \d+\)$", "", text)
+        return self.first(lambda trace: trace[i] == (frames.RAISED, words), "")
+
+    def shape(self, i: int, Z: np.ndarray) -> Fault | None:
+        """The mistake that returns a value like this one, of a wrong shape or dtype."""
+
+        def explains(trace):
+            kind, what = trace[i]
+            return kind == frames.ARRAYS and alike(what[0], Z)
+
+        return _fault(self.first(explains, "shapes"))
+
+    def forward(self, replies: list) -> Fault | None:
+        """The mistake that gives the same values in all cases."""
+        places = [i for i, this in enumerate(self.steps.kinds) if this == ("case", "forward")]
+        return _fault(self.first(lambda trace: self._same(trace, replies, places, [0]), "forward"))
+
+    def gradient(self, k: int, replies: list) -> Fault | None:
+        """The mistake that gives the same k-th gradient in all cases."""
+        places = [i for i, this in enumerate(self.steps.kinds) if this == ("case", "back")]
+
+        def explains(trace):
+            known = [what[k] for kind, what in (trace[i] for i in places) if kind == frames.ARRAYS]
+            right = [self.steps.expected[i][k] for i in places]
+            wrong = len(known) < len(right) or not all(map(alike, known, right))
+            return wrong and self._same(trace, replies, places, [k])
+
+        return _fault(self.first(explains, self.question.gradients[k]))
+
+    def back(self, replies: list) -> Fault | None:
+        """The mistake after whose backs everything stands as after these, changed in place."""
+        places = [i for i, this in enumerate(self.steps.kinds) if this == ("case", "back")]
+        every = range(len(self.steps.expected[places[0]]))
+        return _fault(self.first(lambda trace: self._same(trace, replies, places, every), ""))
+
+    def edge(self, i: int, reply: tuple[int, Any]) -> Fault | None:
+        """The mistake that gives the same at an edge case, and only there."""
+
+        def explains(trace):
+            return trace[i][0] == reply[0] and (
+                trace[i][1] == reply[1]
+                if isinstance(reply[1], str)
+                else all(map(alike, trace[i][1], reply[1]))
+            )
+
+        return _fault(self.first(lambda t: explains(t) and self._right_so_far(t, i), "edges"))
+
+    def _right_so_far(self, trace, i):
+        """True if a trace is right in the cases, as that of a mistake at the edges is."""
+        return all(
+            kind == frames.ARRAYS and all(map(alike, what, right))
+            for this, (kind, what), right in zip(self.steps.kinds, trace, self.steps.expected)
+            if this[0] == "case"
+        )
+
+    def _same(self, trace, replies, places, which):
+        """True if a trace gives these arrays of the replies at all places that have some."""
+        pairs = [(trace[i], replies[i]) for i in places if i < len(replies)]
+        arrays = [(a, b) for a, b in pairs if b[0] == frames.ARRAYS]
+        return bool(arrays) and all(
+            a[0] == frames.ARRAYS and all(alike(a[1][k], b[1][k]) for k in which)
+            for a, b in arrays
+        )
+
+
+def _fault(mistake: Mistake | None) -> Fault | None:
+    return ("FAIL", mistake.code, mistake.says) if mistake else None
+
+
+def alike(a: np.ndarray, b: np.ndarray) -> bool:
+    """Equal up to ALIKE of the largest entry, or not finite at the same places."""
+    if a.shape != b.shape or a.dtype != b.dtype:
+        return False
+    if not (np.isfinite(a).all() and np.isfinite(b).all()):
+        return np.array_equal(a, b, equal_nan=True)
+    largest = max(np.abs(a).max(initial=0), np.abs(b).max(initial=0))
+    return bool(np.abs(a.astype(float) - b).max(initial=0) <= ALIKE * largest)
+
+
+def forward(question: Any, Z: np.ndarray, expected: np.ndarray, given: str) -> Fault:
+    """What can be said of a value that no known mistake explains."""
+    if not np.isfinite(Z).all():
+        sentence = f"the value of {question.name} holds nan or inf where it is finite, for {given}"
+        return "FAIL", "not finite", sentence
+    ratio = Z / np.where(expected == 0, 1, expected)
+    spread = np.ptp(ratio) if ratio.size else 0
+    if ratio.size > 1 and expected.all() and spread < ALIKE * abs(ratio.flat[0]):
+        words = f"{ratio.flat[0]:.6g} times what it should be everywhere"
+        return "FAIL", "factor", f"the value of {question.name} is {words}"
+    wrong = int((np.abs(Z - expected) > ALIKE * np.abs(expected).max(initial=0)).sum())
+    sentence = f"the value of {question.name} is wrong in {wrong} of {Z.size} entries, for {given}"
+    return "FAIL", "wrong value", sentence
+
+
+def gradient(verdict: Any, k: int) -> Fault:
+    """What the check says of a gradient that no known mistake explains."""
+    question, steps = verdict.question, verdict.steps
+    name = question.gradients[k]
+    reference = verdict.judge.assignment.reference[question.name]
+    wrongs = []
+    for i, (_, what) in verdict.looked("case", "back"):
+        args = copies(verdict.arguments(i))
+        subject = Subject(reference, args, {})
+        before = runner.arrays_of(steps.steps[i][3])
+        D = [after - b for after, b in zip(what, before)]
+        nothing = lambda dZ, gradients: None  # the student's back is out of reach
+        this = Run(args, steps.expected[i][len(before)], steps.steps[i][2], D, nothing)
+        x = subject.arrays(this.args)[k]
+        J = derivatives(subject.value, args, x, list(np.ndindex(x.shape))).J
+        if not np.isfinite(D[k]).all():
+            return "FAIL", "not finite", f"{name} holds nan or inf where it is finite"
+        wrongs.append(Wrong(subject, this, k, J))
+    wrongs = [w for w in wrongs if not alike(w.D, w.G)] or wrongs
+    cause, sentence = diagnose(wrongs)
+    if cause:
+        return "FAIL", cause, sentence
+    if all(alike(what[k], b[k]) for b, what in _overwritten(verdict)):
+        return "FAIL", "overwritten", f"{name} is replaced: add to what stands there with +="
+    w = wrongs[0]
+    wrong = int((~w.right()).sum())
+    return "FAIL", "wrong gradient", f"{name} is wrong in {wrong} of {w.D.size} entries"
+
+
+def _overwritten(verdict):
+    """For every back the gradients by themselves, and what the student's function left there."""
+    for i, (_, what) in verdict.looked("case", "back"):
+        before = runner.arrays_of(verdict.steps.steps[i][3])
+        yield [e - b for e, b in zip(verdict.steps.expected[i], before)], what
+
+
+def carried(verdict: Any, stage: str) -> str:
+    """A sentence if a gradient is right for the student's own forward, which is wrong.
+
+    Its forward is varied, entry by entry, and must depend on the same entries as the right one, so
+    that a function with simpler gradients earns none of them.
+    """
+    if not hasattr(verdict, "own_gradients"):
+        verdict.own_gradients = _own_gradients(verdict)
+    k = verdict.question.gradients.index(stage)
+    if verdict.own_gradients is None:
+        return ""
+    own, deposited = verdict.own_gradients[k]
+    if own is None or np.abs(own - deposited).max() > CARRIED * np.abs(own).max():
+        return ""
+    return f"{stage} is right for your own forward, which is wrong: its points are given"
+
+
+def _own_gradients(verdict):
+    """For each gradient (of the student's own forward by differences or None, deposited)."""
+    steps, question = verdict.steps, verdict.question
+    i = next(i for i, this in enumerate(steps.kinds) if this == ("case", "back"))
+    args, dZ, gradients = verdict.arguments(i), steps.steps[i][2], steps.steps[i][3]
+    if i >= len(verdict.replies) or verdict.replies[i][0] != frames.ARRAYS:
+        return None
+    wanted = [isinstance(g, np.ndarray) for g in tree.leaves(gradients)]
+    varied = [j for j, w in enumerate(wanted) if w]
+    sizes = [tree.leaves(args)[j].size for j in varied]
+    if sum(sizes) > MOST:
+        return None
+    forwards = []
+    for j, size in zip(varied, sizes):
+        for at in range(size):
+            for sign in (1, -1):
+                moved = copies(args)
+                tree.leaves(moved)[j].flat[at] += sign * STEP
+                forwards.append(("forward", "moved", moved))
+    outcome = verdict.judge.sandbox.run(
+        verdict.source, question.name, forwards, verdict.limits
+    )
+    reference = verdict.judge.assignment.reference[question.name]
+    theirs = outcome.replies
+    right = performed(reference, question.name, forwards)
+    if len(theirs) < len(forwards) or any(kind != frames.ARRAYS for kind, _ in theirs):
+        return None
+    values = [what[0] for _, what in theirs]
+    if any(Z.shape != dZ.shape or not np.isfinite(Z).all() for Z in values):
+        return None
+    found, at = [], 0
+    for k, (j, size) in enumerate(zip(varied, sizes)):
+        own = _columns(values, at, size)
+        same = (own != 0) == (_columns([what[0] for _, what in right], at, size) != 0)
+        at += size
+        G = (dZ.ravel() @ own).reshape(tree.leaves(args)[j].shape)
+        before = runner.arrays_of(gradients)[k]
+        found.append((G if same.all() and G.any() else None, verdict.replies[i][1][k] - before))
+    return found
+
+
+def _columns(values, at, size):
+    """The derivative of every value by each of so many entries: (values, entries)."""
+    pairs = values[2 * at : 2 * (at + size)]
+    columns = [(np.ravel(up) - np.ravel(down)) / (2 * STEP) for up, down in zip(pairs[::2], pairs[1::2])]
+    return np.stack(columns, 1)

@@ -1,0 +1,364 @@
+"""The verdict: what a student's function gave, step by step, beside what the reference gives.
+
+For every case arguments a and b are drawn, and the student's function does forward(a), forward(b),
+back(b), back(a), back(a) with random incoming gradients and gradients that hold something already.
+So a back that overwrites, shares memory between calls or works once only shows. Points are added
+for what was compared and found equal, never for anything else.
+
+>>> from .assignments import load
+>>> affine = load("affine")
+>>> with Sandbox() as sandbox:
+...     right = Judge(affine, sandbox).student("ada", affine.source_of_reference, seed=1)
+>>> right["questions"]["affine"]["verdict"], right["score"] == right["max_score"]
+('PASS', True)
+"""
+
+import math
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+
+from . import confine, feedback, frames, runner
+from .assignments import Assignment, Question
+from .draws import Steps, copies, drawn, generator
+from .flags import flagged
+from .results import Check, question_result, score_of
+from .sandbox import Limits, Outcome, Sandbox
+
+AFTER_TIMEOUT = 2.0  # s of wall time for the questions after a student's first timeout
+SLOW = 30.0  # times as long as forward: a back by differences takes 300, an honest one 5
+NOTICED = 2e-3  # s: below that a pause of the machine is as long as a back
+NOT_REACHED = "not reached"
+
+
+class Judge:
+    """Grades submissions to an assignment in a sandbox."""
+
+    def __init__(self, assignment: Assignment, sandbox: Sandbox):
+        self.assignment, self.sandbox = assignment, sandbox
+        stands = {name: "" if name in sandbox.layers else "left out" for name in confine.LAYERS}
+        self.level = confine.level(stands)
+        self.seconds: dict[str, float] = {}
+
+    def student(
+        self, student: str, source: str, seed: int, only: Sequence[str] = ()
+    ) -> dict[str, Any]:
+        """The result of a student, a question at a time; only: names of questions, all if empty."""
+        questions, limits = {}, self.assignment.limits
+        for question in self.assignment.questions:
+            if only and question.name not in only:
+                continue
+            self.seconds[question.name] = 0.0
+            rng = generator(seed, student, question.name)
+            result = self.question(question, source, rng, limits)
+            questions[question.name] = result
+            if result["verdict"] == "TIMEOUT":
+                limits = limits._replace(wall=min(limits.wall, AFTER_TIMEOUT))
+        return self._result(student, questions, seed)
+
+    def without(
+        self, verdict: str, said: str, student: str, seed: int, only: Sequence[str] = ()
+    ) -> dict[str, Any]:
+        """The result of a student whose submission is not run: the same verdict for every stage."""
+        asked = [q for q in self.assignment.questions if not only or q.name in only]
+        questions = {
+            q.name: question_result(
+                [
+                    Check(stage, 0.0, points, verdict, verdict.lower(), said)
+                    for stage, points in q.points.items()
+                ]
+            )
+            for q in asked
+        }
+        return self._result(student, questions, seed)
+
+    def _result(self, student, questions, seed):
+        return {
+            "student": student,
+            "score": score_of(questions),
+            "max_score": sum(q["max_score"] for q in questions.values()),
+            "assignment": self.assignment.name,
+            "title": self.assignment.title,
+            "level": self.level,
+            "seed": seed,
+            "questions": questions,
+        }
+
+    def question(
+        self, question: Question, source: str, rng: np.random.Generator, limits: Limits
+    ) -> dict[str, Any]:
+        """The result of one question; what fails in here is INTERNAL, and no zero."""
+        try:
+            steps = drawn(self.assignment, question, rng)
+            outcome = self.sandbox.run(source, question.name, steps.steps, limits)
+            self.seconds[question.name] = sum(outcome.seconds)
+            if outcome.ended == "INTERNAL":
+                return internal(question, outcome.said)
+            checks = list(Verdict(self, question, source, steps, outcome, limits).checks())
+            return question_result(checks, [*flagged(source, question.name), *slow(steps, outcome)])
+        except Exception as error:
+            return internal(question, f"{type(error).__name__}: {error}")
+
+
+def internal(question: Question, said: str) -> dict[str, Any]:
+    checks = [
+        Check(stage, 0.0, points, "INTERNAL", "grader", f"the grader failed: {said}")
+        for stage, points in question.points.items()
+    ]
+    return question_result(checks)
+
+
+def slow(steps: Steps, outcome: Outcome) -> Iterator[str]:
+    """A sentence if back takes as long as differences of the forward would."""
+    times = {"forward": [], "back": []}
+    for (_, name), seconds in list(zip(steps.kinds, outcome.seconds))[1:]:
+        times[name].append(seconds)
+    if times["forward"] and times["back"]:
+        there, back = np.median(times["forward"]), np.median(times["back"])
+        if back > NOTICED and back > SLOW * there:
+            yield "its back takes far longer than its forward, as finite differences do"
+
+
+class Verdict:
+    """Compares the replies to a question's steps with what the reference gave."""
+
+    def __init__(self, judge, question, source, steps, outcome, limits):
+        self.judge, self.question, self.source, self.limits = judge, question, source, limits
+        self.steps, self.outcome = steps, well_formed(outcome, steps)
+        self.replies = self.outcome.replies
+        self.bank = feedback.Bank(judge.assignment, question, steps)
+
+    def checks(self) -> Iterator[Check]:
+        """A check for every stage that has points; what comes after a failure that ends all says so."""
+        blocked: Check | None = None
+        forward_right, said = True, None
+        for stage, points in self.question.points.items():
+            visible = stage not in self.question.hidden
+            if blocked:
+                yield Check(stage, 0.0, points, blocked.verdict, NOT_REACHED, visible=visible)
+                continue
+            fault = self.fault(stage)
+            if fault and stage == "edges" and said:
+                fault = said  # what is wrong everywhere is wrong there too
+            if fault and stage in self.question.gradients and not forward_right:
+                carried = feedback.carried(self, stage)
+                fault = fault if not carried else None
+                if carried:
+                    yield Check(stage, points, points, "PASS", "carried", carried, visible=visible)
+                    continue
+            if not fault:
+                yield Check(stage, points, points, visible=visible)
+                continue
+            verdict, code, sentence = (*fault[:1], NOT_REACHED, "") if fault == said else fault
+            said = fault
+            check = Check(stage, 0.0, points, verdict, code, sentence, self.question.hint, visible)
+            forward_right = forward_right and stage != "forward"
+            if stage in ("signature", "shapes"):
+                blocked = check
+            yield check
+
+    def fault(self, stage: str) -> tuple[str, str, str] | None:
+        """(verdict, code, sentence) of what is wrong at a stage, None if it is right."""
+        if stage == "signature":
+            return self.of_signature()
+        if stage == "shapes":
+            return self.of_shapes()
+        if stage == "forward":
+            return self.of_forward()
+        if stage == "edges":
+            return self.of_edges()
+        return self.of_gradient(self.question.gradients.index(stage))
+
+    def looked(self, kind: str, name: str) -> Iterator[tuple[int, tuple[int, Any] | None]]:
+        """(number, reply) of the steps of a kind; the reply is None where none came."""
+        for i, this in enumerate(self.steps.kinds):
+            if this == (kind, name):
+                yield i, self.replies[i] if i < len(self.replies) else None
+
+    def ended(self) -> tuple[str, str, str]:
+        """The fault of a runner that ended early."""
+        outcome = self.outcome
+        return outcome.ended or "CRASH", outcome.ended.lower(), f"{outcome.said}"
+
+    def raised(self, i: int, text: str) -> tuple[str, str, str]:
+        """The fault of an exception at a step."""
+        name, call = self.steps.steps[i][0], self.question.name
+        whose = call if name == "forward" else f"the back of {call}"
+        if text.startswith(("MemoryError", "_ArrayMemoryError")):
+            return "MEMORY", "memory", f"{whose} asks for more than {self.limits.memory} MiB"
+        known = self.bank.exception(i, text)
+        if known:
+            return "CRASH", known.code, f"{known.says} ({whose} raises {text})"
+        if text.startswith("NotImplementedError"):
+            return "MISSING", "not written", f"{whose} is not written yet"
+        return "CRASH", "exception", f"{whose} raises {text}"
+
+    def of_signature(self):
+        if not self.replies:
+            return self.ended()
+        kind, what = self.replies[0]
+        if kind == frames.NOT_LOADED:
+            if what.startswith("MemoryError"):
+                return "MEMORY", "memory", f"the file asks for more than {self.limits.memory} MiB"
+            return "CRASH", "does not run", f"the file does not run: {what}"
+        if kind == frames.MISSING:
+            return "MISSING", "missing", f"there is no function {self.question.signature}"
+        if kind == frames.MISFIT:
+            return "FAIL", "signature", what
+        return self.raised(0, what) if kind == frames.RAISED else None
+
+    def of_shapes(self):
+        for i, reply in self.looked("case", "forward"):
+            if reply is None:
+                return self.ended()
+            kind, what = reply
+            if kind == frames.MISFIT:
+                return "FAIL", "signature", what
+            if kind != frames.ARRAYS:
+                return self.raised(i, what)
+            Z, expected = what[0], self.steps.expected[i][0]
+            if Z.shape != expected.shape:
+                return self.bank.shape(i, Z) or (
+                    "FAIL",
+                    "shape",
+                    f"{self.question.name} returns shape {Z.shape} where {expected.shape} is "
+                    f"expected, for {self.given(i)}",
+                )
+            if Z.dtype != expected.dtype:
+                words = "float32 is used somewhere" if Z.dtype.kind == "f" else "make it float64"
+                return self.bank.shape(i, Z) or (
+                    "FAIL",
+                    "dtype",
+                    f"{self.question.name} returns {Z.dtype} for arrays of float64: {words}",
+                )
+        return None
+
+    def given(self, i: int) -> str:
+        """The arguments of a step, by names and shapes."""
+        arrays = runner.arrays_of(self.arguments(i))
+        return ", ".join(f"{n} {a.shape}" for n, a in zip(self.steps.names, arrays))
+
+    def arguments(self, i: int) -> tuple:
+        """The arguments of the forward of a step's call."""
+        call = self.steps.steps[i][1]
+        return next(s[2] for s in self.steps.steps if s[0] == "forward" and s[1] == call)
+
+    def of_forward(self):
+        for i, (_, what) in self.looked("case", "forward"):
+            expected = self.steps.expected[i]
+            changed = self.changed(what[1:], expected[1:])
+            if changed is not None:
+                return self.bank.forward(self.replies) or (
+                    "FAIL",
+                    "in place",
+                    f"{self.question.name} changes its argument {self.steps.names[changed]}: make "
+                    "a new array",
+                )
+            if not close(what[0], expected[0], self.question.tolerance):
+                return self.bank.forward(self.replies) or feedback.forward(
+                    self.question, what[0], expected[0], self.given(i)
+                )
+        for i, reply in self.looked("case", "back"):
+            if reply and reply[0] == frames.ARRAYS:
+                Z = reply[1][len(self.question.gradients)]
+                if not np.array_equal(Z, self.before(i)[0], equal_nan=True):
+                    return self.bank.back(self.replies) or (
+                        "FAIL",
+                        "shared memory",
+                        f"the value of {self.question.name} is not the same after another call, or "
+                        "after back: each call needs an array of its own",
+                    )
+        return None
+
+    def before(self, i: int) -> list[np.ndarray]:
+        """Value and arguments of a step's call, as its forward left them."""
+        call = self.steps.steps[i][1]
+        j = next(j for j, s in enumerate(self.steps.steps) if s[0] == "forward" and s[1] == call)
+        return self.replies[j][1]
+
+    def changed(self, arrays, expected) -> int | None:
+        """The first array that is not as it was."""
+        pairs = enumerate(zip(arrays, expected))
+        return next((k for k, (a, b) in pairs if not np.array_equal(a, b, equal_nan=True)), None)
+
+    def of_gradient(self, k: int):
+        wrong = None
+        n = len(self.question.gradients)
+        for i, reply in self.looked("case", "back"):
+            if reply is None:
+                return self.ended()
+            kind, what = reply
+            if kind == frames.MISFIT:
+                return "FAIL", "signature", what
+            if kind != frames.ARRAYS:
+                return self.raised(i, what)
+            expected = self.steps.expected[i]
+            given = [*self.before(i)[1:], expected[-1]]
+            changed = self.changed(what[n + 1 :], given)
+            if changed is not None:
+                names = (*self.steps.names, "the incoming gradient")
+                sentence = (
+                    f"the back of {self.question.name} changes {names[changed]}: make a new array"
+                )
+                return self.bank.back(self.replies) or ("FAIL", "in place", sentence)
+            if not close(what[k], expected[k], self.question.tolerance) and wrong is None:
+                wrong = i
+        if wrong is None:
+            return None
+        return self.bank.gradient(k, self.replies) or feedback.gradient(self, k)
+
+    def of_edges(self):
+        n = len(self.question.gradients)
+        for i, reply in [*self.looked("edges", "forward"), *self.looked("edges", "back")]:
+            if reply is None:
+                return self.ended()
+            kind, what = reply
+            step, expected = self.steps.steps[i], self.steps.expected[i]
+            where = step[1]
+            if kind not in (frames.ARRAYS, frames.MISFIT):
+                verdict, code, sentence = self.raised(i, what)
+                return verdict, code, f"{where}: {sentence}"
+            if kind == frames.MISFIT:
+                return "FAIL", "signature", what
+            accept = self.steps.accepts[where]
+            compared, sentence = what[: n if step[0] == "back" else 1], ""
+            if step[0] == "back" and accept and all(np.isfinite(D).all() for D in compared):
+                sentence = accept(copies(self.arguments(i)), step[2].copy(), what[n], compared)
+                right = not sentence
+            else:
+                tolerance = self.question.tolerance
+                right = all(close(a, b, tolerance) for a, b in zip(compared, expected))
+            if not right:
+                known = self.bank.edge(i, reply)
+                if known:
+                    return known
+                part = "the value" if step[0] == "forward" else "a gradient"
+                return "FAIL", "edge case", f"{where}: {sentence or f'{part} is wrong'}"
+        return None
+
+
+def well_formed(outcome: Outcome, steps: Steps) -> Outcome:
+    """The outcome up to the first reply that the runner cannot have given."""
+    n = 0
+    for (kind, what), expected, step in zip(outcome.replies, steps.expected, steps.steps):
+        if kind == frames.ARRAYS:
+            shapes = [a.shape for a in what], [a.shape for a in expected]
+            free = step[0] == "forward"  # a value may have any shape, and is told so
+            if len(what) != len(expected) or shapes[0][free:] != shapes[1][free:]:
+                said = "its answer is not what a runner sends"
+                return outcome._replace(
+                    replies=outcome.replies[:n], ended="PROTOCOL", said=said
+                )
+        n += 1
+    return outcome
+
+
+def close(a: np.ndarray, b: np.ndarray, tolerance: float) -> bool:
+    """True if a is finite where b is and equal up to a part of the largest entry."""
+    if a.shape != b.shape or a.dtype != b.dtype:
+        return False
+    if not np.isfinite(b).all():
+        return np.array_equal(a, b, equal_nan=True)
+    error = float(np.abs(a - b).max(initial=0))
+    return math.isfinite(error) and error <= tolerance * (float(np.abs(b).max(initial=0)) or 1.0)

@@ -1,0 +1,108 @@
+"""Proof that an assignment grades what it should: right answers pass, each mistake is told apart."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+from .assignments import Assignment, Question
+from .judge import Judge
+from .sandbox import Sandbox
+
+SEED = 1
+
+
+class Row(NamedTuple):
+    """One submission to one question: what it is, what was expected, what came, and whether so."""
+
+    kind: str
+    name: str
+    question: str
+    expected: str
+    got: str
+    holds: bool
+
+
+def verify(assignment: Assignment, sandbox: Sandbox) -> Iterator[Row]:
+    """The reference and right/ must have full marks, the starter none, every mistake its own code."""
+    judge = Judge(assignment, sandbox)
+    yield from _whole(judge, "reference", "reference.py", assignment.source_of_reference, 1.0)
+    yield from _whole(judge, "starter", "starter.py", assignment.sources["starter.py"], 0.0)
+    for path in sorted((assignment.folder / "right").glob("*.py")):
+        yield from _whole(judge, "right", path.name, path.read_text("utf-8"), 1.0)
+    for question in assignment.questions:
+        for mistake in question.mistakes:
+            yield _mistaken(judge, question, mistake)
+    if assignment.name == "affine":  # what the attacks are submitted to
+        for path in sorted(Path(__file__).with_name("attacks").glob("K*.py")):
+            yield _attacked(judge, path)
+
+
+def _whole(judge, kind, name, source, share):
+    result = judge.student(name, source, SEED)
+    for question, got in result["questions"].items():
+        if kind == "right" and got["verdict"] == "MISSING":
+            continue  # it answers some of the questions
+        expected = share * got["max_score"]
+        words = f"{got['verdict']} {_points(got['score'])}"
+        holds = got["score"] == expected and (share == 0 or got["verdict"] == "PASS")
+        reason = next((c["sentence"] for c in got["checks"] if c["sentence"]), "")
+        words += f": {reason}" if reason and not holds else ""
+        yield Row(kind, name, question, _points(expected), words, holds)
+
+
+def _mistaken(judge: Judge, question: Question, mistake) -> Row:
+    source = judge.assignment.mistaken(mistake)
+    result = judge.student(mistake.code, source, SEED, [question.name])["questions"][question.name]
+    first = next((c for c in result["checks"] if c["verdict"] != "PASS"), None)
+    if first is None:
+        return Row("mistake", mistake.code, question.name, mistake.stage, "PASS", False)
+    holds = first["code"] == mistake.code
+    holds &= first["stage"] == mistake.stage or first["verdict"] == "CRASH"
+    return Row(
+        "mistake",
+        mistake.code,
+        question.name,
+        f"{mistake.stage}: {mistake.code}",
+        f"{first['stage']}: {first['code']}",
+        holds,
+    )
+
+
+def _attacked(judge, path):
+    """An attack says in comments which verdicts will do, and from which level of the sandbox."""
+    source = path.read_text("utf-8")
+    told = dict(
+        line[2:].split(": ", 1) for line in source.splitlines()[:6] if line.startswith("# ")
+    )
+    result = judge.student(path.stem, source, SEED)["questions"]["affine"]
+    stages = told["stage"].split()
+    lost = all(c["score"] == 0 for c in result["checks"] if c["stage"] in stages)
+    wanted = told["verdict"].split()
+    levels = ("none", "basic", "strong")
+    below = levels.index(judge.level) < levels.index(told["level"])
+    got = f"{result['verdict']} {_points(result['score'])}"
+    return Row(
+        "attack",
+        path.stem,
+        "affine",
+        f"{' or '.join(wanted)}, 0 for {', '.join(stages)}",
+        got + (f" (holds from {told['level']} on)" if below else ""),
+        below or (lost and result["verdict"] in wanted),
+    )
+
+
+def _points(score: float | None) -> str:
+    return "no score" if score is None else f"{score:g}"
+
+
+def matrix(rows: list[Row]) -> str:
+    """The rows as text, what does not hold marked, and a count."""
+    heads = ("", "kind", "name", "question", "expected", "got")
+    lines = [heads, *(("" if r.holds else "!", *r[:5]) for r in rows)]
+    widths = [max(map(len, column)) for column in list(zip(*lines))[:-1]]
+    text = "\n".join(
+        "  ".join([*(c.ljust(w) for c, w in zip(line, widths)), line[-1]]) for line in lines
+    )
+    wrong = sum(not r.holds for r in rows)
+    count = f"{len(rows)} hold" if not wrong else f"{wrong} of {len(rows)} do not hold (!)"
+    return f"{text}\n{count}"
