@@ -12,7 +12,11 @@ import pytest
 import minigrad
 
 ROOT = Path(__file__).parent.parent
-LIBRARY = sorted([*(ROOT / "minigrad").rglob("*.py"), *(ROOT / "models").glob("*.py")])
+LIBRARY = sorted(
+    path
+    for path in [*(ROOT / "minigrad").rglob("*.py"), *(ROOT / "models").glob("*.py")]
+    if ROOT / "minigrad/grade/assignments" not in path.parents  # they are data
+)
 ORDER = [  # imports run from right to left, within a group freely
     {"tree", "backend", "faults", "version"},
     {"kernels"},
