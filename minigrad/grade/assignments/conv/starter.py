@@ -1,5 +1,7 @@
 """Convolution by im2col. Write `conv`; hand in this file."""
 
+import numpy as np
+
 
 def conv(X, U, stride, padding):
     """Z = X convolved with the filters W, plus b.
@@ -13,6 +15,9 @@ def conv(X, U, stride, padding):
     stride, padding: whole numbers
     Z: (n, k, h', w') with h' = (h + 2 padding - r) // stride + 1 and w' alike
 
-    back(dZ, dX, dU), with dW, db = dU, adds to dX, dW and db with +=.
+    Return Z and a function `back(dZ, dX, dU)` with dU = (dW, db), which adds to all three with +=.
+
+    You may write the pair `conv_forward(X, W, b, stride, padding)`, which returns (Z, cache), and
+    `conv_backward(dZ, cache)`, which returns (dX, dW, db), instead.
     """
     raise NotImplementedError

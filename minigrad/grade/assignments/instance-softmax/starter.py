@@ -1,4 +1,10 @@
-"""Instance softmax. Write `normalize` and `instance_softmax`; hand in this file."""
+"""Instance softmax. Write `normalize` and `instance_softmax`; hand in this file.
+
+You may write each as a pair, such as `normalize_forward(X)`, which returns (F, cache), and
+`normalize_backward(dF, cache)`, which returns dX, instead.
+"""
+
+import numpy as np
 
 
 def normalize(X):
@@ -6,7 +12,8 @@ def normalize(X):
 
     X, F: (n, d). A row of zeros stays zero, and gets gradient 0.
 
-    back(dF, dX) adds to dX with +=. Every row's length depends on all entries of the row.
+    Return F and a function `back(dF, dX)`, which adds to dX with +=.
+    The length of a row depends on each of its entries.
     """
     raise NotImplementedError
 
@@ -22,6 +29,7 @@ def instance_softmax(F, tau):
        in the same order; i' is the other view of i
     tau: the temperature, a number; J: a number
 
-    back(dJ, dF) adds to dF with +=. F stands on both sides of each product F_i F_j.
+    Return J and a function `back(dJ, dF)`, which adds to dF with +=.
+    F stands on both sides of each product F_i F_j.
     """
     raise NotImplementedError

@@ -27,7 +27,7 @@ def distinct(rng, shape):
 def shared(args, dZ, Z, D):
     """Of equal maxima any may take the gradient, or all may share it."""
     X, (dX,) = args[0], D
-    highest = X == X.max((2, 3), keepdims=True)
+    highest = X.max((2, 3), keepdims=True) == X
     if (dX[~highest] != 0).any():
         return "A cell below the maximum of its window gets a gradient."
     if not np.allclose(dX.sum((2, 3), keepdims=True), dZ, 1e-12, 0) or (dX * dZ < 0).any():

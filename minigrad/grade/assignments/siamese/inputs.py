@@ -46,7 +46,7 @@ def directions(rng, shape):
 
 def at_the_kink(args, dL, L, D):
     """At the kink a part of the gradient is right, the same part for A, P and N."""
-    A, P, N, margin = args
+    A, P, N, _ = args
     full = [dL / len(A) * 2 * G for G in (N - P, P - A, A - N)]
     part = D[1][0, 0] / full[1][0, 0]
     if not -1e-12 <= part <= 1 + 1e-12:

@@ -1,4 +1,10 @@
-"""The losses of a siamese architecture. Write `contrastive` and `triplet`; hand in this file."""
+"""The losses of a siamese architecture. Write `contrastive` and `triplet`; hand in this file.
+
+You may write each as a pair, such as `triplet_forward(A, P, N, margin)`, which returns (L, cache),
+and `triplet_backward(dL, cache)`, which returns (dA, dP, dN), instead.
+"""
+
+import numpy as np
 
 
 def contrastive(F, G, t, margin):
@@ -10,7 +16,8 @@ def contrastive(F, G, t, margin):
     F, G: (n, d), row i of both is a pair; t: (n,), 1 for a similar pair, 0 for a dissimilar one
     margin: a number; L: a number
 
-    back(dL, dF, dG) adds to dF and dG with +=. If D_i = 0, a dissimilar pair gets gradient 0.
+    Return L and a function `back(dL, dF, dG)`, which adds to dF and dG with +=.
+    A dissimilar pair with D_i = 0 gets gradient 0.
     """
     raise NotImplementedError
 
@@ -23,6 +30,6 @@ def triplet(A, P, N, margin):
     A, P, N: (n, d), row i of the three is a triplet: anchor, positive, negative
     margin: a number; L: a number
 
-    back(dL, dA, dP, dN) adds to dA, dP and dN with +=.
+    Return L and a function `back(dL, dA, dP, dN)`, which adds to dA, dP and dN with +=.
     """
     raise NotImplementedError

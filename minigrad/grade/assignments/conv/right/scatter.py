@@ -4,7 +4,7 @@ import numpy as np
 
 
 def conv_forward(X, W, b, stride, padding):
-    n, c, h, w = X.shape
+    n, c = X.shape[:2]
     k, _, r, s = W.shape
     P = np.pad(X, [(0, 0), (0, 0), (padding,) * 2, (padding,) * 2])
     y = np.arange(0, P.shape[2] - r + 1, stride)

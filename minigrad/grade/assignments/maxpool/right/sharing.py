@@ -11,7 +11,7 @@ def maxpool(X, size, stride):
 
     V = windows(X)
     Z = V.max((4, 5))
-    mask = V == Z[..., None, None]
+    mask = Z[..., None, None] == V
     share = mask / mask.sum((4, 5), keepdims=True)
 
     def back(dZ, dX):

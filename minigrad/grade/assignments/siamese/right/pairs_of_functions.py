@@ -12,7 +12,7 @@ def contrastive_forward(F, G, t, margin):
 def contrastive_backward(dL, cache):
     F, G, t, margin, D = cache
     direction = np.divide(F - G, D[:, None], out=np.zeros(F.shape), where=D[:, None] != 0)
-    near = (t != 1) & (D < margin)
+    near = (t != 1) & (margin > D)
     dD = 2 * D * (t == 1) - 2 * (margin - D) * near
     dF = dL * dD[:, None] * direction / D.size
     return dF, -dF

@@ -1,6 +1,7 @@
 """Losses made of smaller functions, each with a back of its own."""
 
 import numpy as np
+
 from minigrad import needed, node
 
 
@@ -23,9 +24,11 @@ class Distance:
 def contrastive(F, G, t, margin):
     S = Distance(F, G)
     D = np.sqrt(S.value)
-    near = (t == 0) & (D < margin) & (D != 0)
+    near = (t == 0) & (margin > D) & (D != 0)
     coincide = (t == 0) & (D == 0)
-    L = (S.value[t == 1].sum() + ((margin - D[near]) ** 2).sum() + margin**2 * coincide.sum()) / len(t)
+    L = (
+        S.value[t == 1].sum() + ((margin - D[near]) ** 2).sum() + margin**2 * coincide.sum()
+    ) / len(t)
 
     def back(dL, dF, dG):
         dS = np.array(t)
