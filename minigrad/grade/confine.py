@@ -104,14 +104,15 @@ def available() -> dict[str, str]:
     return {layer: {**unused, **dict(zip(tried, ends))}[layer] for layer in LAYERS}
 
 
-def level(layers: Collection[str]) -> str:
-    """Return what layers that are applied amount to.
+def level(available: Mapping[str, str]) -> str:
+    """Return what layers amount to, given as layer -> "" if it works, else why not.
 
     strong: all, with another user or a user namespace; basic: those of BASIC; else none.
     """
-    if set(LAYERS) - set(layers) in ({"uid"}, {"user namespace"}):
+    missing = {layer for layer in LAYERS if available[layer]}
+    if missing <= {"uid"} or missing == {"user namespace"}:
         return "strong"
-    return "basic" if set(layers).issuperset(BASIC) else "none"
+    return "none" if missing.intersection(BASIC) else "basic"
 
 
 def layers_of(level: str, available: Mapping[str, str]) -> tuple[str, ...]:
@@ -323,7 +324,7 @@ def _enter_user_namespace() -> None:
 
 def _become(uid: int | None, readable: Sequence[str]) -> None:
     """Take a user's rights; without `readable`, or where everyone can read it, nothing more."""
-    if uid not in UIDS:
+    if uid is None or uid not in UIDS:
         raise ValueError(f"{uid} is no user id of a grader: they go from {UIDS[0]} to {UIDS[-1]}")
     closed = not all(map(_open_to_all, readable))
     os.setgroups([])
@@ -366,7 +367,7 @@ def _ruleset(readable: tuple[str, ...]) -> int:
     rights = struct.pack("=QQQ", files, net, scope)
     rules = _call("syscall", LANDLOCK_CREATE, rights, len(rights), 0)
     for path in readable:
-        names = set(os.listdir(path)) if Path(path).is_dir() else set()
+        names = {p.name for p in Path(path).iterdir()} if Path(path).is_dir() else set()
         packages = {"site-packages", "dist-packages"} & names
         if packages:
             _rule(rules, path, READ_DIR)  # Python looks for its modules by the list of names

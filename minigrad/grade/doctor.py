@@ -23,8 +23,12 @@ socket.socket(type=socket.SOCK_DGRAM).sendto(b"", ("127.0.0.1", 9))""",
     "start a program": "import os; os.execv('/bin/true', ['true'])",
     "signal the grader": "import os; os.kill(os.getppid(), 0)",
     "read the grader's memory": "import os; open(f'/proc/{{os.getppid()}}/mem', 'rb')",
-    "take 2 GiB of memory": "bytearray(2 << 30)",
-    "compute without end": "while True: pass",
+    "take 2 GiB of memory": "import mmap; mmap.mmap(-1, 2 << 30)",
+    "compute without end": """
+import signal
+signal.signal(signal.SIGXCPU, signal.SIG_IGN)
+while True:
+    pass""",
 }
 NEEDS = {  # what right answers need
     "import NumPy late": "import numpy.fft, numpy.linalg",
@@ -50,7 +54,8 @@ class Examination:
     def level(self) -> str:
         """strong, basic, or none; a sandbox that lets one harm through, or a need not, is none."""
         holds = all(self.stopped.values()) and not any(self.hindered.values())
-        return confine.level(self.applied) if holds else "none"
+        left_out = {n: "" if n in self.applied else "left out" for n in confine.LAYERS}
+        return confine.level(left_out) if holds else "none"
 
     def __str__(self) -> str:
         rows = [("Layers", "", "")]
@@ -59,9 +64,8 @@ class Examination:
             rows.append((f"  {layer}", "not used" if "Not needed" in problem else state, problem))
         if self.applied:
             rows.append(("What must be stopped", "", ""))
-            rows += [
-                (f"  {n}", "stopped" if s else "NOT STOPPED", s) for n, s in self.stopped.items()
-            ]
+            for harm, end in self.stopped.items():
+                rows.append((f"  {harm}", "stopped" if end else "NOT STOPPED", end))
             rows.append(("What must work", "", ""))
             for need, end in self.hindered.items():
                 rows.append((f"  {need}", "FAILS" if end else "works", end))
@@ -76,10 +80,11 @@ def examine(level: str = "strong") -> Examination:
     """
     layers = confine.available()
     applied = confine.layers_of(level, layers)
-    if confine.level([layer for layer in applied if not layers[layer]]) == "none":
+    if confine.level(layers) == "none":
         return Examination(layers, (), {}, {})
-    sources = [s.format(home=str(Path.home())) for s in (*HARMS.values(), *NEEDS.values())]
-    ends = confine.outcomes([(applied, source) for source in sources])
-    return Examination(
-        layers, applied, dict(zip(HARMS, ends)), dict(zip(NEEDS, ends[len(HARMS) :]))
-    )
+
+    def ends(trials):
+        sources = [source.format(home=str(Path.home())) for source in trials.values()]
+        return dict(zip(trials, confine.outcomes([(applied, source) for source in sources])))
+
+    return Examination(layers, applied, ends(HARMS), ends(NEEDS))
