@@ -15,7 +15,7 @@ ROOT = Path(__file__).parent.parent
 LIBRARY = sorted(
     path
     for path in [*(ROOT / "minigrad").rglob("*.py"), *(ROOT / "models").glob("*.py")]
-    if path.parent.name != "attacks"  # what hostile students hand in
+    if not {"assignments", "attacks"} & {folder.name for folder in path.parents}  # they are data
 )
 ORDER = [  # imports run from right to left, within a group freely
     {"tree", "backend", "faults", "version"},

@@ -88,7 +88,7 @@ def add_grade(minigrad: Any) -> None:
         """Try what a hostile submission would, and say how strong the sandbox here is."""
         report = examine()
         click.echo(str(report))
-        return GRADED if confine.level(confine.available()) == "strong" else WEAK
+        return GRADED if report.level == "strong" else WEAK
 
     @grade.command("run")
     @click.argument("assignment")
@@ -153,10 +153,14 @@ def _add_shards(grade: Any, require: Any, trust: Any) -> None:
 
     @grade.command("shard")
     @click.argument("assignment")
-    @click.argument("handed_in", metavar="SUBMISSIONS", type=click.Path(exists=True, path_type=Path))
+    @click.argument(
+        "handed_in", metavar="SUBMISSIONS", type=click.Path(exists=True, path_type=Path)
+    )
     @click.option("--index", required=True, type=click.IntRange(0), help="Of this part, from 0.")
     @click.option("--of", required=True, type=click.IntRange(1), help="How many parts there are.")
-    @click.option("-o", "--out", required=True, type=click.Path(path_type=Path), help="Of the parts.")
+    @click.option(
+        "-o", "--out", required=True, type=click.Path(path_type=Path), help="Of the parts."
+    )
     @click.option("--seed", required=True, type=click.IntRange(0), help="The same for all parts.")
     @click.option("--jobs", default=JOBS, show_default=True, type=click.IntRange(1))
     @require

@@ -30,7 +30,9 @@ def explained(
         raise Unfit(f"{assignment.name} has no question {name!r}")
     if result["sha256"] != submission.sha256:
         raise Unfit(f"{submission.student} has handed in something else since: grade it again")
-    steps = drawn(assignment, question, generator(result["seed"], submission.student, question.name))
+    steps = drawn(
+        assignment, question, generator(result["seed"], submission.student, question.name)
+    )
     outcome = sandbox.run(submission.source, question.name, steps.steps, assignment.limits)
     lines = [f"{submission.student}, {question.name}, seed {result['seed']}"]
     for check in result["questions"][question.name]["checks"]:

@@ -31,8 +31,9 @@ Fault = tuple[str, str, str]
 class Bank:
     """The known mistakes of a question, and what each gives for the steps that were drawn."""
 
-    def __init__(self, assignment: Any, question: Any, steps: Any):
+    def __init__(self, assignment: Any, question: Any, steps: Any, source: str, replies: list):
         self.assignment, self.question, self.steps = assignment, question, steps
+        self.source, self.replies = source, replies
 
     @functools.cached_property
     def traces(self) -> list[tuple[Mistake, list[tuple[int, Any]]]]:
@@ -45,15 +46,24 @@ class Bank:
             traces.append((mistake, performed(f, self.question.name, self.steps.steps)))
         return traces
 
-    def first(self, explains: Any, stage: str) -> Mistake | None:
-        """The first mistake whose trace explains; those of this stage come first."""
-        ordered = sorted(self.traces, key=lambda pair: pair[0].stage != stage)
-        return next((mistake for mistake, trace in ordered if explains(trace)), None)
+    def best(self, explains: Any, stage: str) -> Mistake | None:
+        """Of the mistakes whose trace explains, one of this stage that is alike elsewhere too."""
+        found = [(mistake, trace) for mistake, trace in self.traces if explains(trace)]
+        alike_at = lambda trace: sum(map(same, trace, self.replies))
+        found.sort(key=lambda pair: (pair[0].stage != stage, -alike_at(pair[1])))
+        return found[0][0] if found else None
 
     def exception(self, i: int, text: str) -> Mistake | None:
-        """The mistake that raises the same at a step."""
+        """The mistake that raises the same at a step; of several, the one most like the line."""
         words = re.sub(r" \(line \d+\)$", "", text)
-        return self.first(lambda trace: trace[i] == (frames.RAISED, words), "")
+        found = [m for m, trace in self.traces if trace[i] == (frames.RAISED, words)]
+        line = re.search(r" \(line (\d+)\)$", text)
+        lines = self.source.splitlines()
+        if len(found) < 2 or not line or int(line[1]) > len(lines):
+            return found[0] if found else None
+        written = set(re.findall(r"\w+", lines[int(line[1]) - 1]))
+        common = [len(written & set(re.findall(r"\w+", " ".join(m.by)))) for m in found]
+        return found[common.index(max(common))] if common.count(max(common)) == 1 else None
 
     def shape(self, i: int, Z: np.ndarray) -> Fault | None:
         """The mistake that returns a value like this one, of a wrong shape or dtype."""
@@ -62,14 +72,14 @@ class Bank:
             kind, what = trace[i]
             return kind == frames.ARRAYS and alike(what[0], Z)
 
-        return _fault(self.first(explains, "shapes"))
+        return _fault(self.best(explains, "shapes"))
 
-    def forward(self, replies: list) -> Fault | None:
+    def forward(self) -> Fault | None:
         """The mistake that gives the same values in all cases."""
         places = [i for i, this in enumerate(self.steps.kinds) if this == ("case", "forward")]
-        return _fault(self.first(lambda trace: self._same(trace, replies, places, [0]), "forward"))
+        return _fault(self.best(lambda trace: self._same(trace, places, [0]), "forward"))
 
-    def gradient(self, k: int, replies: list) -> Fault | None:
+    def gradient(self, k: int) -> Fault | None:
         """The mistake that gives the same k-th gradient in all cases."""
         places = [i for i, this in enumerate(self.steps.kinds) if this == ("case", "back")]
 
@@ -77,29 +87,23 @@ class Bank:
             known = [what[k] for kind, what in (trace[i] for i in places) if kind == frames.ARRAYS]
             right = [self.steps.expected[i][k] for i in places]
             wrong = len(known) < len(right) or not all(map(alike, known, right))
-            return wrong and self._same(trace, replies, places, [k])
+            return wrong and self._same(trace, places, [k])
 
-        return _fault(self.first(explains, self.question.gradients[k]))
+        return _fault(self.best(explains, self.question.gradients[k]))
 
-    def back(self, replies: list) -> Fault | None:
+    def back(self) -> Fault | None:
         """The mistake after whose backs everything stands as after these, changed in place."""
         places = [i for i, this in enumerate(self.steps.kinds) if this == ("case", "back")]
         every = range(len(self.steps.expected[places[0]]))
-        return _fault(self.first(lambda trace: self._same(trace, replies, places, every), ""))
+        return _fault(self.best(lambda trace: self._same(trace, places, every), ""))
 
     def edge(self, i: int, reply: tuple[int, Any]) -> Fault | None:
         """The mistake that gives the same at an edge case, and only there."""
 
-        def explains(trace):
-            return trace[i][0] == reply[0] and (
-                trace[i][1] == reply[1]
-                if isinstance(reply[1], str)
-                else all(map(alike, trace[i][1], reply[1]))
-            )
+        explains = lambda trace: same(trace[i], reply) and self._right_in_cases(trace)
+        return _fault(self.best(explains, "edges"))
 
-        return _fault(self.first(lambda t: explains(t) and self._right_so_far(t, i), "edges"))
-
-    def _right_so_far(self, trace, i):
+    def _right_in_cases(self, trace):
         """True if a trace is right in the cases, as that of a mistake at the edges is."""
         return all(
             kind == frames.ARRAYS and all(map(alike, what, right))
@@ -107,18 +111,24 @@ class Bank:
             if this[0] == "case"
         )
 
-    def _same(self, trace, replies, places, which):
+    def _same(self, trace, places, which):
         """True if a trace gives these arrays of the replies at all places that have some."""
-        pairs = [(trace[i], replies[i]) for i in places if i < len(replies)]
+        pairs = [(trace[i], self.replies[i]) for i in places if i < len(self.replies)]
         arrays = [(a, b) for a, b in pairs if b[0] == frames.ARRAYS]
         return bool(arrays) and all(
-            a[0] == frames.ARRAYS and all(alike(a[1][k], b[1][k]) for k in which)
-            for a, b in arrays
+            a[0] == frames.ARRAYS and all(alike(a[1][k], b[1][k]) for k in which) for a, b in arrays
         )
 
 
 def _fault(mistake: Mistake | None) -> Fault | None:
     return ("FAIL", mistake.code, mistake.says) if mistake else None
+
+
+def same(a: tuple[int, Any], b: tuple[int, Any]) -> bool:
+    """True for two replies that say the same."""
+    if a[0] != b[0] or a[0] != frames.ARRAYS:
+        return a[0] == b[0]
+    return all(map(alike, a[1], b[1]))
 
 
 def alike(a: np.ndarray, b: np.ndarray) -> bool:
@@ -218,9 +228,7 @@ def _own_gradients(verdict):
                 moved = copies(args)
                 tree.leaves(moved)[j].flat[at] += sign * STEP
                 forwards.append(("forward", "moved", moved))
-    outcome = verdict.judge.sandbox.run(
-        verdict.source, question.name, forwards, verdict.limits
-    )
+    outcome = verdict.judge.sandbox.run(verdict.source, question.name, forwards, verdict.limits)
     reference = verdict.judge.assignment.reference[question.name]
     theirs = outcome.replies
     right = performed(reference, question.name, forwards)
@@ -243,5 +251,7 @@ def _own_gradients(verdict):
 def _columns(values, at, size):
     """The derivative of every value by each of so many entries: (values, entries)."""
     pairs = values[2 * at : 2 * (at + size)]
-    columns = [(np.ravel(up) - np.ravel(down)) / (2 * STEP) for up, down in zip(pairs[::2], pairs[1::2])]
+    columns = [
+        (np.ravel(up) - np.ravel(down)) / (2 * STEP) for up, down in zip(pairs[::2], pairs[1::2])
+    ]
     return np.stack(columns, 1)

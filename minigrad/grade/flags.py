@@ -9,18 +9,19 @@ from collections.abc import Iterator
 
 GRADIENTS = {"torch", "jax", "autograd", "tensorflow", "cupy", "sympy", "mxnet", "theano"}
 WORDS = {"node", "block", "needed", "check", "show"}
+LOOPS = (ast.For, ast.While, ast.ListComp, ast.GeneratorExp, ast.SetComp, ast.DictComp)
 
 
 def flagged(source: str, entry: str) -> Iterator[str]:
-    """Sentences on imports that compute gradients, and on a back that calls its own forward."""
+    """Sentences on imports that compute gradients, and on a back that tries the forward out."""
     try:
         module = ast.parse(source)
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return  # that it does not run is said elsewhere
     for name in sorted(_imported(module)):
         yield f"it imports {name}, which computes gradients by itself"
-    if any(_calls(back, entry) for back in _backs(module, entry)):
-        yield f"its back calls {entry} again, as finite differences do"
+    if _tried_out(module, entry):
+        yield "its back takes differences of the forward, entry by entry"
 
 
 def _imported(module):
@@ -29,28 +30,65 @@ def _imported(module):
             names = [a.name for a in n.names]
         elif isinstance(n, ast.ImportFrom):
             names = [n.module or ""]
-            if n.module == "minigrad" and all(a.name in WORDS for a in n.names):
-                continue
+            if n.module == "minigrad" and not all(a.name in WORDS for a in n.names):
+                yield "more of minigrad than the words of the dialect"
         else:
             continue
         for name in names:
             if name.split(".")[0] in GRADIENTS or name.startswith("minigrad."):
                 yield name
-            elif name == "minigrad" and isinstance(n, ast.ImportFrom):
-                yield "more of minigrad than the words of the dialect"
 
 
-def _backs(module, entry):
-    for n in ast.walk(module):
-        if isinstance(n, ast.FunctionDef) and n.name == entry:
-            yield from (m for m in ast.walk(n) if isinstance(m, ast.FunctionDef) and m is not n)
-        if isinstance(n, ast.FunctionDef) and n.name == f"{entry}_backward":
-            yield n
+def _tried_out(module, entry):
+    """True if a back takes differences of what the forward calls, or imaginary parts, in a loop."""
+    defined = {n.name: n for n in ast.walk(module) if isinstance(n, ast.FunctionDef)}
+    forward = defined.get(entry) or defined.get(f"{entry}_forward")
+    if forward is None:
+        return False
+    inside = [n for n in ast.walk(forward) if isinstance(n, ast.FunctionDef) and n is not forward]
+    backs = [n for n in (*inside, defined.get(f"{entry}_backward")) if n]
+    own = {n for back in backs for n in ast.walk(back)}
+    values = _reached([n for n in ast.walk(forward) if n not in own], defined) | {forward.name}
+    for back in backs:
+        if back.name not in values:
+            reached = (defined[name] for name in _reached(ast.walk(back), defined))
+            if any(_differences(f, values) for f in (back, *reached)):
+                return True
+    return False
 
 
-def _calls(back, entry):
-    names = (entry, f"{entry}_forward")
-    return any(
-        isinstance(n, ast.Call) and isinstance(n.func, ast.Name) and n.func.id in names
-        for n in ast.walk(back)
+def _differences(function, values):
+    """True if a function subtracts two results of these functions, or takes one's imaginary part."""
+    of = lambda n: any(
+        isinstance(m, ast.Call) and isinstance(m.func, ast.Name) and m.func.id in values
+        for m in ast.walk(n)
     )
+    assigned = [n for n in ast.walk(function) if isinstance(n, ast.Assign) and of(n.value)]
+    names = {m.id for n in assigned for t in n.targets for m in ast.walk(t) if _is_name(m)}
+    result = lambda n: of(n) or any(_is_name(m) and m.id in names for m in ast.walk(n))
+    for loop in (n for n in ast.walk(function) if isinstance(n, LOOPS)):
+        for n in ast.walk(loop):
+            if isinstance(n, ast.BinOp) and isinstance(n.op, ast.Sub):
+                if result(n.left) and result(n.right):
+                    return True
+            if isinstance(n, ast.Attribute) and n.attr == "imag" and result(n.value):
+                return True
+    return False
+
+
+def _is_name(n):
+    return isinstance(n, ast.Name)
+
+
+def _reached(nodes, defined):
+    """The defined functions that are called there, and those that they call."""
+    found = set()
+    while True:
+        names = {
+            n.func.id for n in nodes if isinstance(n, ast.Call) and isinstance(n.func, ast.Name)
+        }
+        new = names & defined.keys() - found
+        if not new:
+            return found
+        found |= new
+        nodes = [n for name in new for n in ast.walk(defined[name])]

@@ -37,8 +37,7 @@ class Judge:
 
     def __init__(self, assignment: Assignment, sandbox: Sandbox):
         self.assignment, self.sandbox = assignment, sandbox
-        stands = {name: "" if name in sandbox.layers else "left out" for name in confine.LAYERS}
-        self.level = confine.level(stands)
+        self.level = confine.level(sandbox.layers)
         self.seconds: dict[str, float] = {}
 
     def student(
@@ -127,7 +126,7 @@ class Verdict:
         self.judge, self.question, self.source, self.limits = judge, question, source, limits
         self.steps, self.outcome = steps, well_formed(outcome, steps)
         self.replies = self.outcome.replies
-        self.bank = feedback.Bank(judge.assignment, question, steps)
+        self.bank = feedback.Bank(judge.assignment, question, steps, source, self.replies)
 
     def checks(self) -> Iterator[Check]:
         """A check for every stage that has points; what comes after a failure that ends all says so."""
@@ -249,21 +248,21 @@ class Verdict:
             expected = self.steps.expected[i]
             changed = self.changed(what[1:], expected[1:])
             if changed is not None:
-                return self.bank.forward(self.replies) or (
+                return self.bank.forward() or (
                     "FAIL",
                     "in place",
                     f"{self.question.name} changes its argument {self.steps.names[changed]}: make "
                     "a new array",
                 )
             if not close(what[0], expected[0], self.question.tolerance):
-                return self.bank.forward(self.replies) or feedback.forward(
+                return self.bank.forward() or feedback.forward(
                     self.question, what[0], expected[0], self.given(i)
                 )
         for i, reply in self.looked("case", "back"):
             if reply and reply[0] == frames.ARRAYS:
                 Z = reply[1][len(self.question.gradients)]
                 if not np.array_equal(Z, self.before(i)[0], equal_nan=True):
-                    return self.bank.back(self.replies) or (
+                    return self.bank.back() or (
                         "FAIL",
                         "shared memory",
                         f"the value of {self.question.name} is not the same after another call, or "
@@ -301,12 +300,12 @@ class Verdict:
                 sentence = (
                     f"the back of {self.question.name} changes {names[changed]}: make a new array"
                 )
-                return self.bank.back(self.replies) or ("FAIL", "in place", sentence)
+                return self.bank.back() or ("FAIL", "in place", sentence)
             if not close(what[k], expected[k], self.question.tolerance) and wrong is None:
                 wrong = i
         if wrong is None:
             return None
-        return self.bank.gradient(k, self.replies) or feedback.gradient(self, k)
+        return self.bank.gradient(k) or feedback.gradient(self, k)
 
     def of_edges(self):
         n = len(self.question.gradients)
@@ -347,9 +346,7 @@ def well_formed(outcome: Outcome, steps: Steps) -> Outcome:
             free = step[0] == "forward"  # a value may have any shape, and is told so
             if len(what) != len(expected) or shapes[0][free:] != shapes[1][free:]:
                 said = "its answer is not what a runner sends"
-                return outcome._replace(
-                    replies=outcome.replies[:n], ended="PROTOCOL", said=said
-                )
+                return outcome._replace(replies=outcome.replies[:n], ended="PROTOCOL", said=said)
         n += 1
     return outcome
 

@@ -76,8 +76,11 @@ def question_of(name: str, assignment: str | Path = "") -> tuple[Assignment, Que
         for question in task.questions:
             if question.name == name:
                 return task, question
-    known = [q.name for task in map(load, [assignment] if assignment else shipped())
-             for q in task.questions]
+    known = [
+        q.name
+        for task in map(load, [assignment] if assignment else shipped())
+        for q in task.questions
+    ]
     raise Unfit(f"there is no question {name!r}: there are {', '.join(sorted(known))}")
 
 

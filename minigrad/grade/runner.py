@@ -214,7 +214,10 @@ def serve(descriptor):
     steps = [(name, call, *(filled(o, arrays) for o in rest)) for name, call, *rest in job["steps"]]
 
     def send(kind, what):
-        put(descriptor, frames.pack_text(kind, what) if isinstance(what, str) else frames.pack(kind, what))
+        put(
+            descriptor,
+            frames.pack_text(kind, what) if isinstance(what, str) else frames.pack(kind, what),
+        )
 
     np.random.seed(None)
     try:

@@ -1,5 +1,6 @@
 """Proof that an assignment grades what it should: right answers pass, each mistake is told apart."""
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
@@ -71,11 +72,9 @@ def _mistaken(judge: Judge, question: Question, mistake) -> Row:
 def _attacked(judge, path):
     """An attack says in comments which verdicts will do, and from which level of the sandbox."""
     source = path.read_text("utf-8")
-    told = dict(
-        line[2:].split(": ", 1) for line in source.splitlines()[:6] if line.startswith("# ")
-    )
+    told = dict(re.findall(r"^# (verdict|level|stage): (.+)$", source, re.MULTILINE))
     result = judge.student(path.stem, source, SEED)["questions"]["affine"]
-    stages = told["stage"].split()
+    stages = told.get("stage", "").split()
     lost = all(c["score"] == 0 for c in result["checks"] if c["stage"] in stages)
     wanted = told["verdict"].split()
     levels = ("none", "basic", "strong")
@@ -85,7 +84,7 @@ def _attacked(judge, path):
         "attack",
         path.stem,
         "affine",
-        f"{' or '.join(wanted)}, 0 for {', '.join(stages)}",
+        " or ".join(wanted) + (f", 0 for {', '.join(stages)}" if stages else ""),
         got + (f" (holds from {told['level']} on)" if below else ""),
         below or (lost and result["verdict"] in wanted),
     )
