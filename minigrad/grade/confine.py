@@ -138,13 +138,13 @@ def own_files() -> tuple[str, ...]:
 def prepare(layers: Collection[str], readable: Iterable[str]) -> None:
     """Do what is the same for all children once, before the first is forked: it takes 20 ms.
 
-    Arguments and errors as of `confine`, which does it otherwise.
+    Arguments and errors as of `apply`, which does it otherwise.
     """
     readable = tuple(readable)
     _in_order(layers, {"landlock": lambda: _ruleset(readable), "seccomp": _program})
 
 
-def confine(
+def apply(
     layers: Collection[str],
     *,
     wall: float,
@@ -265,7 +265,7 @@ def attempt(
     if pid == 0:
         try:
             os.close(reader)
-            confine(layers, wall=wall, cpu=cpu, memory=memory, uid=uid, readable=readable)
+            apply(layers, wall=wall, cpu=cpu, memory=memory, uid=uid, readable=readable)
             exec(source, {})
         except BaseException as problem:
             words = f"{type(problem).__name__}: {problem}"

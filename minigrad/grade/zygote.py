@@ -76,7 +76,7 @@ def run(job, descriptor, confine, runner):
         os.dup2(nothing, standard)
     os.close(nothing)
     try:
-        confine.confine(
+        confine.apply(
             job["layers"],
             wall=job["wall"],
             cpu=job["cpu"],

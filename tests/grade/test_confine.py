@@ -242,7 +242,7 @@ def test_a_layer_that_cannot_be_applied_is_named():
     code = """
 sys.modules["pyseccomp"] = None
 try:
-    confine.confine(["seccomp"], wall=1, cpu=1, memory=512, uid=None, readable=())
+    confine.apply(["seccomp"], wall=1, cpu=1, memory=512, uid=None, readable=())
 except OSError as error:
     print(error)"""
     assert fresh(code).startswith("seccomp: import of pyseccomp")

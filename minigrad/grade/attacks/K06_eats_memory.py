@@ -1,13 +1,12 @@
 # verdict: MEMORY
 # level: basic
 # stage: shapes forward dX dW db
-"""Takes memory until there is no more, and uses it."""
+"""Doubles an array until there is no more memory, and uses all of it."""
 
 import numpy as np
 
-hoard = []
-
 
 def affine(X, U):
+    hoard = np.ones(1 << 20)
     while True:
-        hoard.append(np.ones(1 << 21))
+        hoard = np.concatenate([hoard, hoard])
