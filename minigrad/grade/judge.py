@@ -21,6 +21,7 @@ import numpy as np
 
 from . import confine, feedback, frames, runner
 from .assignments import Assignment, Question
+from .checkers import checks_of, drawn_trial
 from .draws import Steps, copies, drawn, generator
 from .flags import flagged
 from .results import Check, question_result, score_of
@@ -89,6 +90,8 @@ class Judge:
     ) -> dict[str, Any]:
         """The result of one question; what fails in here is INTERNAL, and no zero."""
         try:
+            if question.kind == "check":
+                return self.checker(question, source, rng, limits)
             steps = drawn(self.assignment, question, rng)
             outcome = self.sandbox.run(source, question.name, steps.steps, limits)
             self.seconds[question.name] = sum(outcome.seconds)
@@ -98,6 +101,18 @@ class Judge:
             return question_result(checks, [*flagged(source, question.name), *slow(steps, outcome)])
         except Exception as error:
             return internal(question, f"{type(error).__name__}: {error}")
+
+
+    def checker(
+        self, question: Question, source: str, rng: np.random.Generator, limits: Limits
+    ) -> dict[str, Any]:
+        """The result of a question in which the student writes the check."""
+        trial = drawn_trial(self.assignment, question, rng)
+        outcome = self.sandbox.run(source, question.name, trial.steps, limits)
+        self.seconds[question.name] = sum(outcome.seconds)
+        if outcome.ended == "INTERNAL":
+            return internal(question, outcome.said)
+        return question_result(list(checks_of(self.assignment, question, trial, outcome)))
 
 
 def internal(question: Question, said: str) -> dict[str, Any]:

@@ -4,7 +4,8 @@ It knows no reference, no expected value and no other student, and needs NumPy o
 reference and known mistakes by the same `perform`, so that all are compared step by step.
 
 A step is ("forward", call, arguments) or ("back", call, dZ, gradients); `call` names one call of
-the forward, arguments and gradients are nests. What a step gives is (kind, arrays or text) of
+the forward, arguments and gradients are nests. Where students write the check it is
+("answer", number, source of a function, x). What a step gives is (kind, arrays or text) of
 `frames`: of a forward its value and the arguments as they stand then; of a back the gradients, the
 value, the arguments and dZ as they stand then, so that changes in place show.
 """
@@ -119,7 +120,9 @@ def perform(f, entry, steps):
     calls = {}
     for step in steps:
         try:
-            if step[0] == "forward":
+            if step[0] == "answer":
+                arrays = answer(f, entry, *step[2:])
+            elif step[0] == "forward":
                 calls.pop(step[1], None)
                 arrays, calls[step[1]] = forward(f, entry, step[2])
             elif step[1] in calls:
@@ -132,6 +135,17 @@ def perform(f, entry, steps):
             yield frames.MISFIT, str(error)
         except BaseException as error:  # SystemExit and KeyboardInterrupt are a student's too
             yield frames.RAISED, told(error)
+
+
+def answer(check, entry, source, x):
+    """What a student's check says of a function, as an array of one truth."""
+    takes(check, entry, 2)
+    named = {"np": np}
+    exec(compile(source, "function.py", "exec", dont_inherit=True), named)
+    said = check(named["f"], x)
+    if type(said) not in (bool, np.bool_):
+        raise Misfit(f"{entry} returns {kind(said)}, and should return True or False")
+    return [np.array(bool(said))]
 
 
 def forward(f, entry, args):

@@ -14,6 +14,6 @@ def check(f, x):
     - f and back leave x and dZ as they are.
 
     The derivative by differences: (Z(x + h) - Z(x - h)) / 2h, with one entry of x moved at a time.
-    x is a place where f has derivatives, and f gives the same whenever it is called.
+    x may hold whole numbers. It is a place where f has derivatives, and f gives the same each time.
     """
     raise NotImplementedError

@@ -22,9 +22,10 @@ def instance_softmax_inputs(rng):
 
 
 def instance_softmax_edges(rng):
-    # half of the exponents are 1 / tau > 709, where exp overflows
-    F = np.eye(3)[[0, 0, 0, 1]][:, rng.permutation(3)]
-    yield "a temperature of 0.001", (F, 0.001 * rng.uniform(0.9, 1.1))
+    tau = rng.uniform(0.0009, 0.0011)  # 1 / tau > 709, where exp overflows
+    axes = np.eye(3)[rng.permutation(3)]
+    yield "temperature 0.001, views alike", (axes[[0, 1, 0, 1]], tau)
+    yield "temperature 0.001, views unlike", (axes[[0, 0, 0, 1]], tau)
     yield "a single image", (views(rng, 1, 3), 0.5)
 
 

@@ -33,7 +33,7 @@ def triplet(A, P, N, margin):
     counted = [i for i, cost in enumerate(costs) if cost >= 0]
 
     def back(dL, *gradients):
-        dA, dP, dN = gradients
+        dA, dP, dN, *_ = gradients
         for i in counted:
             step = 2 * float(dL) / len(A)
             dA[i] += step * (N[i] - P[i])
