@@ -17,7 +17,7 @@ import hashlib
 import tomllib
 import types
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -163,7 +163,8 @@ class Reader:
     """A table of a TOML file that says what it misses, by the file's and the table's name."""
 
     def __init__(self, path: Path, table: dict, name: str):
-        self.path, self.table, self.name, self.seen = path, table, name, set()
+        self.path, self.table, self.name = path, table, name
+        self.seen: set[str] = set()
 
     def get(self, key: str, kind: Any, *default: Any) -> Any:
         self.seen.add(key)

@@ -2,8 +2,8 @@
 
 The functions, right and wrong ones, go to the runner as source under a neutral name and in an order
 that is drawn; what comes back is an array of answers. A check that catches a share w of the wrong
-ones and refuses a share a of the right ones earns w - a of the points, so that a constant answer, or
-a guess, earns nothing.
+ones and refuses a share a of the right ones earns w - a of the points, so that a constant answer,
+or a guess, earns nothing.
 """
 
 import ast
@@ -30,12 +30,13 @@ class Trial(NamedTuple):
 
 def drawn_trial(assignment: Assignment, question: Question, rng: np.random.Generator) -> Trial:
     """Draw the functions' arguments and their order."""
-    steps, right = [], []
+    steps: list[tuple] = []
+    right: list[bool] = []
     for file in ("inputs.py", "reference.py"):
         source = assignment.sources[file]
         defined = assignment.inputs if file == "inputs.py" else assignment.reference
         functions = {
-            n.name: ast.get_source_segment(source, n)
+            n.name: ast.get_source_segment(source, n) or ""
             for n in ast.parse(source).body
             if isinstance(n, ast.FunctionDef)
         }
@@ -68,7 +69,7 @@ def checks_of(
     said += [None] * (len(trial.steps) - len(said))
     passed = [a is True for a, right in zip(said, trial.right) if right]
     caught = [a is False for a, right in zip(said, trial.right) if not right]
-    share = max(0.0, np.mean(caught) - np.mean([not p for p in passed]))
+    share = max(0.0, float(np.mean(caught) - np.mean([not p for p in passed])))
     yield Check("signature", points["signature"], points["signature"])
     code, says = _known(assignment, question, trial, said)
     if outcome.ended:
@@ -78,8 +79,9 @@ def checks_of(
         ("wrong caught", caught, "wrong functions pass"),
     ):
         score = round(points[stage] * share, 2)
-        if all(good) and share == np.mean(good):
-            yield Check(stage, score, points[stage])
+        if all(good):
+            less = "" if share == 1 else "it earns less, as the other share counts too"
+            yield Check(stage, score, points[stage], sentence=less)
             continue
         count = f"{len(good) - sum(good)} of {len(good)} {words}"
         sentence = f"{count}. {says}" if says else count

@@ -36,7 +36,7 @@ def walls(require: str | None = None, trust: bool = False) -> tuple[tuple[str, .
     trust: run submissions without any, where there is none.
     """
     missing = confine.available()
-    level = confine.level([name for name, why in missing.items() if not why])
+    level = confine.level(missing)
     levels = ("none", "basic", "strong")
     if levels.index(level) < levels.index(require or "none"):
         reasons = "; ".join(f"{name}: {why}" for name, why in missing.items() if why)

@@ -15,9 +15,8 @@ from pathlib import Path
 from typing import Any
 
 from ..gradcheck import Unfit
-from . import confine
 from .assignments import SHIPPED, load, shipped
-from .classroom import Class, TooWeak, walls
+from .classroom import Class, walls
 from .doctor import examine
 from .explanation import explained
 from .intake import submissions
@@ -133,7 +132,7 @@ def add_grade(minigrad: Any) -> None:
     @click.option("--question", help="By default the first that is wrong.")
     @trust
     def _explain(assignment, handed_in, out, student, question, trust):
-        """Replay what failed: the inputs that a student's function got, what it gave, what is right."""
+        """Replay what failed: what a student's function got, what it gave, and what is right."""
         layers, _ = walls(trust=trust)
         task = load(assignment)
         found = {s.student: s for s in submissions(handed_in, [f"{task.name}.py", "starter.py"])}

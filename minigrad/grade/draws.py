@@ -31,7 +31,7 @@ class Steps(NamedTuple):
 
 
 def generator(seed: int, student: str, question: str) -> np.random.Generator:
-    """Of everything that is drawn for a student's question; nobody can guess it without the seed."""
+    """Of all that is drawn for a student's question; nobody can guess it without the seed."""
     text = f"{seed}|{student}|{question}".encode()
     return np.random.default_rng(int.from_bytes(hashlib.blake2b(text, digest_size=16).digest()))
 
@@ -39,7 +39,8 @@ def generator(seed: int, student: str, question: str) -> np.random.Generator:
 def drawn(assignment: Assignment, question: Question, rng: np.random.Generator) -> Steps:
     """Draw the steps of a question, and let the reference do them."""
     reference, entry = assignment.reference[question.name], question.name
-    kinds, steps, accepts, names = [], [], {}, ()
+    kinds, accepts, names = [], {}, ()
+    steps: list[tuple] = []
     a, b = (np.random.default_rng(rng.integers(1 << 62)) for _ in range(2))
     calls: list[tuple[str, tuple, str]] = []
     for i, pair in enumerate(assignment.cases(question, a, b)):

@@ -1,4 +1,4 @@
-"""What a student's function was given when it failed, what it gave, and what the reference gives."""
+"""What a student's function was given when it failed, what it gave, and what is right."""
 
 import json
 from pathlib import Path

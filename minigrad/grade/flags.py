@@ -58,7 +58,7 @@ def _tried_out(module, entry):
 
 
 def _differences(function, values):
-    """True if a function subtracts two results of these functions, or takes one's imaginary part."""
+    """True if a function subtracts two results of these, or takes the imaginary part of one."""
     of = lambda n: any(
         isinstance(m, ast.Call) and isinstance(m.func, ast.Name) and m.func.id in values
         for m in ast.walk(n)
@@ -68,9 +68,9 @@ def _differences(function, values):
     result = lambda n: of(n) or any(_is_name(m) and m.id in names for m in ast.walk(n))
     for loop in (n for n in ast.walk(function) if isinstance(n, LOOPS)):
         for n in ast.walk(loop):
-            if isinstance(n, ast.BinOp) and isinstance(n.op, ast.Sub):
-                if result(n.left) and result(n.right):
-                    return True
+            subtracts = isinstance(n, ast.BinOp) and isinstance(n.op, ast.Sub)
+            if subtracts and result(n.left) and result(n.right):
+                return True
             if isinstance(n, ast.Attribute) and n.attr == "imag" and result(n.value):
                 return True
     return False

@@ -19,7 +19,7 @@ from typing import Any
 
 import numpy as np
 
-from . import confine, feedback, frames, runner
+from . import feedback, frames, runner
 from .assignments import Assignment, Question
 from .checkers import checks_of, drawn_trial
 from .draws import Steps, copies, drawn, generator
@@ -38,7 +38,7 @@ class Judge:
 
     def __init__(self, assignment: Assignment, sandbox: Sandbox):
         self.assignment, self.sandbox = assignment, sandbox
-        self.level = confine.level(sandbox.layers)
+        self.level = sandbox.level
         self.seconds: dict[str, float] = {}
 
     def student(
@@ -102,7 +102,6 @@ class Judge:
         except Exception as error:
             return internal(question, f"{type(error).__name__}: {error}")
 
-
     def checker(
         self, question: Question, source: str, rng: np.random.Generator, limits: Limits
     ) -> dict[str, Any]:
@@ -125,7 +124,7 @@ def internal(question: Question, said: str) -> dict[str, Any]:
 
 def slow(steps: Steps, outcome: Outcome) -> Iterator[str]:
     """A sentence if back takes as long as differences of the forward would."""
-    times = {"forward": [], "back": []}
+    times: dict[str, list[float]] = {"forward": [], "back": []}
     for (_, name), seconds in list(zip(steps.kinds, outcome.seconds))[1:]:
         times[name].append(seconds)
     if times["forward"] and times["back"]:
@@ -144,7 +143,7 @@ class Verdict:
         self.bank = feedback.Bank(judge.assignment, question, steps, source, self.replies)
 
     def checks(self) -> Iterator[Check]:
-        """A check for every stage that has points; what comes after a failure that ends all says so."""
+        """A check for every stage; what comes after a failure that ends all says so."""
         blocked: Check | None = None
         forward_right, said = True, None
         for stage, points in self.question.points.items():
@@ -354,15 +353,14 @@ class Verdict:
 
 def well_formed(outcome: Outcome, steps: Steps) -> Outcome:
     """The outcome up to the first reply that the runner cannot have given."""
-    n = 0
-    for (kind, what), expected, step in zip(outcome.replies, steps.expected, steps.steps):
+    replies = zip(outcome.replies, steps.expected, steps.steps)
+    for n, ((kind, what), expected, step) in enumerate(replies):
         if kind == frames.ARRAYS:
             shapes = [a.shape for a in what], [a.shape for a in expected]
             free = step[0] == "forward"  # a value may have any shape, and is told so
             if len(what) != len(expected) or shapes[0][free:] != shapes[1][free:]:
                 said = "its answer is not what a runner sends"
                 return outcome._replace(replies=outcome.replies[:n], ended="PROTOCOL", said=said)
-        n += 1
     return outcome
 
 

@@ -233,7 +233,6 @@ def serve(descriptor):
             frames.pack_text(kind, what) if isinstance(what, str) else frames.pack(kind, what),
         )
 
-    np.random.seed(None)
     try:
         f = load(job["source"], job["entry"])
     except BaseException as error:

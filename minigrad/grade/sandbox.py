@@ -34,6 +34,9 @@ class Limits(NamedTuple):
     memory: int = 512
 
 
+DEFAULTS = Limits()
+
+
 class Outcome(NamedTuple):
     """What a job gave: (kind, arrays or text) of its steps, seconds of each, and how it ended.
 
@@ -61,6 +64,10 @@ class Sandbox:
         if layers is None:
             layers = [name for name, missing in confine.available().items() if not missing]
         self.layers = list(layers)
+        left_out = {name: "" if name in self.layers else "left out" for name in confine.LAYERS}
+        self.level = confine.level(left_out)
+        self.uid: int | None
+        self._holder: socket.socket | None
         self.uid, self._holder = confine.free_uid() if "uid" in self.layers else (None, None)
         self._start()
 
@@ -96,7 +103,7 @@ class Sandbox:
             self._holder.close()
 
     def run(
-        self, source: str, entry: str, steps: Sequence[tuple], limits: Limits = Limits()
+        self, source: str, entry: str, steps: Sequence[tuple], limits: Limits = DEFAULTS
     ) -> Outcome:
         """Let a runner do the steps with a student's function; see `runner`."""
         ours, theirs = socket.socketpair()

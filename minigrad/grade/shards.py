@@ -54,7 +54,9 @@ def merge(parts: Path, out: Path) -> dict:
     if not paths:
         raise Unfit(f"{parts} has no parts: `minigrad grade shard` makes them")
     common: dict = {}
-    results, times, seen = {}, {}, {}
+    results: dict[str, dict] = {}
+    times: dict[str, dict] = {}
+    seen: dict[int, Path] = {}
     for path in paths:
         facts, *lines = _lines(path)
         index = facts.pop("index")

@@ -1,4 +1,4 @@
-"""Proof that an assignment grades what it should: right answers pass, each mistake is told apart."""
+"""Proof that an assignment grades what it should: right answers pass, mistakes are told apart."""
 
 import re
 from collections.abc import Iterator
@@ -24,7 +24,7 @@ class Row(NamedTuple):
 
 
 def verify(assignment: Assignment, sandbox: Sandbox) -> Iterator[Row]:
-    """The reference and right/ must have full marks, the starter none, every mistake its own code."""
+    """Reference and right/ must have full marks, the starter none, every mistake its own code."""
     judge = Judge(assignment, sandbox)
     yield from _whole(judge, "reference", "reference.py", assignment.source_of_reference, 1.0)
     yield from _whole(judge, "starter", "starter.py", assignment.sources["starter.py"], 0.0)

@@ -1,4 +1,4 @@
-"""A process with NumPy loaded that forks one runner for each job: python -I zygote.py DESCRIPTOR LAYER...
+"""A process with NumPy loaded that forks a runner for each job: zygote.py DESCRIPTOR LAYER...
 
 It imports nothing of minigrad, so no reference is in its memory, and a check costs a fork. From the
 control socket it takes a line of JSON and the descriptor of the job's socket, then a byte when the
@@ -22,10 +22,9 @@ def main():
     package = types.ModuleType("grading")  # so that its parts find each other without minigrad
     package.__path__ = [home]
     sys.modules["grading"] = package
-    from grading import confine, runner, stub
-
     import numpy.fft
     import numpy.linalg  # what students use, loaded before the walls stand  # noqa: F401
+    from grading import confine, runner, stub  # type: ignore[import-not-found]
 
     package.__path__ = []
     sys.meta_path[:] = [f for f in sys.meta_path if f.__module__.startswith("_frozen_importlib")]

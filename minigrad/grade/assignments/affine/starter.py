@@ -1,7 +1,5 @@
 """The affine layer: write the function below, forward and back."""
 
-import numpy as np
-
 
 def affine(X, U):
     """A = X W + b with U = (W, b): each row of X is a sample, and each gets the same b.

@@ -1,7 +1,5 @@
 """Batch normalisation in training: write the function below, forward and back."""
 
-import numpy as np
-
 
 def batchnorm(X, U, eps):
     """Z = gamma * H + beta with H = (X - mean) / sqrt(variance + eps), and U = (gamma, beta).

@@ -1,7 +1,5 @@
 """Convolution by im2col. Write `conv`; hand in this file."""
 
-import numpy as np
-
 
 def conv(X, U, stride, padding):
     """Z = X convolved with the filters W, plus b.

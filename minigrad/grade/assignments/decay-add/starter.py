@@ -8,8 +8,6 @@ arguments of their own: `decay_forward(W1, W2, W3, rate)` returns (R, cache), an
 `decay_backward(dR, cache)` returns (dW1, dW2, dW3).
 """
 
-import numpy as np
-
 
 def decay(W, rate):
     """R = rate / 2 * (||W1||^2 + ||W2||^2 + ||W3||^2), with the squares of all entries.

@@ -1,7 +1,5 @@
 """The gradient check. Write `check`; hand in this file."""
 
-import numpy as np
-
 
 def check(f, x):
     """True if the back of f is right at x, else False.

@@ -4,8 +4,6 @@ You may write each as a pair, such as `normalize_forward(X)`, which returns (F, 
 `normalize_backward(dF, cache)`, which returns dX, instead.
 """
 
-import numpy as np
-
 
 def normalize(X):
     """F = X / ||X||, every row by its own length.

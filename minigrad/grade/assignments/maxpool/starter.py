@@ -1,7 +1,5 @@
 """Max pooling. Write `maxpool`; hand in this file."""
 
-import numpy as np
-
 
 def maxpool(X, size, stride):
     """Z = the greatest entry of each window of X.

@@ -7,8 +7,6 @@ You may write a pair `relu_forward(A)`, which returns (Z, cache), and `relu_back
 which returns dA, instead; likewise for the other three.
 """
 
-import numpy as np
-
 
 def relu(A):
     """Z = max(0, A) for each entry."""

@@ -4,8 +4,6 @@ You may write each as a pair, such as `triplet_forward(A, P, N, margin)`, which 
 and `triplet_backward(dL, cache)`, which returns (dA, dP, dN), instead.
 """
 
-import numpy as np
-
 
 def contrastive(F, G, t, margin):
     """L = 1/n sum over i of t_i D_i^2 + (1 - t_i) [margin - D_i]_+^2 with D_i = ||F_i - G_i||.

@@ -7,8 +7,6 @@ You may write a pair `entropy_forward(A, T)`, which returns (D, cache), and
 `entropy_backward(dD, cache)`, which returns dA, instead; likewise for soft_entropy.
 """
 
-import numpy as np
-
 
 def entropy(A, T):
     """D = -(1/N) sum over n of ln y_nk, where k = T[n] is the class of sample n.
