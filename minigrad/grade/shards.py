@@ -1,8 +1,8 @@
 """A class in parts that need nothing of each other, for a scheduler's job array.
 
-A student's shard follows from the name alone, so each job finds its own. A part is one file, written
-whole: the SHA-256 of what follows, facts, then a line for every student. Merged, the parts are the
-bytes of one run.
+A student's shard follows from the name alone, so each job finds its own. A part is one file,
+written whole: the SHA-256 of what follows, facts, then a line for every student. Merged, the parts
+are the bytes of one run.
 
 jobs/slurm.sh, jobs/kubernetes.yaml     what to give to a scheduler
 
