@@ -7,7 +7,7 @@ are the bytes of one run.
 jobs/slurm.sh, jobs/kubernetes.yaml     what to give to a scheduler
 
 >>> [shard_of(name, 3) for name in ("ada", "bo", "cy")]
-[2, 0, 0]
+[2, 0, 2]
 """
 
 import hashlib

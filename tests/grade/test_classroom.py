@@ -292,7 +292,7 @@ def test_stops_at_random_moments_lose_nothing(how, undisturbed, tmp_path):
         begun = time.monotonic()
         process.wait()
     whole = time.monotonic() - begun
-    for i in range(12):
+    for i in range(7):
         out = tmp_path / str(i)
         with nothing_left():
             _, code = stopped((*these, out), how, after=rng.uniform(0.3, 1.0) * whole)
@@ -302,5 +302,5 @@ def test_stops_at_random_moments_lose_nothing(how, undisturbed, tmp_path):
         assert done.items() <= expected.items()
         graded(*these, out, resume=True)
         assert contents(out) == expected
-    assert stops > 6
+    assert stops > 3
     assert len(seen) > 2
