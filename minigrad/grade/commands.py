@@ -23,7 +23,7 @@ from .intake import submissions
 from .results import needs_look
 from .sandbox import Sandbox
 from .shards import grade_shard, merge
-from .verify import matrix, verify
+from .proofs import matrix, verify
 
 GRADED, LOOK, USAGE, WEAK = range(4)  # exit codes
 JOBS = 2

@@ -11,7 +11,6 @@ import select
 import signal
 import socket
 import sys
-import time
 import types
 from pathlib import Path
 
@@ -51,7 +50,6 @@ def runs_for(control, job, descriptor, confine, runner):
         finally:
             os._exit(0)  # how it ends says nothing: only what it sent does
     os.close(descriptor)
-    started = time.monotonic()
     ended = os.pidfd_open(pid)
     poll = select.poll()
     poll.register(ended, select.POLLIN)
@@ -59,11 +57,11 @@ def runs_for(control, job, descriptor, confine, runner):
     happened = {number for number, _ in poll.poll(job["wall"] * 1000)}
     if ended not in happened:
         signal.pidfd_send_signal(ended, signal.SIGKILL)
-    _, status = os.waitpid(pid, 0)
+    _, status, used = os.wait4(pid, 0)
     os.close(ended)
     if job["uid"]:
         confine.kill_all(job["uid"])
-    told = {"status": status, "in_time": bool(happened), "seconds": time.monotonic() - started}
+    told = {"status": status, "in_time": bool(happened), "cpu": used.ru_utime + used.ru_stime}
     control.recv(1)  # the judge has read everything
     control.sendall(json.dumps(told).encode())
 
