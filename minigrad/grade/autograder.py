@@ -16,6 +16,7 @@ from .sandbox import Sandbox
 
 PACKAGE = Path(__file__).parent.parent
 KINDS = (".py", ".toml", ".html", ".cu")
+SCRIPTS = ("setup.sh", "run_autograder")
 SETUP = """#!/usr/bin/env bash
 set -e
 apt-get update && apt-get install -y --no-install-recommends python3 python3-venv libseccomp2
@@ -36,9 +37,7 @@ def packed(assignment: Assignment) -> bytes:
     with zipfile.ZipFile(data, "w", zipfile.ZIP_DEFLATED) as archive:
         for name, content in sorted(_files(assignment)):
             info = zipfile.ZipInfo(name, (1980, 1, 1, 0, 0, 0))
-            info.external_attr = (
-                0o100755 if "." not in name or name == "setup.sh" else 0o100644
-            ) << 16
+            info.external_attr = (0o100755 if name in SCRIPTS else 0o100644) << 16
             info.compress_type = zipfile.ZIP_DEFLATED
             archive.writestr(info, content)
     return data.getvalue()
