@@ -74,7 +74,7 @@ class Sandbox:
         self._start()
 
     def _start(self):
-        self._control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        self._control, theirs = socket.socketpair()
         script = Path(__file__).with_name("zygote.py")
         threads = {f"{name}_NUM_THREADS": "1" for name in ("OPENBLAS", "OMP", "MKL")}
         with theirs:
