@@ -3,9 +3,9 @@
 import io
 import zipfile
 from collections.abc import Iterator
+from importlib import import_module
 from pathlib import Path
 
-from .. import models
 from ..gradcheck import Unfit
 from ..learn import write_whole
 from .assignments import Assignment, load
