@@ -15,7 +15,6 @@ import time
 import types
 from pathlib import Path
 
-
 TURN = 1e-3  # s between two looks at a runner
 
 
