@@ -136,9 +136,11 @@ def picture(X, curves):
     title = "the same digits, in place and shuffled"
     figures.picture(left, figures.sheet(rows, len(X) // 2), title, 0, 1)
     for (network, order), found in curves.items():
+        mean, deviation = spread(found)
         right.errorbar(
             np.arange(1, found.shape[1] + 1),
-            *spread(found),
+            mean,
+            deviation if len(found) > 1 else None,
             color={"two-layer": figures.BLUE, "LeNet-5": figures.ORANGE}[network],
             ls={"in place": "-", "shuffled": "--"}[order],
             lw=2,

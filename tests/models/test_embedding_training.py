@@ -189,6 +189,24 @@ def test_files_of_something_else_are_refused(images, tmp_path):
         Embedder.load(tmp_path / CHECKPOINT)
 
 
+def test_photographs_of_any_size_are_made_one_and_learned_from(tmp_path):
+    shapes = ((3, 60, 40), (3, 33, 90))
+    photographs = [np.random.default_rng(0).choice([0, 1], s).astype(np.float32) for s in shapes]
+    square = Augmentation(size=64, mean=None, std=None)
+    X = np.concatenate([square.apply(image[None], Changes()) for image in photographs])
+    embedder, _ = go(X, TINY)
+    assert embedder(X).shape == (2, 6)
+    with pytest.raises(ValueError, match=r"images of floats lie in \[0, 1\]"):
+        embedder(X * 1.01)
+
+
+def test_what_resampling_rounds_beyond_white_is_white(images):
+    embedder = untrained(images, TINY, np.random.default_rng(0))
+    white = np.ones((1, 3, 32, 32), np.float32)
+    beyond = np.nextafter(white, np.float32(2))
+    assert_allclose(embedder(beyond), embedder(white), atol=1e-5)
+
+
 def test_images_of_another_size_are_resampled_to_the_one_of_training(images):
     embedder, _ = go(images, TINY)
     large = images.repeat(2, 2).repeat(3, 3)
