@@ -50,6 +50,7 @@ RATES = (0.01, 0.03, 0.1, 0.3, 1.0)
 SEEDS = 3
 K = (1, 2, 4, 8)
 MEASURES = (*(f"R@{k}" for k in K), "NMI", "NMI, geometric")
+UNBROKEN = "\N{NO-BREAK SPACE}\N{PLUS-MINUS SIGN}\N{NO-BREAK SPACE}"
 SHOWN = ("random network", "ISIF", "batch-hard")
 QUERIES, NEIGHBOURS, MAPPED = 10, 7, 25  # MAPPED: classes
 LETTERS = Augmentation(scale=(0.4, 1.0), flip=0, brightness=0, contrast=0)
@@ -270,7 +271,7 @@ def pages(bench, rows, settings):
     plane = figures.plane_map(to_plane(F["ISIF"][some], rng), T[some], images=X[some])
     table = [["", "rate", *MEASURES]] + [
         [name, f"{settings[name].rate:g}" if name in settings else ""]
-        + [summary(found[m]).replace(" ", "\N{NO-BREAK SPACE}") for m in MEASURES]
+        + [summary(found[m]).replace(" +- ", UNBROKEN) for m in MEASURES]
         for name, found in rows.items()
     ]
     recalls = {name: spread(found["R@1"]) for name, found in rows.items()}
