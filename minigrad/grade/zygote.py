@@ -64,8 +64,8 @@ def runs_for(control, job, descriptor, confine, runner):
     if job["uid"]:
         confine.kill_all(job["uid"])
     told = {"status": status, "in_time": bool(happened), "seconds": time.monotonic() - started}
-    control.recv(1)  # the judge has read everything
-    control.sendall(json.dumps(told).encode())
+    if control.recv(1):  # the judge has read everything
+        control.sendall(json.dumps(told).encode())
 
 
 def run(job, descriptor, confine, runner):
