@@ -24,13 +24,12 @@ from .assignments import Assignment, Question
 from .checkers import checks_of, drawn_trial
 from .draws import Steps, copies, drawn, generator
 from .flags import flagged
-from .results import Check, question_result, score_of
+from .results import NOT_REACHED, Check, question_result, score_of
 from .sandbox import Limits, Outcome, Sandbox
 
 AFTER_TIMEOUT = 2.0  # s of wall time for the questions after a student's first timeout
 SLOW = 30.0  # times as long as forward: a back by differences takes 300, an honest one 5
 NOTICED = 2e-3  # s: below that a pause of the machine is as long as a back
-NOT_REACHED = "not reached"
 
 
 class Judge:

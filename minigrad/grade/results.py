@@ -23,6 +23,7 @@ VERDICTS = {
     "MISSING": "not handed in",
     "INTERNAL": "the grader failed: no grade, and none of the student's doing",
 }
+NOT_REACHED = "not reached"  # the code of what failed only because something before it did
 LOOK = ("FLAGGED", "TIMEOUT", "MEMORY", "PROTOCOL", "REJECTED", "INTERNAL")  # a person should look
 
 

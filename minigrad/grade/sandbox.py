@@ -3,8 +3,10 @@
 >>> with Sandbox(layers=()) as sandbox:
 ...     A = np.array([1.0, 2.0])
 ...     source = "def double(A): return 2 * A, lambda dZ, dA: dA.__iadd__(2 * dZ)"
-...     sandbox.run(source, "double", [("forward", "a", (A,))]).replies
-[(3, [array([2., 4.])])]
+...     outcome = sandbox.run(source, "double", [("forward", "a", (A,))])
+>>> kind, (value, A_after) = outcome.replies[0]
+>>> value, A_after
+(array([2., 4.]), array([1., 2.]))
 """
 
 import contextlib
@@ -74,7 +76,7 @@ class Sandbox:
         self._start()
 
     def _start(self):
-        self._control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        self._control, theirs = socket.socketpair()
         script = Path(__file__).with_name("zygote.py")
         threads = {f"{name}_NUM_THREADS": "1" for name in ("OPENBLAS", "OMP", "MKL")}
         with theirs:
@@ -161,7 +163,7 @@ class Sandbox:
             if not told["in_time"]:
                 said = f"it was not done after {limits.wall:g} s"
                 return outcome._replace(ended="TIMEOUT", said=said)
-            if number == signal.SIGXCPU:
+            if number == signal.SIGKILL and told["cpu"] > 0.7 * limits.cpu:  # ticks are coarse
                 said = f"it had used {limits.cpu:g} s of the processor"
                 return outcome._replace(ended="TIMEOUT", said=said)
             if number:

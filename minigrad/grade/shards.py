@@ -5,7 +5,7 @@ written whole: a line of facts, then a line for every student. Merged, the parts
 one run; a missing part, or a student who comes twice, is refused.
 
 >>> [shard_of(name, 3) for name in ("ada", "bo", "cy")]
-[2, 0, 0]
+[2, 0, 2]
 """
 
 import hashlib
