@@ -61,10 +61,14 @@ def _tried_out(module, entry):
 def _differences(function, values):
     """True if a function subtracts two results of these, or takes the imaginary part of one."""
     nodes = list(ast.walk(function))  # parents before children
-    calls = _around(nodes, lambda n: isinstance(n, ast.Call) and getattr(n.func, "id", "") in values)
-    assigned = [t for n in nodes if isinstance(n, ast.Assign) and n.value in calls for t in n.targets]
+    calls = _around(
+        nodes, lambda n: isinstance(n, ast.Call) and getattr(n.func, "id", "") in values
+    )
+    assigned = [
+        t for n in nodes if isinstance(n, ast.Assign) and n.value in calls for t in n.targets
+    ]
     names = {m.id for t in assigned for m in ast.walk(t) if isinstance(m, ast.Name)}
-    results = _around(nodes, lambda n: n in calls or isinstance(n, ast.Name) and n.id in names)
+    results = _around(nodes, lambda n: n in calls or (isinstance(n, ast.Name) and n.id in names))
     inside = set()
     for n in nodes:
         if isinstance(n, LOOPS) or n in inside:

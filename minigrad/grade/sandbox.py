@@ -190,7 +190,7 @@ def reply(connection: socket.socket, kinds: Sequence[int]) -> tuple[int, Any]:
     """
     length, kind, count = frames.HEAD.unpack(runner.exactly(connection.recv, frames.HEAD.size))
     if kind not in kinds:
-        raise frames.BadFrame(f"it is of kind {kind}, where there is none")
+        raise frames.BadFrame(f"its kind, {kind}, is not expected here")
     if length > (LARGEST if kind == frames.ARRAYS else 2 * frames.TEXT):
         raise frames.BadFrame(f"it is {length} bytes long")
     body = runner.exactly(connection.recv, length)
