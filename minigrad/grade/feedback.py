@@ -26,7 +26,22 @@ CARRIED = 1e-6  # of the largest entry: differences of a student's forward are g
 STEP = 1e-5  # of those differences
 MOST = 2000  # entries that are varied, one by one
 
+MEMORY = ("MemoryError", "_ArrayMemoryError")
+ALONE = "while grading no other file can be read"
+HELP = {  # what a beginning of an exception means where a file runs alone
+    "ModuleNotFoundError": "while grading there are NumPy and Python's own modules only",
+    "ImportError: attempted relative": ALONE,
+    "FileNotFoundError": ALONE,
+    "PermissionError": ALONE,
+    "EOFError: EOF when reading a line": "while grading nobody answers input()",
+}
+
 Fault = tuple[str, str, str]
+
+
+def helped(text: str) -> str:
+    """An exception, and what it means while grading, where that is not what it says."""
+    return "; ".join([text, *(h for start, h in HELP.items() if text.startswith(start))])
 
 
 class Bank:

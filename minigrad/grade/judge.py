@@ -23,6 +23,7 @@ from . import feedback, frames, runner
 from .assignments import Assignment, Question
 from .checkers import checks_of, drawn_trial
 from .draws import Steps, copies, drawn, generator
+from .feedback import MEMORY, helped
 from .flags import flagged
 from .results import NOT_REACHED, Check, question_result, score_of
 from .sandbox import Limits, Outcome, Sandbox
@@ -30,15 +31,6 @@ from .sandbox import Limits, Outcome, Sandbox
 AFTER_TIMEOUT = 2.0  # s of wall time for the questions after a student's first timeout
 SLOW = 30.0  # times as long as forward: a back by differences takes 300, an honest one 5
 NOTICED = 2e-3  # s: below that a pause of the machine is as long as a back
-MEMORY = ("MemoryError", "_ArrayMemoryError")
-ALONE = "while grading no other file can be read"
-HELP = {  # what a beginning of an exception means where a file runs alone
-    "ModuleNotFoundError": "while grading there are NumPy and Python's own modules only",
-    "ImportError: attempted relative": ALONE,
-    "FileNotFoundError": ALONE,
-    "PermissionError": ALONE,
-    "EOFError: EOF when reading a line": "while grading nobody answers input()",
-}
 
 
 class Judge:
@@ -129,11 +121,6 @@ def internal(question: Question, said: str) -> dict[str, Any]:
         for stage, points in question.points.items()
     ]
     return question_result(checks)
-
-
-def helped(text: str) -> str:
-    """An exception, and what it means while grading, where that is not what it says."""
-    return "; ".join([text, *(h for start, h in HELP.items() if text.startswith(start))])
 
 
 def slow(steps: Steps, outcome: Outcome) -> Iterator[str]:
