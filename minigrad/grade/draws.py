@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from .. import tree
+from ..gradcheck import Unfit
 from ..gradcheck.subjects import Subject
 from . import frames, runner
 from .assignments import Assignment, Question
@@ -61,7 +62,14 @@ def drawn(assignment: Assignment, question: Question, rng: np.random.Generator) 
     expected = performed(reference, entry, steps)
     for kind, what in expected:
         if kind != frames.ARRAYS:
-            raise ValueError(f"reference.py fails at its own inputs: {what}")
+            raise Unfit(f"reference.py fails at its own inputs: {what}")
+    drawn_for = {kind for kind, _ in kinds}
+    for kind in ("case", "edges") if question.points.get("edges") else ("case",):
+        if kind not in drawn_for:  # nothing compared would be nothing wrong
+            raise Unfit(f"inputs.py yields no {kind} for {entry}")
+    found = len(expected[kinds.index(("case", "back"))][1]) - 2 - len(names)
+    if found != len(question.gradients):
+        raise Unfit(f"the back of {entry} fills {found} gradients: {question.gradients} are named")
     return Steps(kinds, steps, [what for _, what in expected], names, accepts)
 
 

@@ -19,13 +19,29 @@ from ..gradcheck.wrong import Wrong
 from . import frames, runner
 from .assignments import Mistake, run
 from .draws import copies, performed
+from .sandbox import Broken
 
 ALIKE = 1e-9  # of the largest entry: two mistakes are further apart, two codings of one are not
 CARRIED = 1e-6  # of the largest entry: differences of a student's forward are good to 4e-10
 STEP = 1e-5  # of those differences
 MOST = 2000  # entries that are varied, one by one
 
+MEMORY = ("MemoryError", "_ArrayMemoryError")
+ALONE = "while grading no other file can be read"
+HELP = {  # what a beginning of an exception means where a file runs alone
+    "ModuleNotFoundError": "while grading there are NumPy and Python's own modules only",
+    "ImportError: attempted relative": ALONE,
+    "FileNotFoundError": ALONE,
+    "PermissionError": ALONE,
+    "EOFError: EOF when reading a line": "while grading nobody answers input()",
+}
+
 Fault = tuple[str, str, str]
+
+
+def helped(text: str) -> str:
+    """An exception, and what it means while grading, where that is not what it says."""
+    return "; ".join([text, *(h for start, h in HELP.items() if text.startswith(start))])
 
 
 class Bank:
@@ -75,27 +91,32 @@ class Bank:
         return _fault(self.best(explains, "shapes"))
 
     def forward(self) -> Fault | None:
-        """The mistake that gives the same values in all cases."""
-        places = [i for i, this in enumerate(self.steps.kinds) if this == ("case", "forward")]
-        return _fault(self.best(lambda trace: self._same(trace, places, [0]), "forward"))
+        """The mistake that gives the same values, and leaves the same arguments, in all cases."""
+        return self._wrong_alike("forward", slice(None), "forward")
 
     def gradient(self, k: int) -> Fault | None:
         """The mistake that gives the same k-th gradient in all cases."""
-        places = [i for i, this in enumerate(self.steps.kinds) if this == ("case", "back")]
-
-        def explains(trace):
-            known = [what[k] for kind, what in (trace[i] for i in places) if kind == frames.ARRAYS]
-            right = [self.steps.expected[i][k] for i in places]
-            wrong = len(known) < len(right) or not all(map(alike, known, right))
-            return wrong and self._same(trace, places, [k])
-
-        return _fault(self.best(explains, self.question.gradients[k]))
+        return self._wrong_alike("back", slice(k, k + 1), self.question.gradients[k])
 
     def back(self) -> Fault | None:
         """The mistake after whose backs everything stands as after these, changed in place."""
-        places = [i for i, this in enumerate(self.steps.kinds) if this == ("case", "back")]
-        every = range(len(self.steps.expected[places[0]]))
-        return _fault(self.best(lambda trace: self._same(trace, places, every), ""))
+        return self._wrong_alike("back", slice(None), "")
+
+    def _wrong_alike(self, name, which, stage):
+        """The mistake that gives the same arrays at such steps of all cases, not the right ones.
+
+        Steps at which the student's function gave nothing are left out.
+        """
+        places = [i for i, this in enumerate(self.steps.kinds) if this == ("case", name)]
+        given = [(i, r[1][which]) for i, r in enumerate(self.replies) if r[0] == frames.ARRAYS]
+        theirs = {i: arrays for i, arrays in given if i in places}
+        right = {i: self.steps.expected[i][which] for i in places}
+
+        def explains(trace):
+            known = {i: trace[i][1][which] for i in places if trace[i][0] == frames.ARRAYS}
+            return bool(theirs) and _within(theirs, known) and not _within(right, known)
+
+        return _fault(self.best(explains, stage))
 
     def edge(self, i: int, reply: tuple[int, Any]) -> Fault | None:
         """The mistake that gives the same at an edge case, and only there."""
@@ -111,13 +132,10 @@ class Bank:
             if this[0] == "case"
         )
 
-    def _same(self, trace, places, which):
-        """True if a trace gives these arrays of the replies at all places that have some."""
-        pairs = [(trace[i], self.replies[i]) for i in places if i < len(self.replies)]
-        arrays = [(a, b) for a, b in pairs if b[0] == frames.ARRAYS]
-        return bool(arrays) and all(
-            a[0] == frames.ARRAYS and all(alike(a[1][k], b[1][k]) for k in which) for a, b in arrays
-        )
+
+def _within(arrays, known):
+    """True if everywhere where there are arrays the known ones are alike."""
+    return all(i in known and all(map(alike, known[i], arrays[i])) for i in arrays)
 
 
 def _fault(mistake: Mistake | None) -> Fault | None:
@@ -166,7 +184,7 @@ def gradient(verdict: Any, k: int) -> Fault:
         args = copies(verdict.arguments(i))
         subject = Subject(reference, args, {})
         before = runner.arrays_of(steps.steps[i][3])
-        D = [after - b for after, b in zip(what, before)]
+        D = [after.reshape(b.shape) - b for after, b in zip(what, before)]
         nothing = lambda dZ, gradients: None  # the student's back is out of reach
         this = Run(args, steps.expected[i][len(before)], steps.steps[i][2], D, nothing)
         x = subject.arrays(this.args)[k]
@@ -204,8 +222,8 @@ def carried(verdict: Any, stage: str) -> str:
     if verdict.own_gradients is None:
         return ""
     own, deposited = verdict.own_gradients[k]
-    if own is None or np.abs(own - deposited).max() > CARRIED * np.abs(own).max():
-        return ""
+    if own is None or not np.abs(own - deposited).max() <= CARRIED * np.abs(own).max():
+        return ""  # nan is not equal to anything
     return f"{stage} is right for your own forward, which is wrong: its points are given"
 
 
@@ -215,6 +233,8 @@ def _own_gradients(verdict):
     i = next(i for i, this in enumerate(steps.kinds) if this == ("case", "back"))
     args, dZ, gradients = verdict.arguments(i), steps.steps[i][2], steps.steps[i][3]
     if i >= len(verdict.replies) or verdict.replies[i][0] != frames.ARRAYS:
+        return None
+    if verdict.changed_by_back(i) is not None:
         return None
     wanted = [isinstance(g, np.ndarray) for g in tree.leaves(gradients)]
     varied = [j for j, w in enumerate(wanted) if w]
@@ -230,12 +250,16 @@ def _own_gradients(verdict):
                 forwards.append(("forward", "moved", moved))
     outcome = verdict.judge.sandbox.run(verdict.source, question.name, forwards, verdict.limits)
     reference = verdict.judge.assignment.reference[question.name]
+    if outcome.ended == "INTERNAL":
+        raise Broken(outcome.said)
     theirs = outcome.replies
     right = performed(reference, question.name, forwards)
-    if len(theirs) < len(forwards) or any(kind != frames.ARRAYS for kind, _ in theirs):
+    if len(theirs) < len(forwards) or any(
+        kind != frames.ARRAYS or not what for kind, what in theirs
+    ):
         return None
     values = [what[0] for _, what in theirs]
-    if any(Z.shape != dZ.shape or not np.isfinite(Z).all() for Z in values):
+    if any(Z.shape != dZ.shape or Z.dtype != float or not np.isfinite(Z).all() for Z in values):
         return None
     found, at = [], 0
     for k, (j, size) in enumerate(zip(varied, sizes)):
@@ -244,7 +268,8 @@ def _own_gradients(verdict):
         at += size
         G = (dZ.ravel() @ own).reshape(tree.leaves(args)[j].shape)
         before = runner.arrays_of(gradients)[k]
-        found.append((G if same.all() and G.any() else None, verdict.replies[i][1][k] - before))
+        deposited = verdict.replies[i][1][k].reshape(before.shape) - before
+        found.append((G if same.all() and G.any() else None, deposited))
     return found
 
 

@@ -23,6 +23,7 @@ from . import feedback, frames, runner
 from .assignments import Assignment, Question
 from .checkers import checks_of, drawn_trial
 from .draws import Steps, copies, drawn, generator
+from .feedback import MEMORY, helped
 from .flags import flagged
 from .results import NOT_REACHED, Check, question_result, score_of
 from .sandbox import Limits, Outcome, Sandbox
@@ -96,7 +97,8 @@ class Judge:
             self.seconds[question.name] = sum(outcome.seconds)
             if outcome.ended == "INTERNAL":
                 return internal(question, outcome.said)
-            checks = list(Verdict(self, question, source, steps, outcome, limits).checks())
+            with np.errstate(all="ignore"):  # of numbers that a student chose
+                checks = list(Verdict(self, question, source, steps, outcome, limits).checks())
             return question_result(checks, [*flagged(source, question.name), *slow(steps, outcome)])
         except Exception as error:
             return internal(question, f"{type(error).__name__}: {error}")
@@ -155,7 +157,6 @@ class Verdict:
                 fault = said  # what is wrong everywhere is wrong there too
             if fault and stage in self.question.gradients and not forward_right:
                 carried = feedback.carried(self, stage)
-                fault = fault if not carried else None
                 if carried:
                     yield Check(stage, points, points, "PASS", "carried", carried, visible=visible)
                     continue
@@ -197,23 +198,23 @@ class Verdict:
         """The fault of an exception at a step."""
         name, call = self.steps.steps[i][0], self.question.name
         whose = call if name == "forward" else f"the back of {call}"
-        if text.startswith(("MemoryError", "_ArrayMemoryError")):
+        if text.startswith(MEMORY):
             return "MEMORY", "memory", f"{whose} asks for more than {self.limits.memory} MiB"
         known = self.bank.exception(i, text)
         if known:
             return "CRASH", known.code, f"{known.says} ({whose} raises {text})"
         if text.startswith("NotImplementedError"):
             return "MISSING", "not written", f"{whose} is not written yet"
-        return "CRASH", "exception", f"{whose} raises {text}"
+        return "CRASH", "exception", f"{whose} raises {helped(text)}"
 
     def of_signature(self):
         if not self.replies:
             return self.ended()
         kind, what = self.replies[0]
         if kind == frames.NOT_LOADED:
-            if what.startswith("MemoryError"):
+            if what.startswith(MEMORY):
                 return "MEMORY", "memory", f"the file asks for more than {self.limits.memory} MiB"
-            return "CRASH", "does not run", f"the file does not run: {what}"
+            return "CRASH", "does not run", f"the file does not run: {helped(what)}"
         if kind == frames.MISSING:
             return "MISSING", "missing", f"there is no function {self.question.signature}"
         if kind == frames.MISFIT:
@@ -296,7 +297,6 @@ class Verdict:
 
     def of_gradient(self, k: int):
         wrong = None
-        n = len(self.question.gradients)
         for i, reply in self.looked("case", "back"):
             if reply is None:
                 return self.ended()
@@ -306,19 +306,26 @@ class Verdict:
             if kind != frames.ARRAYS:
                 return self.raised(i, what)
             expected = self.steps.expected[i]
-            given = [*self.before(i)[1:], expected[-1]]
-            changed = self.changed(what[n + 1 :], given)
+            changed = self.changed_by_back(i)
             if changed is not None:
                 names = (*self.steps.names, "the incoming gradient")
                 sentence = (
                     f"the back of {self.question.name} changes {names[changed]}: make a new array"
                 )
                 return self.bank.back() or ("FAIL", "in place", sentence)
+            if what[k].shape != expected[k].shape:
+                name = self.question.gradients[k]
+                return "FAIL", "shape", f"the back of {self.question.name} changes {name}'s shape"
             if not close(what[k], expected[k], self.question.tolerance) and wrong is None:
                 wrong = i
         if wrong is None:
             return None
         return self.bank.gradient(k) or feedback.gradient(self, k)
+
+    def changed_by_back(self, i: int) -> int | None:
+        """The first of arguments and incoming gradient that the back of a step does not leave."""
+        after = self.replies[i][1][len(self.question.gradients) + 1 :]
+        return self.changed(after, [*self.before(i)[1:], self.steps.expected[i][-1]])
 
     def of_edges(self):
         n = len(self.question.gradients)
@@ -335,7 +342,9 @@ class Verdict:
                 return "FAIL", "signature", what
             accept = self.steps.accepts[where]
             compared, sentence = what[: n if step[0] == "back" else 1], ""
-            if step[0] == "back" and accept and all(np.isfinite(D).all() for D in compared):
+            shaped = all(a.shape == b.shape for a, b in zip(compared, expected))
+            finite = all(np.isfinite(a).all() for a in compared)
+            if step[0] == "back" and accept and shaped and finite:
                 sentence = accept(copies(self.arguments(i)), step[2].copy(), what[n], compared)
                 right = not sentence
             else:
@@ -355,9 +364,9 @@ def well_formed(outcome: Outcome, steps: Steps) -> Outcome:
     replies = zip(outcome.replies, steps.expected, steps.steps)
     for n, ((kind, what), expected, step) in enumerate(replies):
         if kind == frames.ARRAYS:
-            shapes = [a.shape for a in what], [a.shape for a in expected]
-            free = step[0] == "forward"  # a value may have any shape, and is told so
-            if len(what) != len(expected) or shapes[0][free:] != shapes[1][free:]:
+            free = step[0] == "forward"  # a value may be anything, and the rest be reshaped
+            form = [[(a.dtype, a.size) for a in arrays[free:]] for arrays in (what, expected)]
+            if len(what) != len(expected) or form[0] != form[1]:
                 said = "its answer is not what a runner sends"
                 return outcome._replace(replies=outcome.replies[:n], ended="PROTOCOL", said=said)
     return outcome

@@ -19,6 +19,8 @@ import numpy as np
 
 from . import frames, stub
 
+LONGEST = 240  # characters of an exception, so that its line is told whatever they are
+
 
 def outline(nest, arrays):
     """A nest as JSON can hold it; its arrays are appended to a list."""
@@ -68,6 +70,7 @@ class Misfit(Exception):
 def load(source, entry):
     """The student's function, or pair as a function that returns (value, back)."""
     module = types.ModuleType("submission")
+    module.__file__ = "submission.py"
     exec(compile(source, "submission.py", "exec", dont_inherit=True), module.__dict__)
     found = vars(module)
     if entry in found:
@@ -83,7 +86,7 @@ def paired(forward, backward, entry):
 
     def f(*args):
         result = forward(*(leaf for a in args for leaf in leaves(a)))
-        if type(result) is not tuple or len(result) != 2:
+        if not isinstance(result, tuple) or len(result) != 2:
             raise Misfit(f"{entry}_forward returns {kind(result)}: return value, cache")
 
         def back(dZ, *gradients):
@@ -151,7 +154,7 @@ def answer(check, entry, source, x):
 def forward(f, entry, args):
     takes(f, entry, len(args))
     result = f(*args)
-    if type(result) is not tuple or len(result) != 2 or not callable(result[1]):
+    if not isinstance(result, tuple) or len(result) != 2 or not callable(result[1]):
         raise Misfit(f"{entry} returns {kind(result)}: return value, back")
     value, back_of = result
     if type(value) in (int, float, np.float64, np.float32):
@@ -203,7 +206,7 @@ def takes_gradients(f, most):
     if any(p.kind is p.VAR_POSITIONAL for p in parameters):
         return most
     positional = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
-    return min(sum(p.kind in positional for p in parameters) - 1, most)
+    return max(0, min(sum(p.kind in positional for p in parameters) - 1, most))
 
 
 def told(error):
@@ -213,11 +216,13 @@ def told(error):
         if trace.tb_frame.f_code.co_filename == "submission.py":
             line = trace.tb_lineno
         trace = trace.tb_next
-    line = getattr(error, "lineno", 0) or line
     try:
         words = str(error)
     except BaseException:
         words = ""
+    if isinstance(error, SyntaxError):
+        words, line = str(error.msg), error.lineno
+    words = words[:LONGEST]
     words = f"{type(error).__name__}: {words}" if words else type(error).__name__
     return f"{words} (line {line})" if line else words
 
@@ -243,7 +248,7 @@ def serve(descriptor):
         try:
             send(kind, what)
         except frames.BadFrame as error:
-            send(frames.MISFIT, f"{job['entry']} gives {error}")
+            send(frames.MISFIT, f"{job['entry']} gives {error}: make it float64")
     return None
 
 
