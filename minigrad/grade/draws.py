@@ -39,7 +39,7 @@ def generator(seed: int, student: str, question: str) -> np.random.Generator:
 def drawn(assignment: Assignment, question: Question, rng: np.random.Generator) -> Steps:
     """Draw the steps of a question, and let the reference do them."""
     reference, entry = assignment.reference[question.name], question.name
-    kinds, accepts, names = [], {}, ()
+    kinds, accepts = [], {}
     steps: list[tuple] = []
     a, b = (np.random.default_rng(rng.integers(1 << 62)) for _ in range(2))
     calls: list[tuple[str, tuple, str]] = []
@@ -54,7 +54,6 @@ def drawn(assignment: Assignment, question: Question, rng: np.random.Generator) 
             steps.append(("forward", call, args))
         order = [pair[-1], pair[0], pair[0]] if len(pair) == 2 else pair
         for call, args, kind in order:
-            names = runner_names(reference, args)
             dZ, gradients = _incoming(reference, args, rng, filled=kind == "case")
             kinds.append((kind, "back"))
             steps.append(("back", call, dZ, gradients))
@@ -62,6 +61,7 @@ def drawn(assignment: Assignment, question: Question, rng: np.random.Generator) 
     for kind, what in expected:
         if kind != frames.ARRAYS:
             raise ValueError(f"reference.py fails at its own inputs: {what}")
+    names = runner_names(reference, calls[0][1])
     return Steps(kinds, steps, [what for _, what in expected], names, accepts)
 
 

@@ -36,20 +36,20 @@ class Bank:
         self.source, self.replies = source, replies
 
     @functools.cached_property
-    def traces(self) -> list[tuple[Mistake, list[tuple[int, Any]]]]:
+    def traces(self) -> "list[tuple[Mistake, Trace]]":
         """What every mistake gives, step by step."""
         traces = []
         for mistake in self.question.mistakes:
             path = self.assignment.folder / "reference.py"
             defined = run(self.assignment.mistaken(mistake), path)
             f = defined.get(self.question.name)
-            traces.append((mistake, performed(f, self.question.name, self.steps.steps)))
+            traces.append((mistake, Trace(f, self.question.name, self.steps.steps)))
         return traces
 
     def best(self, explains: Any, stage: str) -> Mistake | None:
         """Of the mistakes whose trace explains, one of this stage that is alike elsewhere too."""
         found = [(mistake, trace) for mistake, trace in self.traces if explains(trace)]
-        alike_at = lambda trace: sum(map(same, trace, self.replies))
+        alike_at = lambda trace: sum(same(trace[i], r) for i, r in enumerate(self.replies))
         found.sort(key=lambda pair: (pair[0].stage != stage, -alike_at(pair[1])))
         return found[0][0] if found else None
 
@@ -84,10 +84,11 @@ class Bank:
         places = [i for i, this in enumerate(self.steps.kinds) if this == ("case", "back")]
 
         def explains(trace):
-            known = [what[k] for kind, what in (trace[i] for i in places) if kind == frames.ARRAYS]
-            right = [self.steps.expected[i][k] for i in places]
-            wrong = len(known) < len(right) or not all(map(alike, known, right))
-            return wrong and self._same(trace, places, [k])
+            return self._same(trace, places, [k]) and not all(
+                trace[i][0] == frames.ARRAYS
+                and alike(trace[i][1][k], self.steps.expected[i][k])
+                for i in places
+            )
 
         return _fault(self.best(explains, self.question.gradients[k]))
 
@@ -100,24 +101,39 @@ class Bank:
     def edge(self, i: int, reply: tuple[int, Any]) -> Fault | None:
         """The mistake that gives the same at an edge case, and only there."""
 
-        explains = lambda trace: same(trace[i], reply) and self._right_in_cases(trace)
+        explains = lambda trace: self._right_in_cases(trace) and same(trace[i], reply)
         return _fault(self.best(explains, "edges"))
 
     def _right_in_cases(self, trace):
         """True if a trace is right in the cases, as that of a mistake at the edges is."""
         return all(
-            kind == frames.ARRAYS and all(map(alike, what, right))
-            for this, (kind, what), right in zip(self.steps.kinds, trace, self.steps.expected)
+            trace[i][0] == frames.ARRAYS and all(map(alike, trace[i][1], right))
+            for i, (this, right) in enumerate(zip(self.steps.kinds, self.steps.expected))
             if this[0] == "case"
         )
 
     def _same(self, trace, places, which):
         """True if a trace gives these arrays of the replies at all places that have some."""
-        pairs = [(trace[i], self.replies[i]) for i in places if i < len(self.replies)]
-        arrays = [(a, b) for a, b in pairs if b[0] == frames.ARRAYS]
-        return bool(arrays) and all(
-            a[0] == frames.ARRAYS and all(alike(a[1][k], b[1][k]) for k in which) for a, b in arrays
+        there = [i for i in places if i < len(self.replies) and self.replies[i][0] == frames.ARRAYS]
+        return bool(there) and all(
+            trace[i][0] == frames.ARRAYS
+            and all(alike(trace[i][1][k], self.replies[i][1][k]) for k in which)
+            for i in there
         )
+
+
+class Trace:
+    """What a function gives for the steps, done as far as somebody looks: most differ early."""
+
+    def __init__(self, f: Any, entry: str, steps: Any):
+        self.rest = runner.perform(f, entry, (tuple(copies(step)) for step in steps))
+        self.done: list[tuple[int, Any]] = []
+
+    def __getitem__(self, i: int) -> tuple[int, Any]:
+        with np.errstate(all="ignore"):
+            while len(self.done) <= i:
+                self.done.append(next(self.rest))
+        return self.done[i]
 
 
 def _fault(mistake: Mistake | None) -> Fault | None:

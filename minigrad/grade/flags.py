@@ -5,6 +5,7 @@
 """
 
 import ast
+import functools
 from collections.abc import Iterator
 
 GRADIENTS = {"torch", "jax", "autograd", "tensorflow", "cupy", "sympy", "mxnet", "theano"}
@@ -14,18 +15,25 @@ LOOPS = (ast.For, ast.While, ast.ListComp, ast.GeneratorExp, ast.SetComp, ast.Di
 
 def flagged(source: str, entry: str) -> Iterator[str]:
     """Sentences on imports that compute gradients, and on a back that tries the forward out."""
-    try:
-        module = ast.parse(source)
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
-        return  # that it does not run is said elsewhere
-    for name in sorted(_imported(module)):
+    imported, defined = _read(source)
+    for name in imported:
         yield f"it imports {name}, which computes gradients by itself"
-    if _tried_out(module, entry):
+    if _tried_out(defined, entry):
         yield "its back takes differences of the forward, entry by entry"
 
 
-def _imported(module):
-    for n in ast.walk(module):
+@functools.lru_cache(2)  # read once for all questions of the students that are graded just now
+def _read(source):
+    """(what it imports that computes gradients, its functions by name); empty if it cannot run."""
+    try:
+        nodes = list(ast.walk(ast.parse(source)))
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return [], {}  # that it does not run is said elsewhere
+    return sorted(_imported(nodes)), {n.name: n for n in nodes if isinstance(n, ast.FunctionDef)}
+
+
+def _imported(nodes):
+    for n in nodes:
         if isinstance(n, ast.Import):
             names = [a.name for a in n.names]
         elif isinstance(n, ast.ImportFrom):
@@ -39,9 +47,8 @@ def _imported(module):
                 yield name
 
 
-def _tried_out(module, entry):
+def _tried_out(defined, entry):
     """True if a back takes differences of what the forward calls, or imaginary parts, in a loop."""
-    defined = {n.name: n for n in ast.walk(module) if isinstance(n, ast.FunctionDef)}
     forward = defined.get(entry) or defined.get(f"{entry}_forward")
     if forward is None:
         return False
