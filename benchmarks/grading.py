@@ -18,24 +18,40 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
-from minigrad.grade import feedback, judge
+from minigrad.grade import judge
 from minigrad.grade.assignments import SHIPPED, load, shipped
 from minigrad.grade.classroom import Class, walls
 from minigrad.grade.draws import drawn, generator
 from minigrad.grade.flags import flagged
-from minigrad.grade.sandbox import Sandbox
+from minigrad.grade.intake import Submission
+from minigrad.grade.sandbox import Limits, Sandbox
 
 from .compare import machine
 
 PARTS = {"affine": "affine", "softmax": "entropy", "maxpool": "maxpool", "batchnorm": "batchnorm"}
 RIGHT, WRONG, JOBS = 160, 32, 2
-MARKS = {"wall": 60.0, "peak": 300.0, "check": 50.0}  # s, MB, ms
+MARKS = {"class, s": 60, "peak of the parent, MB": 300, "check, median, ms": 50}
+TIMES = 20  # that the reference of every shipped question is checked
+DRAWN = "drawn"
+ROWS = {
+    "check": "a right answer, from asking the sandbox to the verdict",
+    "check of a wrong answer": "a wrong answer",
+    DRAWN: "before that: inputs drawn, the reference's answers",
+    "no walls": "an empty job without walls: a fork, a reply",
+    "empty job": "an empty job behind walls",
+    "runner": "a job",
+    "verdict: right": "comparison, all right",
+    "verdict: known mistakes": "comparison, and the known mistake that fits",
+    "verdict: unknown mistakes": "comparison, and a diagnosis as no known mistake fits",
+    "flags": "the source read for what somebody should look at",
+    "file": "a student's file written, with fsync",
+}
 TIMEOUTS = 5 + 2 + 2 + 2  # s of a worker for a student whose four questions do not end
 PR_SET_CHILD_SUBREAPER = 36
 
@@ -149,7 +165,7 @@ def graded(folder: Path, seed: int) -> dict:
     names = [f"s{i:03}" for i in order]
     for name, student in zip(names, students):
         (folder / "submissions" / f"{name}.py").write_text(student.source)
-    command = "grade run four submissions -o out --require basic".split()
+    command = ["grade", "run", "four", "submissions", "-o", "out", "--require", "basic"]
     command += ["--jobs", str(JOBS), "--seed", str(seed)]
     started = time.monotonic()
     process = subprocess.Popen([sys.executable, "-m", "minigrad", *command], cwd=folder)
@@ -225,22 +241,109 @@ def verdicts(rows: list) -> Iterable[str]:
         yield f"| {kind} | {len(of_kind)} | {words} |"
 
 
-def clocked(f, *args):
-    """What a function gives; seconds of the wall, and of this process."""
+def clocked(times: dict, part: str, f, *args):
+    """What a function gives; appends (ms of the wall, ms of this process) to a part's times."""
     wall, cpu = time.perf_counter(), time.process_time()
     result = f(*args)
-    return result, time.perf_counter() - wall, time.process_time() - cpu
+    times.setdefault(part, []).append(
+        (1000 * (time.perf_counter() - wall), 1000 * (time.process_time() - cpu))
+    )
+    return result
 
 
-def checks(assignment, sandbox, sources: list[str]) -> dict[str, list[float]]:
-    """ms from asking the sandbox to the verdict, drawing left out, for each question."""
-    found: dict[str, list[float]] = {}
-    grader = judge.Judge(assignment, sandbox)
-    for i, source in enumerate(sources):
-        for question in assignment.questions:
-            rng = generator(1, str(i), question.name)
-            result, wall, _ = clocked(grader.question, question, source, rng, assignment.limits)
-            if result["verdict"] != "PASS":
-                raise SystemExit(f"{question.name} gives {result['verdict']} for a right answer")
-            found.setdefault(question.name, []).append(1000 * wall)
-    return found
+def parts(folder: Path, layers: Sequence[str], level: str) -> dict[str, list[tuple[float, float]]]:
+    """ms of the parts of a check, over a right student for each wrong one."""
+    assignment = load(folder / "four")
+    course = Class(assignment, folder / "again", layers, level, seed=1)
+    times: dict = {}
+    with Sandbox(layers) as sandbox, Sandbox(()) as bare:
+        grader = judge.Judge(assignment, sandbox)
+        for student in handed_in()[RIGHT - WRONG : RIGHT + WRONG]:
+            for question in assignment.questions:
+                check = {}
+                rng = generator(1, student.source, question.name)
+                steps = clocked(times, DRAWN, drawn, assignment, question, rng)
+                asked = student.source, question.name, steps.steps, assignment.limits
+                outcome = clocked(check, "runner", sandbox.run, *asked)
+                verdict = judge.Verdict(
+                    grader, question, student.source, steps, outcome, assignment.limits
+                )
+                clocked(check, f"verdict: {student.kind}", list, verdict.checks())
+                clocked(check, "flags", list, flagged(student.source, question.name))
+                for part, spent in check.items():
+                    times.setdefault(part, []).extend(spent)
+                whole = "check" if student.kind == "right" else "check of a wrong answer"
+                spent = tuple(map(sum, zip(*(ms for (ms,) in check.values()))))
+                times.setdefault(whole, []).append(spent)
+            result, _ = course.result(Submission("ada", student.source), sandbox)
+            clocked(times, "file", course.keep, result)
+            clocked(times, "no walls", bare.run, "", "f", [("forward", "a", ())])
+            clocked(times, "empty job", sandbox.run, "", "f", [("forward", "a", ())])
+    return times
+
+
+def of_every_question(layers: Sequence[str]) -> dict[str, list[tuple[float, float]]]:
+    """ms of a check of the reference, drawing included, for every question that ships."""
+    times: dict = {}
+    with Sandbox(layers) as sandbox:
+        for name in shipped():
+            grader = judge.Judge(load(name), sandbox)
+            for question in grader.assignment.questions:
+                for i in range(TIMES):
+                    rng = generator(1, str(i), question.name)
+                    asked = question, grader.assignment.source_of_reference, rng, Limits()
+                    result = clocked(times, question.name, grader.question, *asked)
+                    if result["verdict"] != "PASS":
+                        raise SystemExit(f"{question.name} of {name}: its reference does not pass")
+    return times
+
+
+def line(words: str, spent: list[tuple[float, float]]) -> str:
+    """A row of a table: median and 95th of 100 by the wall, median of this process's own time."""
+    walls, own = zip(*spent)
+    return (
+        f"| {words} | {statistics.median(walls):.1f} | {np.percentile(walls, 95):.1f} "
+        f"| {statistics.median(own):.1f} |"
+    )
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--seed", type=int, default=1, help="of the inputs, 1 by default")
+    seed = parser.parse_args().seed
+    if sys.platform != "linux":
+        raise SystemExit("the sandbox is Linux's: there is nothing to measure here")
+    ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+    layers, level = walls()
+    load_before = os.getloadavg()[0]
+    print(f"{machine()}; load {load_before:.1f} before; sandbox: {level}\n")
+    with tempfile.TemporaryDirectory() as name:
+        found = graded(Path(name), seed)
+        spent = parts(Path(name), layers, level)
+    print("\n| students | | verdicts of their questions |\n|---|---|---|")
+    print("\n".join(verdicts(found["rows"])))
+    alone = (3 * TIMEOUTS + found["cpu"]) / JOBS
+    print(
+        f"\nprocessor time {found['cpu']:.0f} s, of it {found['own']:.0f} s the parent's; alone on "
+        f"{JOBS} cores at most {alone:.0f} s, as the loops' time is in both\n"
+    )
+    print("| ms | median | 95 of 100 | the parent's processor time |\n|---|---|---|---|")
+    print("\n".join(line(words, spent[part]) for part, words in ROWS.items()))
+    print("\n| ms, drawing included | median | 95 of 100 | the parent's |\n|---|---|---|---|")
+    print("\n".join(line(words, ms) for words, ms in of_every_question(layers).items()))
+    figures = {
+        "class, s": found["wall"],
+        "peak of the parent, MB": found["peak"],
+        "check, median, ms": statistics.median(wall for wall, _ in spent["check"]),
+    }
+    wrong = unexpected(found["rows"]) + [f"{one} was left behind" for one in found["left"]]
+    print()
+    for what, mark in MARKS.items():
+        holds = "holds" if figures[what] < mark else "does not hold"
+        print(f"{what}: {figures[what]:.1f}, under {mark} {holds}")
+    print("\n".join(wrong) or "every verdict as expected, no process left behind")
+    return int(bool(wrong) or any(figures[what] >= mark for what, mark in MARKS.items()))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

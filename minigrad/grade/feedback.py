@@ -85,8 +85,7 @@ class Bank:
 
         def explains(trace):
             return self._same(trace, places, [k]) and not all(
-                trace[i][0] == frames.ARRAYS
-                and alike(trace[i][1][k], self.steps.expected[i][k])
+                trace[i][0] == frames.ARRAYS and alike(trace[i][1][k], self.steps.expected[i][k])
                 for i in places
             )
 
