@@ -290,11 +290,16 @@ def _complete(assignment):
             assignment.mistaken(mistake)
 
 
+@functools.lru_cache(1000)  # more than an assignment has known mistakes
+def _compiled(source: str, path: str) -> types.CodeType:
+    return compile(source, path, "exec", dont_inherit=True)
+
+
 def run(source: str, path: Path | str) -> Mapping[str, Any]:
     """What a teacher's Python defines; Unfit if it cannot be run."""
     module = types.ModuleType(Path(path).stem)
     try:
-        exec(compile(source, str(path), "exec", dont_inherit=True), module.__dict__)
+        exec(_compiled(source, str(path)), module.__dict__)
     except (Exception, SystemExit) as error:
         raise Unfit(f"{path} cannot be run: {type(error).__name__}: {error}") from None
     return vars(module)

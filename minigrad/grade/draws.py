@@ -40,7 +40,7 @@ def generator(seed: int, student: str, question: str) -> np.random.Generator:
 def drawn(assignment: Assignment, question: Question, rng: np.random.Generator) -> Steps:
     """Draw the steps of a question, and let the reference do them."""
     reference, entry = assignment.reference[question.name], question.name
-    kinds, accepts, names = [], {}, ()
+    kinds, accepts = [], {}
     steps: list[tuple] = []
     a, b = (np.random.default_rng(rng.integers(1 << 62)) for _ in range(2))
     calls: list[tuple[str, tuple, str]] = []
@@ -55,7 +55,6 @@ def drawn(assignment: Assignment, question: Question, rng: np.random.Generator) 
             steps.append(("forward", call, args))
         order = [pair[-1], pair[0], pair[0]] if len(pair) == 2 else pair
         for call, args, kind in order:
-            names = runner_names(reference, args)
             dZ, gradients = _incoming(reference, args, rng, filled=kind == "case")
             kinds.append((kind, "back"))
             steps.append(("back", call, dZ, gradients))
@@ -67,6 +66,7 @@ def drawn(assignment: Assignment, question: Question, rng: np.random.Generator) 
     for kind in ("case", "edges") if question.points.get("edges") else ("case",):
         if kind not in drawn_for:  # nothing compared would be nothing wrong
             raise Unfit(f"inputs.py yields no {kind} for {entry}")
+    names = runner_names(reference, calls[0][1])
     found = len(expected[kinds.index(("case", "back"))][1]) - 2 - len(names)
     if found != len(question.gradients):
         raise Unfit(f"the back of {entry} fills {found} gradients: {question.gradients} are named")

@@ -52,20 +52,20 @@ class Bank:
         self.source, self.replies = source, replies
 
     @functools.cached_property
-    def traces(self) -> list[tuple[Mistake, list[tuple[int, Any]]]]:
+    def traces(self) -> "list[tuple[Mistake, Trace]]":
         """What every mistake gives, step by step."""
         traces = []
         for mistake in self.question.mistakes:
             path = self.assignment.folder / "reference.py"
             defined = run(self.assignment.mistaken(mistake), path)
             f = defined.get(self.question.name)
-            traces.append((mistake, performed(f, self.question.name, self.steps.steps)))
+            traces.append((mistake, Trace(f, self.question.name, self.steps.steps)))
         return traces
 
     def best(self, explains: Any, stage: str) -> Mistake | None:
         """Of the mistakes whose trace explains, one of this stage that is alike elsewhere too."""
         found = [(mistake, trace) for mistake, trace in self.traces if explains(trace)]
-        alike_at = lambda trace: sum(map(same, trace, self.replies))
+        alike_at = lambda trace: sum(same(trace[i], r) for i, r in enumerate(self.replies))
         found.sort(key=lambda pair: (pair[0].stage != stage, -alike_at(pair[1])))
         return found[0][0] if found else None
 
@@ -113,29 +113,42 @@ class Bank:
         right = {i: self.steps.expected[i][which] for i in places}
 
         def explains(trace):
-            known = {i: trace[i][1][which] for i in places if trace[i][0] == frames.ARRAYS}
-            return bool(theirs) and _within(theirs, known) and not _within(right, known)
+            gives = lambda i, arrays: (
+                trace[i][0] == frames.ARRAYS and all(map(alike, trace[i][1][which], arrays))
+            )
+            as_theirs = all(gives(i, arrays) for i, arrays in theirs.items())
+            return theirs and as_theirs and not all(gives(i, a) for i, a in right.items())
 
         return _fault(self.best(explains, stage))
 
     def edge(self, i: int, reply: tuple[int, Any]) -> Fault | None:
         """The mistake that gives the same at an edge case, and only there."""
 
-        explains = lambda trace: same(trace[i], reply) and self._right_in_cases(trace)
+        explains = lambda trace: self._right_in_cases(trace) and same(trace[i], reply)
         return _fault(self.best(explains, "edges"))
 
     def _right_in_cases(self, trace):
         """True if a trace is right in the cases, as that of a mistake at the edges is."""
         return all(
-            kind == frames.ARRAYS and all(map(alike, what, right))
-            for this, (kind, what), right in zip(self.steps.kinds, trace, self.steps.expected)
+            trace[i][0] == frames.ARRAYS and all(map(alike, trace[i][1], right))
+            for i, (this, right) in enumerate(zip(self.steps.kinds, self.steps.expected))
             if this[0] == "case"
         )
 
 
-def _within(arrays, known):
-    """True if everywhere where there are arrays the known ones are alike."""
-    return all(i in known and all(map(alike, known[i], arrays[i])) for i in arrays)
+
+class Trace:
+    """What a function gives for the steps, done as far as somebody looks: most differ early."""
+
+    def __init__(self, f: Any, entry: str, steps: Any):
+        self.rest = runner.perform(f, entry, (tuple(copies(step)) for step in steps))
+        self.done: list[tuple[int, Any]] = []
+
+    def __getitem__(self, i: int) -> tuple[int, Any]:
+        with np.errstate(all="ignore"):
+            while len(self.done) <= i:
+                self.done.append(next(self.rest))
+        return self.done[i]
 
 
 def _fault(mistake: Mistake | None) -> Fault | None:

@@ -122,22 +122,25 @@ def perform(f, entry, steps):
     """Do the steps with a function; yields what each gives."""
     calls = {}
     for step in steps:
-        try:
-            if step[0] == "answer":
-                arrays = answer(f, entry, *step[2:])
-            elif step[0] == "forward":
-                calls.pop(step[1], None)
-                arrays, calls[step[1]] = forward(f, entry, step[2])
-            elif step[1] in calls:
-                arrays = back(*calls[step[1]], entry, *step[2:])
-            else:
-                yield frames.RAISED, "left out, as the forward had failed"
-                continue
-            yield frames.ARRAYS, arrays
-        except Misfit as error:
-            yield frames.MISFIT, str(error)
-        except BaseException as error:  # SystemExit and KeyboardInterrupt are a student's too
-            yield frames.RAISED, told(error)
+        yield done(f, entry, step, calls)
+
+
+def done(f, entry, step, calls):
+    """What a step gives; calls: what its forwards have returned."""
+    try:
+        if step[0] == "answer":
+            return frames.ARRAYS, answer(f, entry, *step[2:])
+        if step[0] == "forward":
+            calls.pop(step[1], None)
+            arrays, calls[step[1]] = forward(f, entry, step[2])
+            return frames.ARRAYS, arrays
+        if step[1] in calls:
+            return frames.ARRAYS, back(*calls[step[1]], entry, *step[2:])
+        return frames.RAISED, "left out, as the forward had failed"
+    except Misfit as error:
+        return frames.MISFIT, str(error)
+    except BaseException as error:  # SystemExit and KeyboardInterrupt are a student's too
+        return frames.RAISED, told(error)
 
 
 def answer(check, entry, source, x):
