@@ -136,7 +136,6 @@ class Bank:
         )
 
 
-
 class Trace:
     """What a function gives for the steps, done as far as somebody looks: most differ early."""
 
