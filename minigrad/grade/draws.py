@@ -3,8 +3,10 @@
 >>> from .assignments import load
 >>> affine = load("affine")
 >>> steps = drawn(affine, affine.questions[0], generator(1, "ada", "affine"))
->>> [step[:2] for step in steps.steps][:5]
-[('forward', '0a'), ('forward', '0b'), ('back', '0b'), ('back', '0a'), ('back', '0a')]
+>>> [step[1] for step in steps.steps if step[0] == "forward"][:4]
+['0a', '0b', '1a', '1b']
+>>> [step[1] for step in steps.steps if step[0] == "back"][:6]
+['0b', '0a', '0a', '1b', '1a', '1a']
 """
 
 import hashlib
@@ -49,12 +51,13 @@ def drawn(assignment: Assignment, question: Question, rng: np.random.Generator) 
     for what, args, accept in assignment.edges(question, a):
         calls.append((what, args, "edges"))
         accepts[what] = accept
-    for pair in _pairs(calls):
-        for call, args, kind in pair:
+    cases, edges = ([c for c in calls if c[2] == kind] for kind in ("case", "edges"))
+    twice = [c for a, b in zip(cases[::2], cases[1::2]) for c in (b, a, a)]
+    for forwards, backs in ((cases, twice), (edges, edges)):
+        for call, args, kind in forwards:
             kinds.append((kind, "forward"))
             steps.append(("forward", call, args))
-        order = [pair[-1], pair[0], pair[0]] if len(pair) == 2 else pair
-        for call, args, kind in order:
+        for call, args, kind in backs:
             dZ, gradients = _incoming(reference, args, rng, filled=kind == "case")
             kinds.append((kind, "back"))
             steps.append(("back", call, dZ, gradients))
@@ -71,12 +74,6 @@ def drawn(assignment: Assignment, question: Question, rng: np.random.Generator) 
     if found != len(question.gradients):
         raise Unfit(f"the back of {entry} fills {found} gradients: {question.gradients} are named")
     return Steps(kinds, steps, [what for _, what in expected], names, accepts)
-
-
-def _pairs(calls):
-    cases = [c for c in calls if c[2] == "case"]
-    yield from zip(cases[::2], cases[1::2])
-    yield from ((c,) for c in calls if c[2] == "edges")
 
 
 def runner_names(reference, args):

@@ -5,6 +5,7 @@ gave there, at every step, up to 1e-9 of the largest entry, or raises the same e
 """
 
 import functools
+import math
 import re
 from typing import Any
 
@@ -24,6 +25,7 @@ from .sandbox import Broken
 ALIKE = 1e-9  # of the largest entry: two mistakes are further apart, two codings of one are not
 CARRIED = 1e-6  # of the largest entry: differences of a student's forward are good to 4e-10
 STEP = 1e-5  # of those differences
+DIGITS = 1e-5  # of the largest entry: what is closer is no wrong formula
 MOST = 2000  # entries that are varied, one by one
 
 MEMORY = ("MemoryError", "_ArrayMemoryError")
@@ -41,6 +43,11 @@ Fault = tuple[str, str, str]
 
 def helped(text: str) -> str:
     """An exception, and what it means while grading, where that is not what it says."""
+    text = re.sub(
+        r"matmul: .* \(size (\d+) is different from (\d+)\)",
+        r"on the left of @ there are \2 columns, and \1 rows on the right",
+        text,
+    )
     return "; ".join([text, *(h for start, h in HELP.items() if text.startswith(start))])
 
 
@@ -56,8 +63,7 @@ class Bank:
         """What every mistake gives, step by step."""
         traces = []
         for mistake in self.question.mistakes:
-            path = self.assignment.folder / "reference.py"
-            defined = run(self.assignment.mistaken(mistake), path)
+            defined = run(self.assignment.mistaken(mistake), "submission.py")
             f = defined.get(self.question.name)
             traces.append((mistake, Trace(f, self.question.name, self.steps.steps)))
         return traces
@@ -70,16 +76,17 @@ class Bank:
         return found[0][0] if found else None
 
     def exception(self, i: int, text: str) -> Mistake | None:
-        """The mistake that raises the same at a step; of several, the one most like the line."""
-        words = re.sub(r" \(line \d+\)$", "", text)
-        found = [m for m, trace in self.traces if trace[i] == (frames.RAISED, words)]
-        line = re.search(r" \(line (\d+)\)$", text)
-        lines = self.source.splitlines()
-        if len(found) < 2 or not line or int(line[1]) > len(lines):
-            return found[0] if found else None
-        written = set(re.findall(r"\w+", lines[int(line[1]) - 1]))
-        common = [len(written & set(re.findall(r"\w+", " ".join(m.by)))) for m in found]
-        return found[common.index(max(common))] if common.count(max(common)) == 1 else None
+        """The mistake that raises the same at a step, in a line that has the same words."""
+        words, line = _parted(text, self.source)
+        found = []
+        for mistake, trace in self.traces:
+            if trace[i][0] == frames.RAISED:
+                theirs, there = _parted(trace[i][1], self.assignment.mistaken(mistake))
+                if (theirs, there) == (words, line & there):
+                    found.append((len(line & there), mistake))
+        most = max((n for n, _ in found), default=0)
+        best = [mistake for n, mistake in found if n == most]
+        return best[0] if len(best) == 1 else None
 
     def shape(self, i: int, Z: np.ndarray) -> Fault | None:
         """The mistake that returns a value like this one, of a wrong shape or dtype."""
@@ -150,6 +157,14 @@ class Trace:
         return self.done[i]
 
 
+def _parted(text: str, source: str) -> tuple[str, set[str]]:
+    """(an exception without its line, the words and signs of that line of a source)."""
+    words, _, number = text.removesuffix(")").rpartition(" (line ")
+    lines = ["", *source.splitlines()]
+    line = lines[int(number)] if number.isdecimal() and int(number) < len(lines) else ""
+    return (words if line else text), set(re.findall(r"\w+|[^\w\s]", line))
+
+
 def _fault(mistake: Mistake | None) -> Fault | None:
     return ("FAIL", mistake.code, mistake.says) if mistake else None
 
@@ -205,6 +220,14 @@ def gradient(verdict: Any, k: int) -> Fault:
             return "FAIL", "not finite", f"{name} holds nan or inf where it is finite"
         wrongs.append(Wrong(subject, this, k, J))
     wrongs = [w for w in wrongs if not alike(w.D, w.G)] or wrongs
+    off = max(float(np.abs(w.D - w.G).max() / w.largest) for w in wrongs)
+    if off < DIGITS:
+        return (
+            "FAIL",
+            "digits",
+            f"{name} is right to {-math.log10(off):.0f} digits, and exact formulas in float64 give "
+            "15: is it found by differences, or in float32?",
+        )
     cause, sentence = diagnose(wrongs)
     if cause:
         return "FAIL", cause, sentence

@@ -26,6 +26,12 @@ def flagged(source: str, entry: str) -> Iterator[str]:
         yield "its back takes differences of the forward, entry by entry"
 
 
+def defined(source: str) -> list[str]:
+    """The names of the functions and classes of a source, in its order."""
+    kinds = (ast.FunctionDef, ast.ClassDef)
+    return [n.name for n in _parsed(source).body if isinstance(n, kinds)]
+
+
 @functools.lru_cache(2)  # once for all questions of the students that are graded just now
 def _parsed(source):
     try:
