@@ -104,7 +104,14 @@ class Assignment:
     def cases(self, question: Question, *rngs: Any) -> Iterator[tuple]:
         """For every case of a question its arguments, once for each generator."""
         draw = self.inputs[f"{question.name}_inputs"]
-        return zip(*(draw(rng) for rng in rngs), strict=True)
+        for args in zip(*(draw(rng) for rng in rngs), strict=True):
+            for a in args:
+                if not isinstance(a, tuple):
+                    raise Unfit(
+                        f"inputs.py: {question.name}_inputs yields {type(a).__name__}: a case is a "
+                        "tuple of arguments, (A,) if there is one"
+                    )
+            yield args
 
     def edges(self, question: Question, rng: Any) -> list[tuple[str, tuple, Callable | None]]:
         """(what, arguments, accept or None) of the edge cases of a question."""
@@ -116,6 +123,11 @@ class Assignment:
         """Of everything that decides a grade."""
         text = "".join(f"{name}\0{source}\0" for name, source in sorted(self.sources.items()))
         return hashlib.sha256(text.encode()).hexdigest()
+
+
+def file_names(assignment: Assignment) -> list[str]:
+    """What the file may be called where a student hands in several, the likeliest first."""
+    return ["starter.py", "my_ops.py", f"{assignment.name}.py", "starter.ipynb", "my_ops.ipynb"]
 
 
 def shipped() -> list[str]:

@@ -52,7 +52,7 @@ def drawn(assignment: Assignment, question: Question, rng: np.random.Generator) 
         calls.append((what, args, "edges"))
         accepts[what] = accept
     cases, edges = ([c for c in calls if c[2] == kind] for kind in ("case", "edges"))
-    twice = [c for a, b in zip(cases[::2], cases[1::2]) for c in (b, a, a)]
+    twice = [c for x, y in zip(cases[::2], cases[1::2]) for c in (y, x, x)]
     for forwards, backs in ((cases, twice), (edges, edges)):
         for call, args, kind in forwards:
             kinds.append((kind, "forward"))
@@ -62,8 +62,8 @@ def drawn(assignment: Assignment, question: Question, rng: np.random.Generator) 
             kinds.append((kind, "back"))
             steps.append(("back", call, dZ, gradients))
     expected = performed(reference, entry, steps)
-    for kind, what in expected:
-        if kind != frames.ARRAYS:
+    for form, what in expected:
+        if form != frames.ARRAYS:
             raise Unfit(f"reference.py fails at its own inputs: {what}")
     drawn_for = {kind for kind, _ in kinds}
     for kind in ("case", "edges") if question.points.get("edges") else ("case",):

@@ -25,7 +25,7 @@ from .checkers import checks_of, drawn_trial
 from .draws import Steps, copies, drawn, generator
 from .feedback import MEMORY, helped
 from .flags import defined, flagged
-from .results import NOT_REACHED, Check, question_result, score_of
+from .results import NOT_REACHED, NOT_RUN, Check, question_result, score_of
 from .sandbox import Limits, Outcome, Sandbox
 
 AFTER_TIMEOUT = 2.0  # s of wall time for the questions after a student's first timeout
@@ -218,7 +218,7 @@ class Verdict:
         if kind == frames.NOT_LOADED:
             if what.startswith(MEMORY):
                 return "MEMORY", "memory", f"the file asks for more than {self.limits.memory} MiB"
-            return "CRASH", "does not run", f"the file does not run: {helped(what)}"
+            return "CRASH", NOT_RUN, f"the file does not run: {helped(what)}"
         if kind == frames.MISSING:
             return "MISSING", "missing", missing(self.question, self.source)
         if kind == frames.MISFIT:
