@@ -1,10 +1,11 @@
-"""One sandbox for the tests of a module, and the shipped `affine` with a judge for it."""
+"""A sandbox for the tests of a module, the shipped `affine` with a judge, a small assignment."""
 
 import pytest
 
 from minigrad.grade.assignments import load
 from minigrad.grade.judge import Judge
 from minigrad.grade.sandbox import Sandbox
+from tests.grade.twice import FILES
 
 
 @pytest.fixture(scope="module")
@@ -16,6 +17,14 @@ def sandbox():
 @pytest.fixture(scope="session")
 def affine():
     return load("affine")
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """The folder of a small assignment."""
+    for name, text in FILES.items():
+        (tmp_path / name).write_text(text)
+    return tmp_path
 
 
 @pytest.fixture

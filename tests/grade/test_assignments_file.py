@@ -6,50 +6,11 @@ import pytest
 from minigrad.gradcheck import Unfit
 from minigrad.grade.assignments import load, shipped
 from minigrad.grade.draws import drawn
+from tests.grade.twice import FILES
 
-FILES = {
-    "assignment.toml": """
-schema = 1
-title = "Twice"
-[limits]
-wall = 5.0
-[[question]]
-name = "twice"
-gradients = ["dA"]
-points = {signature = 1, shapes = 1, forward = 2, dA = 2, edges = 1}
-hidden = ["edges"]
-tolerance = 1e-9
-[[question.mistake]]
-code = "once"
-stage = "dA"
-replace = "2 * dZ"
-by = "dZ"
-says = "The factor is missing."
-""",
-    "inputs.py": """
-def twice_inputs(rng):
-    yield (rng.normal(size=3),)
-def twice_edges(rng):
-    yield "zeros", (0 * rng.normal(size=3),)
-""",
-    "reference.py": """
-def twice(A):
-    def back(dZ, dA):
-        dA += 2 * dZ
-    return 2 * A, back
-""",
-    "starter.py": "def twice(A): raise NotImplementedError",
-}
 POINTS = "{signature = 1, shapes = 1, forward = 2, dA = 2, edges = 1}"
 MISTAKE = FILES["assignment.toml"][FILES["assignment.toml"].index("[[question.mistake]]") :]
 QUESTION = FILES["assignment.toml"][FILES["assignment.toml"].index("[[question]]") :]
-
-
-@pytest.fixture
-def folder(tmp_path):
-    for name, text in FILES.items():
-        (tmp_path / name).write_text(text)
-    return tmp_path
 
 
 def refused(folder):

@@ -9,30 +9,33 @@ def broken(rows):
     return [row for row in rows if not row.holds]
 
 
-def test_a_small_assignment_holds(sandbox):
-    rows = list(verify(load("maxpool"), sandbox))
+def test_a_small_assignment_holds(sandbox, folder):
+    (folder / "right").mkdir()
+    (folder / "right" / "sum.py").write_text(
+        "def twice_forward(A): return A + A, 0\ndef twice_backward(dZ, cache): return dZ + dZ"
+    )
+    rows = list(verify(load(folder), sandbox))
+    assert [(row.kind, row.name, row.got) for row in rows] == [
+        ("reference", "reference.py", "PASS 7"),
+        ("starter", "starter.py", "MISSING 0"),
+        ("right", "sum.py", "PASS 7"),
+        ("mistake", "once", "dA: once"),
+    ]
     assert broken(rows) == []
-    assert {row.kind for row in rows} == {"reference", "starter", "right", "mistake"}
 
 
-def test_what_does_not_hold_is_marked_and_counted(sandbox, tmp_path):
-    maxpool = load("maxpool").folder
-    for path in maxpool.glob("*.*"):
-        (tmp_path / path.name).write_text(path.read_text())
-    (tmp_path / "starter.py").write_text((maxpool / "reference.py").read_text())
-    (tmp_path / "right").mkdir()
-    (tmp_path / "right" / "wrong.py").write_text("def maxpool(*args): 1 / 0")
-    rows = list(verify(load(tmp_path), sandbox))
-    assert [(row.kind, row.name) for row in broken(rows)] == [
-        ("starter", "starter.py"),
-        ("right", "wrong.py"),
-    ]
+def test_what_does_not_hold_is_marked_and_counted(sandbox, folder):
+    (folder / "starter.py").write_text((folder / "reference.py").read_text())
+    (folder / "right").mkdir()
+    (folder / "right" / "wrong.py").write_text("def twice(A): 1 / 0")
+    text = (folder / "assignment.toml").read_text()
+    (folder / "assignment.toml").write_text(text.replace('by = "dZ"', 'by = "dZ + dZ"'))
+    rows = list(verify(load(folder), sandbox))
+    wrong = [["starter", "starter.py"], ["right", "wrong.py"], ["mistake", "once"]]
+    assert [[row.kind, row.name] for row in broken(rows)] == wrong
     lines = matrix(rows).splitlines()
-    assert [line.split()[1:3] for line in lines if line.startswith("! ")] == [
-        ["starter", "starter.py"],
-        ["right", "wrong.py"],
-    ]
-    assert lines[-1] == f"2 of {len(rows)} do not hold (!)"
+    assert [line.split()[1:3] for line in lines if line.startswith("! ")] == wrong
+    assert lines[-1] == "3 of 4 do not hold (!)"
     assert "ZeroDivisionError" in next(line for line in lines if "wrong.py" in line)
 
 
