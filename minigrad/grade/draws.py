@@ -40,12 +40,19 @@ def generator(seed: int, student: str, question: str) -> np.random.Generator:
 
 
 def drawn(assignment: Assignment, question: Question, rng: np.random.Generator) -> Steps:
-    """Draw the steps of a question, and let the reference do them."""
+    """Draw the steps of a question, and let the reference do them; Unfit if they do not fit."""
+    try:
+        return _drawn(assignment, question, rng)
+    except Exception as error:
+        words = f"{type(error).__name__}: {error}"
+        raise Unfit(f"inputs.py and reference.py do not fit at {question.name}: {words}") from error
+
+
+def _drawn(assignment, question, rng):
     reference, entry = assignment.reference[question.name], question.name
-    kinds, accepts = [], {}
-    steps: list[tuple] = []
+    kinds, accepts, steps = [], {}, []
     a, b = (np.random.default_rng(rng.integers(1 << 62)) for _ in range(2))
-    calls: list[tuple[str, tuple, str]] = []
+    calls = []
     for i, pair in enumerate(assignment.cases(question, a, b)):
         calls += [(f"{i}{name}", args, "case") for name, args in zip("ab", pair)]
     for what, args, accept in assignment.edges(question, a):
@@ -64,15 +71,15 @@ def drawn(assignment: Assignment, question: Question, rng: np.random.Generator) 
     expected = performed(reference, entry, steps)
     for form, what in expected:
         if form != frames.ARRAYS:
-            raise Unfit(f"reference.py fails at its own inputs: {what}")
+            raise ValueError(f"the reference gives {what}")
     drawn_for = {kind for kind, _ in kinds}
     for kind in ("case", "edges") if question.points.get("edges") else ("case",):
         if kind not in drawn_for:  # nothing compared would be nothing wrong
-            raise Unfit(f"inputs.py yields no {kind} for {entry}")
+            raise ValueError(f"no {kind} is drawn")
     names = runner_names(reference, calls[0][1])
     found = len(expected[kinds.index(("case", "back"))][1]) - 2 - len(names)
     if found != len(question.gradients):
-        raise Unfit(f"the back of {entry} fills {found} gradients: {question.gradients} are named")
+        raise ValueError(f"back fills {found} gradients, and {question.gradients} are named")
     return Steps(kinds, steps, [what for _, what in expected], names, accepts)
 
 
