@@ -20,6 +20,7 @@ from classes import (
     graded,
     hand_in,
     nothing_left,
+    used_again,
 )
 
 from minigrad.gradcheck import Unfit
@@ -82,8 +83,9 @@ def three(tmp_path_factory):
 
 
 @pytest.fixture
-def quick(three, tmp_path):
+def quick(three, tmp_path, monkeypatch):
     """The arguments of a quick grading, done, in a folder of its own."""
+    monkeypatch.setattr(classroom, "Sandbox", used_again)
     shutil.copytree(three, tmp_path, dirs_exist_ok=True)
     return tmp_path / "affine", tmp_path / "in", tmp_path / "out"
 
@@ -162,8 +164,7 @@ def test_results_of_an_earlier_version_do_not_stay_when_a_forced_run_was_stopped
     task, handed_in, out = quick
     toml = task / "assignment.toml"
     toml.write_text(toml.read_text().replace("dX = 2", "dX = 4"))
-    these = course(task, out)
-    these.begin(force=True)  # and stopped there
+    course(task, out).begin(force=True)  # and stopped there
     graded(*quick, resume=True)
     assert result(out, "ann")["score"] == 12
 
@@ -185,14 +186,17 @@ def test_an_older_score_stays_when_the_grader_fails(quick, monkeypatch):
     assert result(out, "bo")["score"] == result(out, "eve")["score"] == 10
 
 
-def test_only_the_questions_that_are_named_are_graded(tmp_path):
-    task, handed_in, out = assignment(tmp_path, name="relu"), tmp_path / "in", tmp_path / "out"
-    handed_in.mkdir()
+def test_only_the_questions_that_are_named_are_graded(quick):
+    handed_in, out = quick[1], quick[-1].with_name("new")
+    task = assignment(handed_in.parent, name="relu")
     (handed_in / "ann.py").write_text((task / "reference.py").read_text())
     graded(task, handed_in, out, only=["relu"])
     assert list(result(out, "ann")["questions"]) == ["relu"]
     run = json.loads((out / "run.json").read_text())
     assert run["questions"] == {"relu": result(out, "ann")["score"]}
+    course(task, out).begin(force=True)  # and stopped there
+    graded(task, handed_in, out, resume=True)
+    assert len(result(out, "ann")["questions"]) == 4
     with pytest.raises(Unfit, match="relu has no question 'conv': it has relu"):
         course(task, out, only=["conv"])
 
@@ -269,7 +273,9 @@ def undisturbed(tmp_path_factory):
     return task, handed_in, contents(folder / "out")
 
 
-@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGKILL])
+@pytest.mark.parametrize(
+    "how", [signal.SIGKILL, pytest.param(signal.SIGINT, marks=pytest.mark.slow)]
+)
 def test_a_stop_loses_nothing_and_leaves_no_process(how, undisturbed, tmp_path):
     *these, expected = undisturbed
     with nothing_left():

@@ -1,6 +1,7 @@
 """`minigrad grade`: what a teacher types, what it says, and how it ends."""
 
 import errno
+import functools
 import os
 import signal
 import subprocess
@@ -9,7 +10,7 @@ import time
 from pathlib import Path
 
 import pytest
-from classes import HANDED_IN, RIGHT, assignment, contents, hand_in
+from classes import HANDED_IN, RIGHT, assignment, contents, hand_in, used_again
 
 from minigrad.cli import main
 from minigrad.grade import classroom, confine
@@ -18,9 +19,15 @@ from minigrad.learn import write_whole
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="the sandbox is Linux's")
 
 
+available = functools.cache(confine.available)
+
+
 @pytest.fixture
 def grade(monkeypatch, capfd):
     """grade(words): exit code, stdout and stderr of `minigrad grade WORDS`."""
+
+    monkeypatch.setattr(confine, "available", available)
+    monkeypatch.setattr(classroom, "Sandbox", used_again)
 
     def typed(*words):
         monkeypatch.setattr(sys, "argv", ["minigrad", "grade", *map(str, words)])

@@ -9,16 +9,21 @@ from pathlib import Path
 
 import pytest
 import yaml
-from classes import QUICK, assignment, contents, course, graded, hand_in
+from classes import QUICK, assignment, contents, course, graded, hand_in, used_again
 
 from minigrad.gradcheck import Unfit
-from minigrad.grade import shards
+from minigrad.grade import classroom, shards
 from minigrad.grade.intake import submissions
 from minigrad.grade.shards import grade_shard, merge, shard_of
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="the sandbox is Linux's")
 OF = 3
 JOBS = Path(shards.__file__).parent / "jobs"
+
+
+@pytest.fixture(autouse=True)
+def quick(monkeypatch):
+    monkeypatch.setattr(classroom, "Sandbox", used_again)
 
 
 def graded_part(task, handed_in, out, index, of=OF, seed=5):
@@ -142,12 +147,10 @@ REFUSED = {
 }
 
 
-@pytest.mark.parametrize(
-    ("mistake", "said"), REFUSED.items(), ids=lambda x: getattr(x, "__name__", "")
-)
-def test_what_is_not_whole_is_refused_and_nothing_written(mistake, said, whole, parts, tmp_path):
+@pytest.mark.parametrize("mistake", REFUSED, ids=lambda mistake: mistake.__name__)
+def test_what_is_not_whole_is_refused_and_nothing_written(mistake, whole, parts, tmp_path):
     mistake(parts, whole)
-    with pytest.raises(Unfit, match=said):
+    with pytest.raises(Unfit, match=REFUSED[mistake]):
         merge(parts, tmp_path / "merged")
     assert not (tmp_path / "merged").exists()
 
