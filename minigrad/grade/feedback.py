@@ -18,7 +18,7 @@ from ..gradcheck.subjects import Subject
 from ..gradcheck.wrong import Wrong
 from . import frames, runner
 from .assignments import Mistake, run
-from .draws import copies, performed
+from .draws import Trace, copies, performed
 
 ALIKE = 1e-9  # of the largest entry: two mistakes are further apart, two codings of one are not
 CARRIED = 1e-6  # of the largest entry: differences of a student's forward are good to 4e-10
@@ -119,20 +119,6 @@ class Bank:
             and all(alike(trace[i][1][k], self.replies[i][1][k]) for k in which)
             for i in there
         )
-
-
-class Trace:
-    """What a function gives for the steps, done as far as somebody looks: most differ early."""
-
-    def __init__(self, f: Any, entry: str, steps: Any):
-        self.rest = runner.perform(f, entry, (tuple(copies(step)) for step in steps))
-        self.done: list[tuple[int, Any]] = []
-
-    def __getitem__(self, i: int) -> tuple[int, Any]:
-        with np.errstate(all="ignore"):
-            while len(self.done) <= i:
-                self.done.append(next(self.rest))
-        return self.done[i]
 
 
 def _fault(mistake: Mistake | None) -> Fault | None:

@@ -9,12 +9,20 @@ import functools
 from collections.abc import Iterator
 
 GRADIENTS = {"torch", "jax", "autograd", "tensorflow", "cupy", "sympy", "mxnet", "theano"}
+LONGEST = 1 << 16  # characters that are read: the tree of so many takes 60 MB at most
 WORDS = {"node", "block", "needed", "check", "show"}
 LOOPS = (ast.For, ast.While, ast.ListComp, ast.GeneratorExp, ast.SetComp, ast.DictComp)
 
 
 def flagged(source: str, entry: str) -> Iterator[str]:
-    """Sentences on imports that compute gradients, and on a back that tries the forward out."""
+    """Sentences on imports that compute gradients, and on a back that tries the forward out.
+
+    >>> list(flagged("a;" * 40_000, "f"))
+    ['it has 80000 characters: too many to look for differences and imports']
+    """
+    if len(source) > LONGEST:
+        yield f"it has {len(source)} characters: too many to look for differences and imports"
+        return
     imported, defined = _read(source)
     for name in imported:
         yield f"it imports {name}, which computes gradients by itself"
