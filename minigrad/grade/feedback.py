@@ -19,7 +19,7 @@ from ..gradcheck.subjects import Subject
 from ..gradcheck.wrong import Wrong
 from . import frames, runner
 from .assignments import Mistake, run
-from .draws import copies, performed
+from .draws import Trace, copies, performed
 from .sandbox import Broken
 
 ALIKE = 1e-9  # of the largest entry: two mistakes are further apart, two codings of one are not
@@ -141,20 +141,6 @@ class Bank:
             for i, (this, right) in enumerate(zip(self.steps.kinds, self.steps.expected))
             if this[0] == "case"
         )
-
-
-class Trace:
-    """What a function gives for the steps, done as far as somebody looks: most differ early."""
-
-    def __init__(self, f: Any, entry: str, steps: Any):
-        self.rest = runner.perform(f, entry, (tuple(copies(step)) for step in steps))
-        self.done: list[tuple[int, Any]] = []
-
-    def __getitem__(self, i: int) -> tuple[int, Any]:
-        with np.errstate(all="ignore"):
-            while len(self.done) <= i:
-                self.done.append(next(self.rest))
-        return self.done[i]
 
 
 def _parted(text: str, source: str) -> tuple[str, set[str]]:
