@@ -4,6 +4,7 @@ import atexit
 import contextlib
 import ctypes
 import functools
+import json
 import os
 import shutil
 import time
@@ -62,7 +63,7 @@ def contents(out):
     """The bytes of all files by their names, and of times.json who is in it."""
     files = {str(p.relative_to(out)): p.read_bytes() for p in out.rglob("*") if p.is_file()}
     times = out / "times.json"
-    return files | {"times.json": sorted(eval(times.read_text()))} if times.exists() else files
+    return files | {"times.json": sorted(json.loads(times.read_text()))} if times.exists() else files
 
 
 sandboxes, idle = contextlib.ExitStack(), []
