@@ -177,7 +177,7 @@ def test_an_older_score_stays_when_the_grader_fails(quick, monkeypatch):
     (handed_in / "eve.py").write_text(RIGHT)
     before = contents(out)
     with monkeypatch.context() as patched:
-        patched.setattr("minigrad.grade.judge.drawn", lambda *args: 1 / 0)
+        patched.setattr("minigrad.grade.judging.drawn", lambda *args: 1 / 0)
         results = {r["student"]: r for r in graded(*quick, force=True)}
     assert [name for name, r in results.items() if r.get("kept")] == ["ann"]
     assert contents(out)["students/ann.json"] == before["students/ann.json"]
