@@ -104,7 +104,14 @@ class Assignment:
     def cases(self, question: Question, *rngs: Any) -> Iterator[tuple]:
         """For every case of a question its arguments, once for each generator."""
         draw = self.inputs[f"{question.name}_inputs"]
-        return zip(*(draw(rng) for rng in rngs), strict=True)
+        for args in zip(*(draw(rng) for rng in rngs), strict=True):
+            for a in args:
+                if not isinstance(a, tuple):
+                    raise Unfit(
+                        f"inputs.py: {question.name}_inputs yields {type(a).__name__}: a case is a "
+                        "tuple of arguments, (A,) if there is one"
+                    )
+            yield args
 
     def edges(self, question: Question, rng: Any) -> list[tuple[str, tuple, Callable | None]]:
         """(what, arguments, accept or None) of the edge cases of a question."""
@@ -116,6 +123,11 @@ class Assignment:
         """Of everything that decides a grade."""
         text = "".join(f"{name}\0{source}\0" for name, source in sorted(self.sources.items()))
         return hashlib.sha256(text.encode()).hexdigest()
+
+
+def file_names(assignment: Assignment) -> list[str]:
+    """What the file may be called where a student hands in several, the likeliest first."""
+    return ["starter.py", "my_ops.py", f"{assignment.name}.py", "starter.ipynb", "my_ops.ipynb"]
 
 
 def shipped() -> list[str]:
@@ -290,11 +302,16 @@ def _complete(assignment):
             assignment.mistaken(mistake)
 
 
+@functools.lru_cache(1000)  # more than an assignment has known mistakes
+def _compiled(source: str, path: str) -> types.CodeType:
+    return compile(source, path, "exec", dont_inherit=True)
+
+
 def run(source: str, path: Path | str) -> Mapping[str, Any]:
     """What a teacher's Python defines; Unfit if it cannot be run."""
     module = types.ModuleType(Path(path).stem)
     try:
-        exec(compile(source, str(path), "exec", dont_inherit=True), module.__dict__)
+        exec(_compiled(source, str(path)), module.__dict__)
     except (Exception, SystemExit) as error:
         raise Unfit(f"{path} cannot be run: {type(error).__name__}: {error}") from None
     return vars(module)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from ..gradcheck import Unfit
 from ..learn import write_whole
-from .assignments import Assignment, load
+from .assignments import Assignment, file_names, load
 from .classroom import Class, walls
 from .intake import submissions
 from .reports import gradescope
@@ -61,7 +61,7 @@ def grade_one(folder: Path, handed_in: Path, out: Path) -> None:
     """Grade the one submission in a folder, as Gradescope asks for it, into its results.json."""
     assignment = load(folder)
     layers, level = walls()
-    found = submissions(handed_in, [f"{assignment.name}.py", "starter.py"])
+    found = submissions(handed_in, file_names(assignment))
     if len(found) != 1:
         raise Unfit(f"{handed_in} has {len(found)} submissions: one Python file is expected")
     course = Class(assignment, out.parent, layers, level)

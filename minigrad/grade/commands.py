@@ -20,7 +20,7 @@ from typing import Any
 
 from ..gradcheck import Unfit
 from ..learn import write_whole
-from .assignments import SHIPPED, load, shipped
+from .assignments import SHIPPED, file_names, load, shipped
 from .autograder import grade_one, packed
 from .classroom import Class, walls
 from .doctor import examine
@@ -121,10 +121,12 @@ def add_grade(minigrad: Any) -> None:
         layers, level = walls(require, trust)
         if level == "none":
             click.echo("unsandboxed: every submission can do all that you can", err=True)
+        if out.resolve() == handed_in.resolve() or handed_in.resolve() in out.resolve().parents:
+            raise Unfit(f"{out} lies in {handed_in}, and would be graded the next time")
         if resume and force:
             raise click.UsageError("--resume and --force: choose one")
         task = load(assignment)
-        found = submissions(handed_in, [f"{task.name}.py", "starter.py"])
+        found = submissions(handed_in, file_names(task))
         missing = set(only) - {s.student for s in found}
         if missing:
             raise Unfit(f"{handed_in} has nothing of {min(missing)!r}")
@@ -145,7 +147,7 @@ def add_grade(minigrad: Any) -> None:
         """Replay what failed: what a student's function got, what it gave, and what is right."""
         layers, _ = walls(trust=trust)
         task = load(assignment)
-        found = {s.student: s for s in submissions(handed_in, [f"{task.name}.py", "starter.py"])}
+        found = {s.student: s for s in submissions(handed_in, file_names(task))}
         if student not in found:
             raise Unfit(f"{handed_in} has nothing of {student!r}")
         with Sandbox(layers) as sandbox:
@@ -198,7 +200,7 @@ def _add_reports(grade: Any) -> None:
     def _similar(assignment, handed_in, least):
         """List pairs of submissions to look at; what the starter has in common is left out."""
         task = load(assignment)
-        found = submissions(handed_in, [f"{task.name}.py", "starter.py"])
+        found = submissions(handed_in, file_names(task))
         pairs = similar(found, task.sources["starter.py"], least)
         click.echo(as_text(pairs, len(found)))
 
@@ -248,7 +250,7 @@ def _add_shards(grade: Any, require: Any, trust: Any) -> None:
             raise click.UsageError(f"--index {index} is not below --of {of}: the first part is 0")
         layers, level = walls(require, trust)
         task = load(assignment)
-        found = submissions(handed_in, [f"{task.name}.py", "starter.py"])
+        found = submissions(handed_in, file_names(task))
         path = grade_shard(Class(task, out, layers, level, seed), found, index, of, jobs)
         click.echo(f"{path}")
 

@@ -5,6 +5,7 @@ gave there, at every step, up to 1e-9 of the largest entry, or raises the same e
 """
 
 import functools
+import math
 import re
 from typing import Any
 
@@ -24,6 +25,7 @@ from .sandbox import Broken
 ALIKE = 1e-9  # of the largest entry: two mistakes are further apart, two codings of one are not
 CARRIED = 1e-6  # of the largest entry: differences of a student's forward are good to 4e-10
 STEP = 1e-5  # of those differences
+DIGITS = 1e-5  # of the largest entry: what is closer is no wrong formula
 MOST = 2000  # entries that are varied, one by one
 
 MEMORY = ("MemoryError", "_ArrayMemoryError")
@@ -41,6 +43,11 @@ Fault = tuple[str, str, str]
 
 def helped(text: str) -> str:
     """An exception, and what it means while grading, where that is not what it says."""
+    text = re.sub(
+        r"matmul: .* \(size (\d+) is different from (\d+)\)",
+        r"on the left of @ there are \2 columns, and \1 rows on the right",
+        text,
+    )
     return "; ".join([text, *(h for start, h in HELP.items() if text.startswith(start))])
 
 
@@ -52,34 +59,34 @@ class Bank:
         self.source, self.replies = source, replies
 
     @functools.cached_property
-    def traces(self) -> list[tuple[Mistake, list[tuple[int, Any]]]]:
+    def traces(self) -> "list[tuple[Mistake, Trace]]":
         """What every mistake gives, step by step."""
         traces = []
         for mistake in self.question.mistakes:
-            path = self.assignment.folder / "reference.py"
-            defined = run(self.assignment.mistaken(mistake), path)
+            defined = run(self.assignment.mistaken(mistake), "submission.py")
             f = defined.get(self.question.name)
-            traces.append((mistake, performed(f, self.question.name, self.steps.steps)))
+            traces.append((mistake, Trace(f, self.question.name, self.steps.steps)))
         return traces
 
     def best(self, explains: Any, stage: str) -> Mistake | None:
         """Of the mistakes whose trace explains, one of this stage that is alike elsewhere too."""
         found = [(mistake, trace) for mistake, trace in self.traces if explains(trace)]
-        alike_at = lambda trace: sum(map(same, trace, self.replies))
+        alike_at = lambda trace: sum(same(trace[i], r) for i, r in enumerate(self.replies))
         found.sort(key=lambda pair: (pair[0].stage != stage, -alike_at(pair[1])))
         return found[0][0] if found else None
 
     def exception(self, i: int, text: str) -> Mistake | None:
-        """The mistake that raises the same at a step; of several, the one most like the line."""
-        words = re.sub(r" \(line \d+\)$", "", text)
-        found = [m for m, trace in self.traces if trace[i] == (frames.RAISED, words)]
-        line = re.search(r" \(line (\d+)\)$", text)
-        lines = self.source.splitlines()
-        if len(found) < 2 or not line or int(line[1]) > len(lines):
-            return found[0] if found else None
-        written = set(re.findall(r"\w+", lines[int(line[1]) - 1]))
-        common = [len(written & set(re.findall(r"\w+", " ".join(m.by)))) for m in found]
-        return found[common.index(max(common))] if common.count(max(common)) == 1 else None
+        """The mistake that raises the same at a step, in a line that has the same words."""
+        words, line = _parted(text, self.source)
+        found = []
+        for mistake, trace in self.traces:
+            if trace[i][0] == frames.RAISED:
+                theirs, there = _parted(trace[i][1], self.assignment.mistaken(mistake))
+                if (theirs, there) == (words, line & there):
+                    found.append((len(line & there), mistake))
+        most = max((n for n, _ in found), default=0)
+        best = [mistake for n, mistake in found if n == most]
+        return best[0] if len(best) == 1 else None
 
     def shape(self, i: int, Z: np.ndarray) -> Fault | None:
         """The mistake that returns a value like this one, of a wrong shape or dtype."""
@@ -113,29 +120,49 @@ class Bank:
         right = {i: self.steps.expected[i][which] for i in places}
 
         def explains(trace):
-            known = {i: trace[i][1][which] for i in places if trace[i][0] == frames.ARRAYS}
-            return bool(theirs) and _within(theirs, known) and not _within(right, known)
+            gives = lambda i, arrays: (
+                trace[i][0] == frames.ARRAYS and all(map(alike, trace[i][1][which], arrays))
+            )
+            as_theirs = all(gives(i, arrays) for i, arrays in theirs.items())
+            return theirs and as_theirs and not all(gives(i, a) for i, a in right.items())
 
         return _fault(self.best(explains, stage))
 
     def edge(self, i: int, reply: tuple[int, Any]) -> Fault | None:
         """The mistake that gives the same at an edge case, and only there."""
 
-        explains = lambda trace: same(trace[i], reply) and self._right_in_cases(trace)
+        explains = lambda trace: self._right_in_cases(trace) and same(trace[i], reply)
         return _fault(self.best(explains, "edges"))
 
     def _right_in_cases(self, trace):
         """True if a trace is right in the cases, as that of a mistake at the edges is."""
         return all(
-            kind == frames.ARRAYS and all(map(alike, what, right))
-            for this, (kind, what), right in zip(self.steps.kinds, trace, self.steps.expected)
+            trace[i][0] == frames.ARRAYS and all(map(alike, trace[i][1], right))
+            for i, (this, right) in enumerate(zip(self.steps.kinds, self.steps.expected))
             if this[0] == "case"
         )
 
 
-def _within(arrays, known):
-    """True if everywhere where there are arrays the known ones are alike."""
-    return all(i in known and all(map(alike, known[i], arrays[i])) for i in arrays)
+class Trace:
+    """What a function gives for the steps, done as far as somebody looks: most differ early."""
+
+    def __init__(self, f: Any, entry: str, steps: Any):
+        self.rest = runner.perform(f, entry, (tuple(copies(step)) for step in steps))
+        self.done: list[tuple[int, Any]] = []
+
+    def __getitem__(self, i: int) -> tuple[int, Any]:
+        with np.errstate(all="ignore"):
+            while len(self.done) <= i:
+                self.done.append(next(self.rest))
+        return self.done[i]
+
+
+def _parted(text: str, source: str) -> tuple[str, set[str]]:
+    """(an exception without its line, the words and signs of that line of a source)."""
+    words, _, number = text.removesuffix(")").rpartition(" (line ")
+    lines = ["", *source.splitlines()]
+    line = lines[int(number)] if number.isdecimal() and int(number) < len(lines) else ""
+    return (words if line else text), set(re.findall(r"\w+|[^\w\s]", line))
 
 
 def _fault(mistake: Mistake | None) -> Fault | None:
@@ -193,6 +220,14 @@ def gradient(verdict: Any, k: int) -> Fault:
             return "FAIL", "not finite", f"{name} holds nan or inf where it is finite"
         wrongs.append(Wrong(subject, this, k, J))
     wrongs = [w for w in wrongs if not alike(w.D, w.G)] or wrongs
+    off = max(float(np.abs(w.D - w.G).max() / w.largest) for w in wrongs)
+    if off < DIGITS:
+        return (
+            "FAIL",
+            "digits",
+            f"{name} is right to {-math.log10(off):.0f} digits, and exact formulas in float64 give "
+            "15: is it found by differences, or in float32?",
+        )
     cause, sentence = diagnose(wrongs)
     if cause:
         return "FAIL", cause, sentence

@@ -24,8 +24,8 @@ from .assignments import Assignment, Question
 from .checkers import checks_of, drawn_trial
 from .draws import Steps, copies, drawn, generator
 from .feedback import MEMORY, helped
-from .flags import flagged
-from .results import NOT_REACHED, Check, question_result, score_of
+from .flags import defined, flagged
+from .results import NOT_REACHED, NOT_RUN, Check, question_result, score_of
 from .sandbox import Limits, Outcome, Sandbox
 
 AFTER_TIMEOUT = 2.0  # s of wall time for the questions after a student's first timeout
@@ -165,7 +165,8 @@ class Verdict:
                 continue
             verdict, code, sentence = (*fault[:1], NOT_REACHED, "") if fault == said else fault
             said = fault
-            check = Check(stage, 0.0, points, verdict, code, sentence, self.question.hint, visible)
+            hint = self.question.hint if verdict == "FAIL" and sentence else ""
+            check = Check(stage, 0.0, points, verdict, code, sentence, hint, visible)
             forward_right = forward_right and stage != "forward"
             if stage in ("signature", "shapes"):
                 blocked = check
@@ -190,9 +191,12 @@ class Verdict:
                 yield i, self.replies[i] if i < len(self.replies) else None
 
     def ended(self) -> tuple[str, str, str]:
-        """The fault of a runner that ended early."""
-        outcome = self.outcome
-        return outcome.ended or "CRASH", outcome.ended.lower(), f"{outcome.said}"
+        """The fault of a runner that ended early, and at what."""
+        outcome, name = self.outcome, self.question.name
+        step = self.steps.steps[min(len(self.replies), len(self.steps.steps) - 1)]
+        at = f"the back of {name}" if step[0] == "back" else name
+        at = at if self.replies else f"the file, or {name}"
+        return outcome.ended or "CRASH", outcome.ended.lower(), f"at {at}: {outcome.said}"
 
     def raised(self, i: int, text: str) -> tuple[str, str, str]:
         """The fault of an exception at a step."""
@@ -214,9 +218,9 @@ class Verdict:
         if kind == frames.NOT_LOADED:
             if what.startswith(MEMORY):
                 return "MEMORY", "memory", f"the file asks for more than {self.limits.memory} MiB"
-            return "CRASH", "does not run", f"the file does not run: {helped(what)}"
+            return "CRASH", NOT_RUN, f"the file does not run: {helped(what)}"
         if kind == frames.MISSING:
-            return "MISSING", "missing", f"there is no function {self.question.signature}"
+            return "MISSING", "missing", missing(self.question, self.source)
         if kind == frames.MISFIT:
             return "FAIL", "signature", what
         return self.raised(0, what) if kind == frames.RAISED else None
@@ -357,6 +361,12 @@ class Verdict:
                 part = "the value" if step[0] == "forward" else "a gradient"
                 return "FAIL", "edge case", f"{where}: {sentence or f'{part} is wrong'}"
         return None
+
+
+def missing(question: Question, source: str) -> str:
+    """That a question's function is not there, and what is instead."""
+    there = ", ".join(defined(source)[:8])
+    return f"there is no function {question.signature}" + (f"; there is {there}" if there else "")
 
 
 def well_formed(outcome: Outcome, steps: Steps) -> Outcome:

@@ -10,6 +10,7 @@ the forward, arguments and gradients are nests. Where students write the check i
 value, the arguments and dZ as they stand then, so that changes in place show.
 """
 
+import ast
 import inspect
 import json
 import os
@@ -71,14 +72,32 @@ def load(source, entry):
     """The student's function, or pair as a function that returns (value, back)."""
     module = types.ModuleType("submission")
     module.__file__ = "submission.py"
-    exec(compile(source, "submission.py", "exec", dont_inherit=True), module.__dict__)
+    failed = executed(source, module.__dict__)
     found = vars(module)
     if entry in found:
         return found[entry]
     forward, backward = found.get(f"{entry}_forward"), found.get(f"{entry}_backward")
-    if forward is None or backward is None:
-        return None
-    return paired(forward, backward, entry)
+    if forward is not None and backward is not None:
+        return paired(forward, backward, entry)
+    if failed:
+        raise failed
+    return None
+
+
+def executed(source, names):
+    """Execute a source, one statement after the other; returns the first exception, or None.
+
+    What a student tries out between or below the functions need not work here.
+    """
+    body, failed = ast.parse(source, "submission.py").body, None
+    future = [s for s in body if isinstance(s, ast.ImportFrom) and s.module == "__future__"]
+    for statement in body:
+        try:
+            part = ast.Module([*future, statement], [])
+            exec(compile(part, "submission.py", "exec", dont_inherit=True), names)
+        except BaseException as error:
+            failed = failed or error
+    return failed
 
 
 def paired(forward, backward, entry):
@@ -122,22 +141,25 @@ def perform(f, entry, steps):
     """Do the steps with a function; yields what each gives."""
     calls = {}
     for step in steps:
-        try:
-            if step[0] == "answer":
-                arrays = answer(f, entry, *step[2:])
-            elif step[0] == "forward":
-                calls.pop(step[1], None)
-                arrays, calls[step[1]] = forward(f, entry, step[2])
-            elif step[1] in calls:
-                arrays = back(*calls[step[1]], entry, *step[2:])
-            else:
-                yield frames.RAISED, "left out, as the forward had failed"
-                continue
-            yield frames.ARRAYS, arrays
-        except Misfit as error:
-            yield frames.MISFIT, str(error)
-        except BaseException as error:  # SystemExit and KeyboardInterrupt are a student's too
-            yield frames.RAISED, told(error)
+        yield done(f, entry, step, calls)
+
+
+def done(f, entry, step, calls):
+    """What a step gives; calls: what its forwards have returned."""
+    try:
+        if step[0] == "answer":
+            return frames.ARRAYS, answer(f, entry, *step[2:])
+        if step[0] == "forward":
+            calls.pop(step[1], None)
+            arrays, calls[step[1]] = forward(f, entry, step[2])
+            return frames.ARRAYS, arrays
+        if step[1] in calls:
+            return frames.ARRAYS, back(*calls[step[1]], entry, *step[2:])
+        return frames.RAISED, "left out, as the forward had failed"
+    except Misfit as error:
+        return frames.MISFIT, str(error)
+    except BaseException as error:  # SystemExit and KeyboardInterrupt are a student's too
+        return frames.RAISED, told(error)
 
 
 def answer(check, entry, source, x):

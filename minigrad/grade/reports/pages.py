@@ -115,11 +115,18 @@ def _diagnoses(class_):
             "code": code,
             "stage": _most(Counter(by.values())),
             "names": list(by),
-            "sentence": _most(sentences[name, code]),
+            "sentence": _told(sentences[name, code]),
         }
         for (name, code), by in stages.items()
     ]
     return sorted(mistakes, key=lambda m: (-len(m["names"]), m["question"], m["code"]))
+
+
+def _told(sentences):
+    """The most frequent sentence, and how many others there are."""
+    others = len(sentences) - 1
+    words = "another sentence" if others == 1 else f"{others} other sentences"
+    return _most(sentences) + (f" (for some students {words})" if others else "")
 
 
 def _most(counts):
