@@ -20,6 +20,7 @@ import numpy as np
 
 from . import frames, stub
 
+NUMBERS = (int, float, np.float64, np.float32)  # that stand for an array without axes
 LONGEST = 240  # characters of an exception, so that its line is told whatever they are
 
 
@@ -179,7 +180,7 @@ def forward(f, entry, args):
     if not isinstance(result, tuple) or len(result) != 2 or not callable(result[1]):
         raise Misfit(f"{entry} returns {kind(result)}: return value, back")
     value, back_of = result
-    if type(value) in (int, float, np.float64, np.float32):
+    if type(value) in NUMBERS:
         value = np.asarray(float(value) if type(value) is int else value)
     if type(value) is not np.ndarray:
         raise Misfit(f"the value of {entry} is one array, not a {type(value).__name__}")
