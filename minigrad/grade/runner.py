@@ -14,6 +14,7 @@ import ast
 import inspect
 import json
 import os
+import sys
 import types
 
 import numpy as np
@@ -73,6 +74,7 @@ def load(source, entry):
     """The student's function, or pair as a function that returns (value, back)."""
     module = types.ModuleType("submission")
     module.__file__ = "submission.py"
+    sys.modules["submission"] = module  # where dataclasses look for the names of annotations
     failed = executed(source, module.__dict__)
     found = vars(module)
     if entry in found:

@@ -120,6 +120,22 @@ def test_a_trivial_forward_earns_no_gradients(graded, source):
     assert graded(source)["score"] == 2.0  # signature and shapes
 
 
+def test_a_sum_in_place_of_a_product_earns_no_gradients_though_it_depends_on_the_same(graded):
+    question = graded("""
+def affine(X, U):
+    W, b = U
+    def back(dA, dX, dU):
+        dW, db = dU
+        dX += dA.sum(1, keepdims=True)
+        dW += dA.sum(0)
+        db += dA.sum(0)
+    return X.sum(1, keepdims=True) + W.sum(0) + b, back
+""")
+    earned = {c["stage"]: c["score"] for c in question["checks"]}
+    assert (earned["dX"], earned["dW"]) == (0, 0)
+    assert earned["db"] == 1  # b is added, as it should be
+
+
 @pytest.mark.parametrize("harm", ["db += np.nan * dA.sum(0)", "db += dA.sum(0); dA *= 2"])
 def test_nothing_is_carried_that_is_nan_or_changes_things(graded, harm):
     changes = [("A = X @ W + b", "A = 2 * X @ W + b"), ("db += dA.sum(0)", harm)]
@@ -175,7 +191,11 @@ def test_hidden_stages_are_marked(graded):
             "affine raises ZeroDivisionError: division by zero (line 1)",
         ),
         ("raise MemoryError", "MEMORY", "the file asks for more than 512 MiB"),
-        ("import os; os._exit(0)", "CRASH", "it ended before it had answered"),
+        (
+            "import os; os._exit(0)",
+            "CRASH",
+            "at the file, or affine: it ended before it had answered",
+        ),
     ],
 )
 def test_what_does_not_run_earns_nothing_and_says_why(graded, source, verdict, sentence):

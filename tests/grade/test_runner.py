@@ -146,6 +146,8 @@ def test_a_misfit_of_signatures_names_the_function(source, sentence):
         "def f(A): return 1.5, lambda dZ, dA: None",
         "def f(A): return A[0], lambda dZ, dA: 'what a back returns is nobody\\'s'",
         "import os\nHERE = os.path.dirname(__file__)\ndef f(A): return A, lambda dZ, dA: None",
+        "from __future__ import annotations\nfrom dataclasses import dataclass\n@dataclass\n"
+        "class Kept:\n A: object\ndef f(A): return Kept(A).A, lambda dZ, dA: None",
         "if __name__ == '__main__': exit()\ndef f(A): return A, lambda dZ, dA: None",
     ],
 )

@@ -113,6 +113,15 @@ def test_a_file_that_did_run_cannot_be_missing_later(sandbox):
     assert ends(sandbox, f"{HANDS}\ndef f(A): send({first}, {later})")[::2] == ("PROTOCOL", 1)
 
 
+def test_replies_that_fill_the_judges_memory_are_not_read():
+    steps = [("forward", i, (A,)) for i in range(40)]
+    source = "import numpy as np\ndef f(A): return np.ones(1 << 18), abs"
+    with Sandbox(layers=()) as sandbox:
+        outcome = sandbox.run(source, "f", steps)
+    assert outcome.ended == "PROTOCOL"
+    assert sum(a.nbytes for _, what in outcome.replies for a in what) < 1 << 27
+
+
 def test_more_replies_than_steps_are_not_read(sandbox):
     one = "frames.pack(frames.ARRAYS, [A])"
     assert ends(sandbox, f"{HANDS}\ndef f(A): send(*[{one}] * 9)") == ("", "", 2)
