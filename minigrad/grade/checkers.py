@@ -7,6 +7,7 @@ or a guess, earns nothing.
 """
 
 import ast
+import functools
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
@@ -14,7 +15,7 @@ import numpy as np
 
 from . import frames
 from .assignments import Assignment, Question, run
-from .draws import performed
+from .draws import Trace
 from .feedback import MEMORY, helped
 from .results import NOT_REACHED, Check
 from .sandbox import Outcome
@@ -36,17 +37,23 @@ def drawn_trial(assignment: Assignment, question: Question, rng: np.random.Gener
     for file in ("inputs.py", "reference.py"):
         source = assignment.sources[file]
         defined = assignment.inputs if file == "inputs.py" else assignment.reference
-        functions = {
-            n.name: ast.get_source_segment(source, n) or ""
-            for n in ast.parse(source).body
-            if isinstance(n, ast.FunctionDef)
-        }
+        functions = _functions(source)
         for f, x in defined[f"{question.name}_inputs"](rng):
             text = functions[f.__name__].replace(f"def {f.__name__}(", "def f(", 1)
             steps.append(("answer", len(steps), text, np.asarray(x)))
             right.append(f.__name__.startswith(RIGHT))
     order = rng.permutation(len(steps))
     return Trial([steps[i] for i in order], [right[i] for i in order])
+
+
+@functools.lru_cache(8)
+def _functions(source):
+    """The source of every function, by name."""
+    return {
+        n.name: ast.get_source_segment(source, n) or ""
+        for n in ast.parse(source).body
+        if isinstance(n, ast.FunctionDef)
+    }
 
 
 def checks_of(
@@ -67,7 +74,8 @@ def checks_of(
     caught = [a is False for a, right in zip(said, trial.right) if not right]
     share = max(0.0, float(np.mean(caught) - np.mean([not p for p in passed])))
     yield Check("signature", points["signature"], points["signature"])
-    code, says = _known(assignment, question, trial, said)
+    right = all(passed) and all(caught)
+    code, says = ("", "") if right else _known(assignment, question, trial, said)
     if outcome.ended:
         code, says = outcome.ended.lower(), f"{outcome.said}, after {answered} functions"
     for stage, good, words in (
@@ -114,7 +122,7 @@ def _known(assignment, question, trial, said):
     """(code, sentence) of the known mistake that answers alike, or empty."""
     for mistake in question.mistakes:
         f: Any = run(assignment.mistaken(mistake), assignment.folder / "reference.py")
-        replies = performed(f[question.name], question.name, trial.steps)
-        if [_answer(reply) for reply in replies] == said:
+        trace = Trace(f[question.name], question.name, trial.steps)
+        if all(_answer(trace[i]) == answer for i, answer in enumerate(said)):
             return mistake.code, mistake.says
     return "", ""

@@ -124,3 +124,17 @@ def performed(f: Any, entry: str, steps: Sequence[tuple]) -> list[tuple[int, Any
     """What a trusted function gives for the steps, here in the judge."""
     with np.errstate(all="ignore"):
         return list(runner.perform(f, entry, [tuple(copies(step)) for step in steps]))
+
+
+class Trace:
+    """What a function gives for the steps, done as far as somebody looks: most differ early."""
+
+    def __init__(self, f: Any, entry: str, steps: Sequence[tuple]):
+        self.rest = runner.perform(f, entry, (tuple(copies(step)) for step in steps))
+        self.done: list[tuple[int, Any]] = []
+
+    def __getitem__(self, i: int) -> tuple[int, Any]:
+        with np.errstate(all="ignore"):
+            while len(self.done) <= i:
+                self.done.append(next(self.rest))
+        return self.done[i]

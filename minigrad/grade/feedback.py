@@ -19,7 +19,7 @@ from ..gradcheck.subjects import Subject
 from ..gradcheck.wrong import Wrong
 from . import frames, runner
 from .assignments import Mistake, run
-from .draws import copies, performed
+from .draws import Trace, copies, performed
 from .sandbox import Broken
 
 ALIKE = 1e-9  # of the largest entry: two mistakes are further apart, two codings of one are not
@@ -143,20 +143,6 @@ class Bank:
         )
 
 
-class Trace:
-    """What a function gives for the steps, done as far as somebody looks: most differ early."""
-
-    def __init__(self, f: Any, entry: str, steps: Any):
-        self.rest = runner.perform(f, entry, (tuple(copies(step)) for step in steps))
-        self.done: list[tuple[int, Any]] = []
-
-    def __getitem__(self, i: int) -> tuple[int, Any]:
-        with np.errstate(all="ignore"):
-            while len(self.done) <= i:
-                self.done.append(next(self.rest))
-        return self.done[i]
-
-
 def _parted(text: str, source: str) -> tuple[str, set[str]]:
     """(an exception without its line, the words and signs of that line of a source)."""
     words, _, number = text.removesuffix(")").rpartition(" (line ")
@@ -222,10 +208,11 @@ def gradient(verdict: Any, k: int) -> Fault:
     wrongs = [w for w in wrongs if not alike(w.D, w.G)] or wrongs
     off = max(float(np.abs(w.D - w.G).max() / w.largest) for w in wrongs)
     if off < DIGITS:
+        digits = round(-math.log10(off or 1e-16))
         return (
             "FAIL",
             "digits",
-            f"{name} is right to {-math.log10(off or 1e-16):.0f} digits, and exact formulas in float64 give "
+            f"{name} is right to {digits} digits, and exact formulas in float64 give "
             "15: is it found by differences, or in float32?",
         )
     cause, sentence = diagnose(wrongs)

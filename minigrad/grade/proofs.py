@@ -9,7 +9,7 @@ import numpy as np
 
 from ..gradcheck import check
 from .assignments import Assignment, Question
-from .judge import Judge
+from .judging import Judge
 from .sandbox import Sandbox
 
 SEED = 1

@@ -5,7 +5,7 @@ import pytest
 
 from minigrad.grade.assignments import load
 from minigrad.grade.draws import drawn, generator
-from minigrad.grade.judge import Judge, close
+from minigrad.grade.judging import Judge, close
 from minigrad.grade.results import written
 from minigrad.grade.sandbox import Limits, Outcome
 
