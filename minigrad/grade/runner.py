@@ -71,20 +71,20 @@ class Misfit(Exception):
 
 
 def load(source, entry):
-    """The student's function, or pair as a function that returns (value, back)."""
+    """The student's function, or pair as one, or None; and what failed first in the file, or None."""
     module = types.ModuleType("submission")
     module.__file__ = "submission.py"
     sys.modules["submission"] = module  # where dataclasses look for the names of annotations
     failed = executed(source, module.__dict__)
     found = vars(module)
     if entry in found:
-        return found[entry]
+        return found[entry], failed
     forward, backward = found.get(f"{entry}_forward"), found.get(f"{entry}_backward")
     if forward is not None and backward is not None:
-        return paired(forward, backward, entry)
+        return paired(forward, backward, entry), failed
     if failed:
         raise failed
-    return None
+    return None, None
 
 
 def executed(source, names):
@@ -112,9 +112,7 @@ def paired(forward, backward, entry):
             raise Misfit(f"{entry}_forward returns {kind(result)}: return value, cache")
 
         def back(dZ, *gradients):
-            found = backward(dZ, result[1])
-            found = list(found) if isinstance(found, (tuple, list)) else [found]
-            found = [g for g in found if g is not None]
+            found = [g for g in leaves(backward(dZ, result[1])) if g is not None]
             wanted = arrays_of(gradients)
             if len(found) != len(wanted):
                 raise Misfit(
@@ -264,12 +262,14 @@ def serve(descriptor):
         )
 
     try:
-        f = load(job["source"], job["entry"])
+        f, failed = load(job["source"], job["entry"])
     except BaseException as error:
         return send(frames.NOT_LOADED, told(error))
     if f is None:
         return send(frames.MISSING, job["entry"])
     for kind, what in perform(f, job["entry"], steps):
+        if failed and kind == frames.RAISED and what.startswith("NameError"):
+            what += f", after {told(failed)}"
         try:
             send(kind, what)
         except frames.BadFrame as error:

@@ -70,6 +70,16 @@ def test_a_file_without_the_function_ends_with_one_reply(sandbox, source, kind, 
     assert outcome.ended == ""
 
 
+def test_what_fails_between_the_functions_is_told_where_its_name_is_missed(sandbox):
+    source = "import scipy.special as sp\nexit()\ndef f(A): return sp.erf(A), abs"
+    ((kind, text), _) = sandbox.run(source, "f", STEPS).replies
+    assert kind == frames.RAISED
+    assert text == (
+        "NameError: name 'sp' is not defined (line 3), "
+        "after ModuleNotFoundError: No module named 'scipy' (line 1)"
+    )
+
+
 def test_time_ends_a_job(sandbox):
     for waits in ("while True: pass", "import time; time.sleep(60)"):
         source = f"def f(A):\n {waits}"
