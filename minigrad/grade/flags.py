@@ -6,6 +6,7 @@
 
 import ast
 import functools
+import warnings
 from collections.abc import Iterator
 
 GRADIENTS = {"torch", "jax", "autograd", "tensorflow", "cupy", "sympy", "mxnet", "theano"}
@@ -35,7 +36,8 @@ def defined(source: str) -> list[str]:
 @functools.lru_cache(2)  # once for all questions of the students that are graded just now
 def _parsed(source):
     try:
-        return ast.parse(source)
+        with warnings.catch_warnings(action="ignore"):  # they are the student's
+            return ast.parse(source)
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return ast.Module([], [])  # that it does not run is said elsewhere
 

@@ -25,6 +25,7 @@ from ..gradcheck.report import Report
 from .assignments import Assignment, Question, load, shipped
 from .draws import copies
 from .judging import close
+from .runner import NUMBERS
 
 HIDDEN = "Right on the public checks. Hidden ones follow when it is graded."
 
@@ -89,7 +90,7 @@ def question_of(name: str, assignment: str | Path = "") -> tuple[Assignment, Que
 
 def _forward(f, task, question, seed):
     """A sentence if no value and back come, or not the value of the reference, if there is one."""
-    forward = f[0] if isinstance(f, tuple) else f
+    forward = f[0] if isinstance(f, tuple) else getattr(f, "plain", f)  # of a node
     for (args,) in task.cases(question, np.random.default_rng(seed)):
         given = tree.leaves(args) if isinstance(f, tuple) else args
         try:
@@ -101,6 +102,8 @@ def _forward(f, task, question, seed):
         if not isinstance(result, tuple) or len(result) != 2:
             pair = "value, cache" if isinstance(f, tuple) else "value, back"
             return f"it returns {type(result).__name__}: return {pair}"
+        if type(result[0]) not in (np.ndarray, *NUMBERS):  # as when it is graded
+            return f"its value is one array, not a {type(result[0]).__name__}"
         if "reference.py" not in task.sources:
             continue
         Z, (expected, _) = np.asarray(result[0]), task.reference[question.name](*copies(args))

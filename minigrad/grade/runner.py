@@ -14,12 +14,14 @@ import ast
 import inspect
 import json
 import os
+import sys
 import types
 
 import numpy as np
 
 from . import frames, stub
 
+NUMBERS = (int, float, np.float64, np.float32)  # that stand for an array without axes
 LONGEST = 240  # characters of an exception, so that its line is told whatever they are
 
 
@@ -69,19 +71,20 @@ class Misfit(Exception):
 
 
 def load(source, entry):
-    """The student's function, or pair as a function that returns (value, back)."""
+    """The student's function, or pair as one, or None; and what failed first in the file, or None."""
     module = types.ModuleType("submission")
     module.__file__ = "submission.py"
+    sys.modules["submission"] = module  # where dataclasses look for the names of annotations
     failed = executed(source, module.__dict__)
     found = vars(module)
     if entry in found:
-        return found[entry]
+        return found[entry], failed
     forward, backward = found.get(f"{entry}_forward"), found.get(f"{entry}_backward")
     if forward is not None and backward is not None:
-        return paired(forward, backward, entry)
+        return paired(forward, backward, entry), failed
     if failed:
         raise failed
-    return None
+    return None, None
 
 
 def executed(source, names):
@@ -109,9 +112,7 @@ def paired(forward, backward, entry):
             raise Misfit(f"{entry}_forward returns {kind(result)}: return value, cache")
 
         def back(dZ, *gradients):
-            found = backward(dZ, result[1])
-            found = list(found) if isinstance(found, (tuple, list)) else [found]
-            found = [g for g in found if g is not None]
+            found = [g for g in leaves(backward(dZ, result[1])) if g is not None]
             wanted = arrays_of(gradients)
             if len(found) != len(wanted):
                 raise Misfit(
@@ -179,7 +180,7 @@ def forward(f, entry, args):
     if not isinstance(result, tuple) or len(result) != 2 or not callable(result[1]):
         raise Misfit(f"{entry} returns {kind(result)}: return value, back")
     value, back_of = result
-    if type(value) in (int, float, np.float64, np.float32):
+    if type(value) in NUMBERS:
         value = np.asarray(float(value) if type(value) is int else value)
     if type(value) is not np.ndarray:
         raise Misfit(f"the value of {entry} is one array, not a {type(value).__name__}")
@@ -261,12 +262,14 @@ def serve(descriptor):
         )
 
     try:
-        f = load(job["source"], job["entry"])
+        f, failed = load(job["source"], job["entry"])
     except BaseException as error:
         return send(frames.NOT_LOADED, told(error))
     if f is None:
         return send(frames.MISSING, job["entry"])
     for kind, what in perform(f, job["entry"], steps):
+        if failed and kind == frames.RAISED and what.startswith("NameError"):
+            what += f", after {told(failed)}"
         try:
             send(kind, what)
         except frames.BadFrame as error:

@@ -25,6 +25,7 @@ import numpy as np
 from . import confine, frames, runner
 
 LARGEST = 1 << 22  # bytes of a reply
+MOST = 1 << 26  # bytes of all replies to a job
 ANSWERS = (frames.ARRAYS, frames.MISFIT, frames.RAISED)
 NO_FUNCTION = (frames.NOT_LOADED, frames.MISSING)  # a job's first reply, and then its last
 PATIENCE = 10.0  # s for the zygote, beyond a job's wall time, before it counts as broken
@@ -138,12 +139,15 @@ class Sandbox:
         with contextlib.suppress(BrokenPipeError, ConnectionResetError):
             ours.sendall(job_of(source, entry, steps))
         try:
-            before = time.monotonic()
+            before, size = time.monotonic(), 0
             for _ in steps:
                 replies.append(reply(ours, ANSWERS if replies else (*ANSWERS, *NO_FUNCTION)))
                 now = time.monotonic()
                 seconds.append(now - before)
                 before = now
+                size += sum(a.nbytes for a in replies[-1][1] if isinstance(a, np.ndarray))
+                if size > MOST:
+                    raise frames.BadFrame(f"its answers are more than {MOST} bytes")
                 if replies[-1][0] in NO_FUNCTION:
                     break
         except (EOFError, ConnectionResetError):

@@ -28,7 +28,7 @@ def test_a_right_check_has_all_points(task, graded):
     assert (question["score"], question["verdict"]) == (10.0, "PASS")
 
 
-@pytest.mark.parametrize("answer", ["True", "False", "(counts.append(0) or len(counts)) % 2 == 0"])
+@pytest.mark.parametrize("answer", ["True", "(counts.append(0) or len(counts)) % 2 == 0"])
 def test_answers_that_do_not_look_earn_the_signature_alone(graded, answer):
     question = graded(f"counts = []\ndef check(f, x): return {answer}")
     assert question["score"] <= 1 + 9 * 0.3  # a guess is right now and then
@@ -85,7 +85,7 @@ def check(f, x):
 def test_what_was_answered_before_the_time_was_up_counts(task, sandbox):
     source = "n = []\ndef check(f, x):\n while len(n) > 3: pass\n n.append(0); return False"
     question = Judge(task, sandbox).question(
-        task.questions[0], source, np.random.default_rng(0), Limits(wall=0.5)
+        task.questions[0], source, np.random.default_rng(0), Limits(wall=0.3)
     )
     assert question["verdict"] == "TIMEOUT"
     assert "after 4 functions" in failed(question)["sentence"]

@@ -57,6 +57,7 @@ def test_what_a_person_should_look_at_is_a_sentence(source, sentence):
         "from minigrad import *",
         "import numpy",
         "def f(",
+        "x = '\\d'",
         "\0",
     ],
 )

@@ -124,3 +124,18 @@ def test_a_mistake_is_one_line(words, checked):
 def test_a_check_that_students_write_is_no_practice():
     with pytest.raises(Unfit, match="check is checked when it is graded only"):
         check_question(lambda f, x: True, "check")
+
+
+def test_a_function_that_is_a_node_is_checked_as_the_function():
+    source = RIGHT.replace("def affine", "from minigrad import node\n\n\n@node\ndef affine")
+    names = {}
+    exec(source, names)
+    practice = check_question(names["affine"], "affine")
+    assert practice, str(practice)
+
+
+@pytest.mark.parametrize("kind", ["matrix", "ma.MaskedArray"])
+def test_a_value_of_another_kind_is_wrong_as_it_is_when_graded(kind):
+    names = {"np": np}
+    exec(RIGHT.replace("return A,", f"return A.view(np.{kind}),"), names)
+    assert f"not a {kind.split('.')[-1]}" in str(check_question(names["affine"], "affine"))

@@ -11,7 +11,7 @@ GRADIENT = np.array([10.0, 20.0])
 
 
 def performed(source, *steps, entry="f"):
-    f = runner.load(source, entry)
+    f, _ = runner.load(source, entry)
     return list(runner.perform(f, entry, steps))
 
 
@@ -57,8 +57,16 @@ def test_the_dialect_is_taken_before_the_pair():
 
 
 def test_half_a_pair_is_no_answer():
-    assert runner.load("def f_forward(A): pass", "f") is None
-    assert runner.load("def g(A): pass", "f") is None
+    assert runner.load("def f_forward(A): pass", "f") == (None, None)
+    assert runner.load("def g(A): pass", "f") == (None, None)
+
+
+@pytest.mark.parametrize("nest", ["(dZ, (dZ, None))", "{'dA': dZ, 'db': dZ}", "[dZ, dZ]"])
+def test_the_gradients_of_a_pair_may_be_a_nest(nest):
+    source = f"def f_forward(A, b): return A + b, 0\ndef f_backward(dZ, cache): return {nest}"
+    _, (kind, after) = both(source, args=(A, A), gradients=(GRADIENT, GRADIENT))
+    assert kind == ARRAYS, after
+    assert all(np.array_equal(g, GRADIENT + dZ) for g in after[:2])
 
 
 @pytest.mark.parametrize(
@@ -146,6 +154,8 @@ def test_a_misfit_of_signatures_names_the_function(source, sentence):
         "def f(A): return 1.5, lambda dZ, dA: None",
         "def f(A): return A[0], lambda dZ, dA: 'what a back returns is nobody\\'s'",
         "import os\nHERE = os.path.dirname(__file__)\ndef f(A): return A, lambda dZ, dA: None",
+        "from __future__ import annotations\nfrom dataclasses import dataclass\n@dataclass\n"
+        "class Kept:\n A: object\ndef f(A): return Kept(A).A, lambda dZ, dA: None",
         "if __name__ == '__main__': exit()\ndef f(A): return A, lambda dZ, dA: None",
     ],
 )

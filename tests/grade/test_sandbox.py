@@ -70,6 +70,16 @@ def test_a_file_without_the_function_ends_with_one_reply(sandbox, source, kind, 
     assert outcome.ended == ""
 
 
+def test_what_fails_between_the_functions_is_told_where_its_name_is_missed(sandbox):
+    source = "import scipy.special as sp\nexit()\ndef f(A): return sp.erf(A), abs"
+    ((kind, text), _) = sandbox.run(source, "f", STEPS).replies
+    assert kind == frames.RAISED
+    assert text == (
+        "NameError: name 'sp' is not defined (line 3), "
+        "after ModuleNotFoundError: No module named 'scipy' (line 1)"
+    )
+
+
 def test_time_ends_a_job(sandbox):
     for waits in ("while True: pass", "import time; time.sleep(60)"):
         source = f"def f(A):\n {waits}"
@@ -111,6 +121,15 @@ def test_what_is_no_answer_ends_a_job_and_the_next_one_works(sandbox, does, ende
 def test_a_file_that_did_run_cannot_be_missing_later(sandbox):
     first, later = "frames.pack(frames.ARRAYS, [A])", "frames.pack_text(frames.MISSING, 'f')"
     assert ends(sandbox, f"{HANDS}\ndef f(A): send({first}, {later})")[::2] == ("PROTOCOL", 1)
+
+
+def test_replies_that_fill_the_judges_memory_are_not_read():
+    steps = [("forward", i, (A,)) for i in range(40)]
+    source = "import numpy as np\ndef f(A): return np.ones(1 << 18), abs"
+    with Sandbox(layers=()) as sandbox:
+        outcome = sandbox.run(source, "f", steps)
+    assert outcome.ended == "PROTOCOL"
+    assert sum(a.nbytes for _, what in outcome.replies for a in what) < 1 << 27
 
 
 def test_more_replies_than_steps_are_not_read(sandbox):
