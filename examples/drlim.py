@@ -3,6 +3,8 @@
     python -m examples.drlim            ten minutes on two cores; --device gpu: on a GPU
     python -m examples.drlim --quick    a minute: 1000 images, one seed
 
+Images: MNIST, mnist/ below MINIGRAD_DATA; without it scikit-learn's digits stand in.
+
 Of 3000 4s and 3000 9s of MNIST each is similar to the 5 nearest by Euclidean distance, and they to
 it. A siamese network learns by the contrastive loss to place similar images close together and
 others no closer than a margin: an epoch takes each image once, with a similar one and one that is
@@ -11,9 +13,9 @@ nearest images of a shifted one are shifted alike, almost all of them, and the m
 shift. Where all copies of similar images are called similar, it forgets the shift.
 
 Printed, and written to runs/drlim/: table.csv, what is measured on the 4s and 9s of the test
-images; of each graph a map of them with thumbnails, as in the paper's figure 4, and a GIF of how it
-came to be; report.html. What is there is not computed again: a run that was stopped goes on.
-Without MNIST it takes scikit-learn's digits, and says so.
+images ("of" stands for images and settings); of each graph a map of them with thumbnails, as in the
+paper's figure 4, and a GIF of how it came to be; report.html. What is there is not computed again:
+a run that was stopped goes on.
 
     trustworthiness   of the map of plain images: 1 if who is near on it is near as an image
     shift ratio       mean distance of shifted copies over that of random pairs
@@ -24,7 +26,6 @@ Source: Hadsell, Chopra and LeCun, CVPR 2006, sections 3.2 and 3.3; lecture, man
 
 import functools
 import io
-from pathlib import Path
 
 import click
 import numpy as np
@@ -39,7 +40,7 @@ from minigrad.stepper import figures
 from minigrad.stepper.report import write_report
 from minigrad.version import VERSION
 
-from .digit_runs import handwritten, kept, trials
+from .digit_runs import about, handwritten, kept, over, place, summary, trials
 from .exemplar_runs import digest
 
 SHIFTS = 0, -6, -3, 3, 6
@@ -57,16 +58,10 @@ GRAPHS = {
 MEASURES = "trustworthiness", "shift ratio", "same shift"
 
 
-@click.command(help=__doc__.partition("\n")[0])
+@click.command(help=about(__doc__))
 @click.option("--quick", is_flag=True, help="Fewer images, one seed.")
 @click.option("--epochs", type=click.IntRange(1), help="Of each training, if not 25, or 20.")
-@click.option(
-    "--folder",
-    default="runs/drlim",
-    show_default=True,
-    type=click.Path(file_okay=False, path_type=Path),
-    help="Where maps and tables go.",
-)
+@place("drlim", "table.*")
 @workers
 @device
 def main(quick, epochs, folder, move):
@@ -99,7 +94,7 @@ def main(quick, epochs, folder, move):
         for name, find in rows.items():
             compute = lambda seed, find=find: measured(X_test, find(seed))
             found = trials(cells, {"map": name, "of": of}, seeds, compute)
-            numbers = [f"{found[m].mean():.3f} +- {found[m].std():.3f}" for m in MEASURES]
+            numbers = [summary(found[m], digits=3) for m in MEASURES]
             table.append([name, *numbers])
             print(
                 f"{name:<20}",
@@ -254,7 +249,7 @@ def page(table, pictures, seeds, source):
     lead = f"4s and 9s in the plane, placed by a network. Images: {source}; the maps are of others."
     measures = {
         "title": "What is measured",
-        "text": f"Mean and deviation over {seeds} seeds. Trustworthiness is of the plain images; "
+        "text": f"{over(seeds)}. Trustworthiness is of the plain images; "
         "the shift ratio is the mean distance of shifted copies over that of random pairs; same "
         "shift is the share of the 5 nearest on the map that are shifted alike.",
         "table": table,

@@ -1,8 +1,11 @@
-"""Nine ways to embed images without labels on one bench, judged by the nearest neighbours.
+"""Seven methods that embed images without labels, on one bench, beside what learns nothing.
 
     python -m examples.embeddings --threads 2      CIFAR-10, below two hours on two cores
     python -m examples.embeddings --quick          one seed, fewer rows, four minutes
     python -m examples.embeddings --size paper --device gpu    ResNet-18, 200 epochs
+
+Images: 10,000 and 2,000 of CIFAR-10 as JPEG, cifar-10-images/ below MINIGRAD_DATA; no others stand
+in. ISIF is the paper's instance softmax. Judged by the nearest neighbours.
 
 All rows share the network, the number of images seen, the dimensions of the embedding, the
 augmentation and the schedule; each method has the best of five first rates, tried in a third of
@@ -13,9 +16,9 @@ or exchanged in the ablations keeps the rate of the whole. In the folder, below 
     augmentation    ISIF without parts of it (table 7)
     sampling        which negatives (table 8)
     report.html     all of it, cosines (figure 5), neighbours (figure 4), maps
+    embedders/ISIF/embedder.safetensors    and so on: to be used on other images (`Embedder.load`)
 
-A number that is computed is kept there, so that a run that was stopped goes on. Images: 10,000 and
-2,000 of CIFAR-10 as JPEG, below MINIGRAD_DATA.
+A number that is computed is kept there, so that a run that was stopped goes on.
 
 Source: Ye, Zhang, Yuen and Chang, CVPR 2019, section 4.
 """
@@ -40,6 +43,7 @@ from minigrad.stepper import figures
 from minigrad.stepper.report import write_report
 from minigrad.version import VERSION
 
+from .digit_runs import about, over, place, spread, summary
 from .exemplar_runs import digest
 
 METHODS = ("Exemplar", "NPSoftmax", "NCE", "triplet", "triplet, hard", "ISIF", "NCE, moving Z")
@@ -103,15 +107,15 @@ class Bench:
 
     def learned(self, settings, seed, judge=None):
         """(Embedder, log): learned, or gone on with, or loaded if it was."""
-        place = self.folder / "networks" / digest(told(settings), seed, self.images, VERSION)
+        folder = self.folder / "networks" / digest(told(settings), seed, self.images, VERSION)
         return fit(
             self.move(self.X),
             settings,
             rng=np.random.default_rng(seed),
             after_epoch=judge,
             facts={"seed": seed},
-            folder=place,
-            resume=any(place.glob("checkpoint*")),
+            folder=folder,
+            resume=any(folder.glob("checkpoint*")),
             progress=False,
         )
 
@@ -192,28 +196,18 @@ def percent(right):
     return 100 * float(np.mean(right))
 
 
-def spread(cells):
-    """Mean and deviation of the accuracy over seeds, 0 of one."""
-    values = np.array([cell["accuracy"] for cell in cells])
-    return values.mean(), values.std(ddof=1) if len(values) > 1 else 0.0
+def accuracies(cells):
+    return [cell["accuracy"] for cell in cells]
 
 
 def say(name, cells, rest=""):
-    mean, deviation = spread(cells)
-    more = f" +- {deviation:.1f}" if len(cells) > 1 else ""
-    print(f"{name:<22}{mean:>6.1f}{more:<9}{rest}", flush=True)
+    print(f"{name:<24}{summary(accuracies(cells)):<13}{rest}", flush=True)
 
 
-@click.command(help=__doc__.partition("\n")[0])
+@click.command(help=about(__doc__))
 @click.option("--size", default="small", show_default=True, type=click.Choice(list(SIZES)))
 @click.option("--quick", is_flag=True, help="One seed, three methods, no grid, no ablations.")
-@click.option(
-    "--folder",
-    default="runs/embeddings",
-    show_default=True,
-    type=click.Path(file_okay=False, path_type=Path),
-    help="Where tables, figures and networks go.",
-)
+@place("embeddings", *SIZES)
 @workers
 @device
 def main(size, quick, folder, move):
@@ -223,6 +217,7 @@ def main(size, quick, folder, move):
             seeds=1, methods=("ISIF", "NPSoftmax", "triplet, hard"), ablated=0, rates=()
         )
     bench = Bench(size, folder, move)
+    print(f"CIFAR-10: {len(bench.X):,} images to learn from, {len(bench.X_test):,} to test\n")
     with stopping(), bench.cells:
         compare(bench)
 
@@ -253,6 +248,8 @@ def compare(bench):
     settings = {method: bench.best(method) for method in size.methods}
     for method in size.methods:
         rows[method] = bench.row(method, settings[method], size.seeds)
+        embedder, _ = bench.learned(settings[method], 0)
+        embedder.save(bench.folder / "embedders" / method / "embedder.safetensors")
     tables = {"table": rows}
     if size.ablated:
         tables["augmentation"] = {"all of it": rows["ISIF"]}
@@ -267,8 +264,9 @@ def compare(bench):
             like = settings[name.partition(",")[0]]
             tables["sampling"][name] = bench.row(name, like._replace(method=name), size.ablated)
     for name, found in tables.items():
+        names = ("accuracy", "deviation") if size.seeds > 1 else ("accuracy",)
         lines = [
-            {"row": row, **dict(zip(("accuracy", "deviation"), np.round(spread(cells), 2)))}
+            {"row": row, **dict(zip(names, np.round(spread(accuracies(cells)), 2)))}
             for row, cells in found.items()
         ]
         write_whole(bench.folder / f"{name}.csv", as_csv(lines))
@@ -285,14 +283,15 @@ def compare(bench):
 def pages(bench, tables, settings):
     """The report's sections."""
     bars = {
-        name: figures.bars({row: spread(cells) for row, cells in found.items()}, "ISIF")
+        name: figures.bars({row: spread(accuracies(cells)) for row, cells in found.items()}, "ISIF")
         for name, found in tables.items()
     }
     learned = {k: v for k, v in tables["table"].items() if "epochs" in v[0]}
     means = {
         name: np.mean([cell["epochs"] for cell in cells], axis=0) for name, cells in learned.items()
     }
-    level = {name: spread(tables["table"][name])[0] for name in ("raw pixels", "random weights")}
+    floors = ("raw pixels", "random weights")
+    level = {name: np.mean(accuracies(tables["table"][name])) for name in floors}
     means["ISIF"] = means.pop("ISIF")  # drawn last, above the others
     curves = figures.accuracy_per_epoch(means, level)
     write_whole(bench.folder / "curves.png", figures.png(curves))
@@ -310,8 +309,7 @@ def pages(bench, tables, settings):
         {
             "title": "Test accuracy",
             "text": "In percent, by a vote of the 200 nearest training images, weighed by "
-            f"exp(cos / 0.1); mean and deviation (of a sample) over {bench.size.seeds} seeds. "
-            "(Table 1.)",
+            f"exp(cos / 0.1). {over(bench.size.seeds)}. (Table 1.)",
             "figure": bars["table"],
             "alt": "Bars of accuracy with deviations",
         },

@@ -3,6 +3,8 @@
     python -m examples.shuffled_digits            five minutes on two cores; --device gpu: on a GPU
     python -m examples.shuffled_digits --quick    20 seconds: 10,000 images, one seed
 
+Images: MNIST, mnist/ below MINIGRAD_DATA; without it scikit-learn's digits stand in.
+
 A two-layer network and LeNet-5 learn handwritten digits, and then the same digits with all their
 pixels permuted, all images alike. To full connections that is the same task. A convolution looks
 for neighbours that belong together, and there are none any more. Each learns for 5 epochs, or until
@@ -11,12 +13,9 @@ decay of 1e-4, without augmentation.
 
 Printed, and written to runs/shuffled-digits/: errors.png and errors.csv, a row for each network,
 order of pixels, and seed. What is there is not computed again: a run that was stopped goes on.
-Without MNIST it takes scikit-learn's digits, and says so.
 
 Source: lecture, convolution.
 """
-
-from pathlib import Path
 
 import click
 import numpy as np
@@ -30,7 +29,7 @@ from minigrad.tree import map_leaves
 from minigrad.version import VERSION
 
 from . import two_layer
-from .digit_runs import handwritten, kept, trials
+from .digit_runs import about, handwritten, kept, place, spread, summary, trials
 from .exemplar_runs import digest
 
 HIDDEN = 300
@@ -61,16 +60,10 @@ class TwoLayer:
 NETWORKS = {"two-layer": TwoLayer, "LeNet-5": lenet}
 
 
-@click.command(help=__doc__.partition("\n")[0])
+@click.command(help=about(__doc__))
 @click.option("--quick", is_flag=True, help="Fewer images, one seed.")
 @click.option("--epochs", type=click.IntRange(1), help="Of each training, if not 5 or more.")
-@click.option(
-    "--folder",
-    default="runs/shuffled-digits",
-    show_default=True,
-    type=click.Path(file_okay=False, path_type=Path),
-    help="Where the figure and the table go.",
-)
+@place("shuffled-digits", "errors.*")
 @workers
 @device
 def main(quick, epochs, folder, move):
@@ -93,8 +86,8 @@ def main(quick, epochs, folder, move):
                 curves[network, order] = found["errors (%)"]
                 last, minutes = found["errors (%)"][:, -1], found["CPU minutes"].mean()
                 print(
-                    f"{network:<10} pixels {order:<9}{last.mean():6.2f} +- {last.std():.2f} % "
-                    f"test error, {seeds} seeds, {minutes:.1f} CPU minutes each",
+                    f"{network:<10} pixels {order:<10} {summary(last, digits=2)} % test error, "
+                    f"{len(last)} seed{'s' * (seeds > 1)}, {minutes:.1f} CPU minutes each",
                     flush=True,
                 )
     write_whole(folder / "errors.png", figures.png(picture(test[0][:10], curves)))
@@ -143,9 +136,11 @@ def picture(X, curves):
     title = "the same digits, in place and shuffled"
     figures.picture(left, figures.sheet(rows, len(X) // 2), title, 0, 1)
     for (network, order), found in curves.items():
+        mean, deviation = spread(found)
         right.errorbar(
             np.arange(1, found.shape[1] + 1),
-            *(found.mean(0), found.std(0)),
+            mean,
+            deviation if len(found) > 1 else None,
             color={"two-layer": figures.BLUE, "LeNet-5": figures.ORANGE}[network],
             ls={"in place": "-", "shuffled": "--"}[order],
             lw=2,

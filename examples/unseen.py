@@ -1,8 +1,11 @@
 """Embeddings learned on half of the classes, judged by whether they tell the others apart.
 
     python -m examples.unseen                   characters of Omniglot, a quarter of an hour
-    python -m examples.unseen --data faces      persons of ORL
+    python -m examples.unseen --data faces      persons of ORL, a quarter of an hour
     python -m examples.unseen --quick           one seed, fewer rows, two minutes
+
+Images lie below MINIGRAD_DATA, in omniglot/ or olivetti/; without them scikit-learn's digits stand
+in. ISIF is instance softmax.
 
 What is learned without labels can serve classes that nobody has seen. All rows share the network,
 the augmentation and the number of images seen; batch-hard, which is told the labels of its half,
@@ -11,16 +14,15 @@ shows what these are worth. Each method has the best of five rates, by Recall@1 
 
     table.csv     Recall@K, and NMI of k-means with as many clusters as classes
     report.html   the table, neighbours and a map of unseen classes
+    embedders/ISIF/embedder.safetensors    and so on: to be used on other images (`Embedder.load`)
 
-A number that is computed is kept there, so that a run that was stopped goes on. Images lie below
-MINIGRAD_DATA; where they do not, scikit-learn's digits stand in.
+A number that is computed is kept there, so that a run that was stopped goes on.
 
 Source of the protocol: Oh Song et al., CVPR 2016, section 6.
 """
 
 import dataclasses
 from collections.abc import Callable
-from pathlib import Path
 from typing import NamedTuple
 
 import click
@@ -38,15 +40,17 @@ from minigrad.stepper import figures
 from minigrad.stepper.report import write_report
 from minigrad.version import VERSION
 
-from .digit_runs import kept, trials
+from .digit_runs import about, kept, over, place, spread, summary, trials
 from .exemplar_runs import digest
 
 LEARNED = ("contrastive", "contrastive, hard", "triplet, hard", "ISIF", "batch-hard")
-QUICK = ("ISIF", "batch-hard")
+LETTER_RATES = {"ISIF": 0.3, "batch-hard": 0.3}  # of --quick, by the grid
+FACE_RATES = {"ISIF": 0.01, "batch-hard": 0.3}
 RATES = (0.01, 0.03, 0.1, 0.3, 1.0)
 SEEDS = 3
 K = (1, 2, 4, 8)
 MEASURES = (*(f"R@{k}" for k in K), "NMI", "NMI, geometric")
+UNBROKEN = "\N{NO-BREAK SPACE}\N{PLUS-MINUS SIGN}\N{NO-BREAK SPACE}"
 SHOWN = ("random network", "ISIF", "batch-hard")
 QUERIES, NEIGHBOURS, MAPPED = 10, 7, 25  # MAPPED: classes
 LETTERS = Augmentation(scale=(0.4, 1.0), flip=0, brightness=0, contrast=0)
@@ -91,8 +95,8 @@ def divided(X, T, classes):
 
 
 class Data(NamedTuple):
-    """needs: files without which it is not there; epochs: of training; the augmentation lacks what
-    is the images' own (`Bench`).
+    """needs: files without which it is not there; epochs: of training; rates: of the methods of
+    --quick; the augmentation lacks what is the images' own (`Bench`).
     """
 
     title: str
@@ -100,12 +104,15 @@ class Data(NamedTuple):
     read: Callable[[], Halves]
     augmentation: Augmentation
     epochs: int
+    rates: dict[str, float]
 
 
 DATA = {
-    "omniglot": Data("characters of Omniglot", OMNIGLOT, characters, LETTERS, 12),
-    "faces": Data("faces of ORL", ORL, faces, FACES, 60),
-    "digits": Data("scikit-learn's digits", (), lambda: divided(*digits(), 5), LETTERS, 12),
+    "omniglot": Data("characters of Omniglot", OMNIGLOT, characters, LETTERS, 12, LETTER_RATES),
+    "faces": Data("faces of ORL", ORL, faces, FACES, 60, FACE_RATES),
+    "digits": Data(
+        "scikit-learn's digits", (), lambda: divided(*digits(), 5), LETTERS, 12, LETTER_RATES
+    ),
 }
 
 
@@ -145,13 +152,15 @@ class Bench:
         start = untrained(self.move(self.halves.X), self.settings, np.random.default_rng(seed))
         return self.embedded(start, self.halves.X_test)
 
+    def features(self, settings, seed):
+        return self.embedded(self.trained(settings, seed), self.halves.X_test)
+
     def trained(self, settings, seed):
-        """Features of test images, by a network that is learned, gone on with, or loaded."""
+        """A network that is learned, gone on with, or loaded."""
         X, T = self.halves[:2]
-        place = self.cells.path.parent / "networks" / digest(told(settings), seed, self.images)
-        begun = any(place.glob("checkpoint*"))
-        embedder = self.learned(settings, seed, X, T, folder=place, resume=begun)
-        return self.embedded(embedder, self.halves.X_test)
+        folder = self.cells.path.parent / "networks" / digest(told(settings), seed, self.images)
+        begun = any(folder.glob("checkpoint*"))
+        return self.learned(settings, seed, X, T, folder=folder, resume=begun)
 
     def learned(self, settings, seed, X, T, **options):
         return fit(
@@ -189,17 +198,11 @@ class Bench:
         return max(grid, key=score) if len(grid) > 1 else grid[0]
 
 
-@click.command(help=__doc__.partition("\n")[0])
+@click.command(help=about(__doc__))
 @click.option("--data", default="omniglot", show_default=True, type=click.Choice(list(DATA)))
 @click.option("--quick", is_flag=True, help="One seed, two methods, one rate.")
 @click.option("--epochs", type=click.IntRange(1), help="Of training; by default as suits the data.")
-@click.option(
-    "--folder",
-    default="runs/unseen",
-    show_default=True,
-    type=click.Path(file_okay=False, path_type=Path),
-    help="Where tables, figures and networks go.",
-)
+@place("unseen", *DATA)
 @workers
 @device
 def main(data, quick, epochs, folder, move):
@@ -216,29 +219,33 @@ def main(data, quick, epochs, folder, move):
             f"{title}: {len(X)} of {len(np.unique(T))} classes to learn from, "
             f"{len(X_test)} of {len(np.unique(T_test))} others to be told apart\n"
         )
-        compare(bench, title, QUICK if quick else LEARNED, RATES[3:4] if quick else RATES)
+        grids = {name: [rate] for name, rate in chosen.rates.items()}
+        compare(bench, title, grids if quick else dict.fromkeys(LEARNED, RATES))
 
 
-def compare(bench, title, methods, rates):
-    """Compute, print and write the table, and the report."""
+def compare(bench, title, grids):
+    """Compute, print and write the table, and the report.  grids: {method: rates to be tried}."""
     folder, start = bench.cells.path.parent, bench.settings
     print(f"{'':<20}" + "".join(f"{name:>16}" for name in MEASURES))
     rows, settings = {}, {}
 
     def add(name, embedder, chosen):
         rows[name] = bench.row(name, embedder, chosen)
-        words = (f"{rows[name][m].mean():.1f} +- {rows[name][m].std():.1f}" for m in MEASURES)
-        print(f"{name:<20}" + "".join(f"{word:>16}" for word in words), flush=True)
+        words = (f"{summary(rows[name][m]):>16}" for m in MEASURES)
+        print(f"{name:<20}" + "".join(words), flush=True)
 
     add("raw pixels", bench.pixels, start)
     add("random network", bench.random, start)
-    for method in methods:
+    for method, rates in grids.items():
         settings[method] = chosen = bench.best(method, rates)
-        add(method, lambda seed, chosen=chosen: bench.trained(chosen, seed), chosen)
+        add(method, lambda seed, chosen=chosen: bench.features(chosen, seed), chosen)
+        file = folder / "embedders" / method / "embedder.safetensors"
+        bench.trained(chosen, 0).save(file)
+    several = bench.seeds > 1
     lines = [
         {"row": name, "rate": settings[name].rate if name in settings else ""}
         | {m: round(found[m].mean(), 2) for m in found}
-        | {f"{m} deviation": round(found[m].std(), 2) for m in MEASURES}
+        | ({f"{m} deviation": round(spread(found[m])[1], 2) for m in MEASURES} if several else {})
         for name, found in rows.items()
     ]
     write_whole(folder / "table.csv", as_csv(lines))
@@ -254,7 +261,7 @@ def compare(bench, title, methods, rates):
 def pages(bench, rows, settings):
     """The report's sections."""
     X, T = bench.halves.X_test[:, 0], bench.halves.T_test
-    F = {name: bench.trained(settings[name], 0) for name in SHOWN[1:]}
+    F = {name: bench.features(settings[name], 0) for name in SHOWN[1:]}
     F = {SHOWN[0]: bench.random(0)} | F
     rng = np.random.default_rng(0)
     queries = rng.choice(len(T), min(QUERIES, len(T)), replace=False)
@@ -264,10 +271,10 @@ def pages(bench, rows, settings):
     plane = figures.plane_map(to_plane(F["ISIF"][some], rng), T[some], images=X[some])
     table = [["", "rate", *MEASURES]] + [
         [name, f"{settings[name].rate:g}" if name in settings else ""]
-        + [f"{found[m].mean():.1f} +- {found[m].std():.1f}" for m in MEASURES]
+        + [summary(found[m]).replace(" +- ", UNBROKEN) for m in MEASURES]
         for name, found in rows.items()
     ]
-    recalls = {name: (found["R@1"].mean(), found["R@1"].std()) for name, found in rows.items()}
+    recalls = {name: spread(found["R@1"]) for name, found in rows.items()}
     figure = {
         "recall": figures.bars(recalls, "ISIF", "Recall@1 of unseen classes (%)"),
         "neighbours": figures.query_rows(X, queries, near, T, mark="both"),
@@ -278,10 +285,10 @@ def pages(bench, rows, settings):
     return [
         {
             "title": "Unseen classes",
-            "text": f"In percent, mean and deviation over {bench.seeds} seeds. R@K: images with "
-            "one of their class among the K nearest; NMI: of classes and as many clusters of "
-            "k-means, over the arithmetic and the geometric mean of entropies. batch-hard alone "
-            "was told labels, those of the other classes.",
+            "text": f"In percent. {over(bench.seeds)}. R@K: images with one of their class among "
+            "the K nearest; NMI: of classes and as many clusters of k-means, over the arithmetic "
+            "and the geometric mean of entropies. batch-hard alone was told labels, those of the "
+            "other classes.",
             "table": table,
             "figure": figure["recall"],
             "alt": "Bars of Recall@1 with deviations",

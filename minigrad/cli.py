@@ -12,6 +12,7 @@ import contextlib
 import json
 import shutil
 import sys
+import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -26,6 +27,7 @@ from .gradcheck import Unfit, check
 from .gradcheck.assignment import arguments, functions, guessed
 from .grade.classroom import TooWeak
 from .grade.commands import add_grade
+from .grade.intake import submissions
 from .grade.practice import check_question, question_of
 from .kernels.parallel import threads
 from .learn.checkpoint import CheckpointError
@@ -295,15 +297,22 @@ def check_answer(file: Path, name: str, assignment: str, seed: int) -> int:
     import click
 
     question_of(name, assignment)  # a question that is not there is none of the file's mistakes
-    try:
-        found, _ = functions(file, name)
-    except Unfit as missing:
-        if "there is no function" not in str(missing):
-            raise
+    with tempfile.TemporaryDirectory() as folder:
+        if file.suffix == ".ipynb":
+            (notebook,) = submissions(file)
+            if notebook.rejected:
+                raise Unfit(notebook.rejected)
+            file = Path(folder, f"{file.stem}.py")
+            file.write_text(notebook.source, "utf-8")
         try:
-            found, _ = functions(file, f"{name}_forward")
-        except Unfit:
-            raise missing from None
+            found, _ = functions(file, name)
+        except Unfit as missing:
+            if "there is no function" not in str(missing):
+                raise
+            try:
+                found, _ = functions(file, f"{name}_forward")
+            except Unfit:
+                raise missing from None
     (f,) = found.values()
     result = check_question(f, name, assignment, seed)
     click.echo(str(result))

@@ -10,6 +10,8 @@ these are worth.
 >>> embedder(images).shape, list(METHODS)[-1]
 ((20, 128), 'ISIF, easy half')
 
+What was learned is kept in a file, and is an `Embedder` again: embedder.save(path), load(path).
+
 Source: Ye, Zhang, Yuen and Chang, CVPR 2019, section 4.1 and its code; of batch-hard: Hermans,
 Beyer and Leibe, arXiv 1703.07737, section 2.
 """
@@ -17,6 +19,7 @@ Beyer and Leibe, arXiv 1703.07737, section 2.
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from functools import partial
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -25,7 +28,9 @@ from minigrad import affine, batchnorm, block, detach, flatten, normalize, relu,
 from minigrad.backend import array_module
 from minigrad.data.checks import in_range
 from minigrad.data.images import Augmentation, Changes, Views
-from minigrad.learn import Momentum, he, linear, steps, train
+from minigrad.learn import CheckpointError, Momentum, he, linear, save_checkpoint, steps, train
+from minigrad.learn.checkpoint import load_checkpoint, read_checkpoint
+from minigrad.learn.folder import CHECKPOINT
 from minigrad.tree import map_leaves
 
 from . import exemplar_cnn, resnet
@@ -45,10 +50,10 @@ class Settings(NamedTuple):
 
     method: of METHODS, or with labels of LABELLED; network: "resnet18", or an Exemplar-CNN's code
     with a linear layer on its hidden units; dimensions: of the embedding; temperature: of all that
-    have one; noise: of NCE, for each image; batch: images; epochs: of two views of each image:
-    methods that take one view go over the images twice as often; rate: the first; schedule:
-    "paper", a tenth from 3/5 and a hundredth from 4/5 of the training on, or "linear", falling to
-    0; momentum, decay: of the optimiser; augmentation: of the views.
+    have one; noise: of NCE, for each image; batch: images, all where there are fewer; epochs: of
+    two views of each image: methods that take one view go over the images twice as often; rate: the
+    first; schedule: "paper", a tenth from 3/5 and a hundredth from 4/5 of the training on, or
+    "linear", falling to 0; momentum, decay: of the optimiser; augmentation: of the views.
     """
 
     method: str = "ISIF"
@@ -172,18 +177,21 @@ LABELLED = {"batch-hard": Method(1, partial(triplets, mine=MINING["batch-hard"],
 class Embedder:
     """A network that embeds images: calling it gives unit rows (n, d), by arrays as they are.
 
-    settings: a `Settings`; parameters, state: of the network.
+    settings: a `Settings`; parameters, state: of the network; channels: of its images.
     """
 
     settings: Settings
     parameters: Any
     state: dict
+    channels: int
 
     def __call__(self, images: Any) -> Any:
-        """images: (n, c, h, w), bytes or in [0, 1], on the device of the parameters."""
-        in_range("Embedder", images)
-        if not len(images):
-            raise ValueError(f"Embedder: images are (n, c, h, w), n at least 1, not {images.shape}")
+        """images: (n, c, h, w), bytes or in [0, 1], on the device of the parameters.
+
+        Those of another size than the augmentation's are resampled to it: what is not square is
+        seen distorted, unless it is cropped before.
+        """
+        check_images("Embedder", images, 1, self.channels)
         plain = self.settings.augmentation.apply
         chunks = (images[i : i + CHUNK] for i in range(0, len(images), CHUNK))
         return array_module(images).concatenate(
@@ -194,6 +202,43 @@ class Embedder:
         """Of images as the augmentation has made them."""
         embed = network(self.settings.network)[1]
         return embed(X, self.parameters, state=self.state, training=False)
+
+    def save(self, path: str | Path) -> None:
+        """Write all of it to a safetensors file, whole or not at all.
+
+        Of the augmentation without colours, which only its pca needs.
+        """
+        arrays = {"parameters": self.parameters, "state": self.state}
+        save_checkpoint(path, arrays, {"embedder": told(self.settings), "channels": self.channels})
+
+    @classmethod
+    def load(cls, path: str | Path) -> "Embedder":
+        """The embedder that a file holds, in NumPy's arrays.
+
+        Raises CheckpointError if there is none, it is damaged, or holds something else.
+        """
+        _, facts, _ = read_checkpoint(path)
+        if "embedder" not in facts:
+            raise CheckpointError(f"{path}: a checkpoint, but not of an Embedder")
+        found, channels = facts["embedder"], facts["channels"]
+        fields = {
+            k: tuple(v) if isinstance(v, list) else v for k, v in found["augmentation"].items()
+        }
+        settings = Settings(**found | {"augmentation": Augmentation(**fields)})
+        U = first_parameters(settings, np.random.default_rng(0), channels)
+        state: dict = {}
+        load_checkpoint(path, {"parameters": U, "state": state})
+        return cls(settings, U, state, channels)
+
+
+def check_images(name, images, least, channels=None):
+    """ValueError unless they are at least so many, of so many channels, of bytes or in [0, 1]."""
+    shape = getattr(images, "shape", ())
+    if len(shape) != 4 or shape[0] < least or 0 in shape or shape[1] != (channels or shape[1]):
+        found = shape if hasattr(images, "shape") else type(images).__name__
+        wanted = f"(n, {channels or 'c'}, h, w), n at least {least}"
+        raise ValueError(f"{name}: images are an array {wanted}, not {found}")
+    in_range(name, images)
 
 
 def network(name):
@@ -233,31 +278,39 @@ def untrained(images, settings, rng):
 
 
 def beginning(images, settings, rng):
-    initial = network(settings.network)[0]
+    channels = images.shape[1]
+    U = first_parameters(settings, rng, channels)
+    return Embedder(settings, map_leaves(array_module(images).asarray, U), {}, channels)
+
+
+def first_parameters(settings, rng, channels):
     side = np.ravel(settings.augmentation.size)[0]
-    U = initial(rng, settings.dimensions, images.shape[1], side)
-    U = map_leaves(array_module(images).asarray, U)
-    return Embedder(settings, U, {})
+    return network(settings.network)[0](rng, settings.dimensions, channels, side)
 
 
 def fit(images, settings, *, rng, labels=None, after_epoch=None, facts=None, **options):
     """Learn an embedding of images; returns (Embedder, log).
 
-    images: (n, c, h, w), bytes or in [0, 1], on the device where it is learned; settings: a
-    `Settings`; rng: a numpy Generator; labels: (n,), NumPy's, for a method of LABELLED;
-    after_epoch(embedder): scores to be noted in the log; facts: what a resumed run must have as it
-    was besides settings, as {"seed": 0}; options: as for `minigrad.learn.train`, as folder and
-    resume. In an epoch each image is seen twice, by methods of one view in two batches, with labels
-    on average (`ClassBatches`).
-    Raises ValueError for a method or schedule of another name, labels that are not as many as
-    images, a batch that leaves one view alone in the last one, which has no variance, and as
-    `train` does.
+    images: (n, c, h, w), n at least 2, bytes or in [0, 1], on the device where it is learned,
+    resampled to the augmentation's size where theirs is another; settings: a `Settings`; rng: a
+    numpy Generator; labels: (n,), NumPy's, for a method of LABELLED; after_epoch(embedder): scores
+    to be noted in the log; facts: what a resumed run must have as it was besides settings, as
+    {"seed": 0}; options: as for `minigrad.learn.train`, as folder and resume. In an epoch each
+    image is seen twice, by methods of one view in two batches, with labels on average
+    (`ClassBatches`).
+    Raises ValueError for what are no images, a method or schedule of another name, no dimensions,
+    labels that are not as many as images, a batch that leaves one view alone in the last one, which
+    has no variance, CheckpointError for a folder that holds a run which is not to be resumed, and
+    as `train` does.
     """
-    methods = METHODS if labels is None else LABELLED
-    for name, known in {"method": methods, "schedule": SCHEDULES}.items():
-        if (found := getattr(settings, name)) not in known:
-            raise ValueError(f"fit: {name} is one of {', '.join(known)}, not {found!r}")
-    method = methods[settings.method]
+    check_images("fit", images, 2)
+    method = method_of(settings, labels)
+    folder = options.get("folder")
+    if folder is not None and not options.get("resume") and (Path(folder) / CHECKPOINT).exists():
+        raise CheckpointError(
+            f"fit: {folder} holds a run already: resume=True goes on with it, or loads it if it is "
+            "finished; to begin anew, take another folder, or remove this one"
+        )
     times = 2 // method.views
     if method.views * (times * len(images) % settings.batch or settings.batch) == 1:
         raise ValueError(
@@ -292,6 +345,30 @@ def fit(images, settings, *, rng, labels=None, after_epoch=None, facts=None, **o
         **options,
     )
     return embedder, log
+
+
+def method_of(settings, labels):
+    """The Method of settings; ValueError for what fit cannot do."""
+    name, methods = settings.method, METHODS if labels is None else LABELLED
+    if name in LABELLED and labels is None:
+        raise ValueError(
+            f"fit: method {name!r} learns from labels: give labels=, one for each image"
+        )
+    if name in METHODS and labels is not None:
+        raise ValueError(
+            f"fit: method {name!r} takes no labels: leave them out, or take {named(LABELLED)}"
+        )
+    for field, known in {"method": {**METHODS, **LABELLED}, "schedule": SCHEDULES}.items():
+        if (found := getattr(settings, field)) not in known:
+            raise ValueError(f"fit: {field} is one of {named(known)}, not {found!r}")
+    d = settings.dimensions
+    if not isinstance(d, (int, np.integer)) or d < 1:
+        raise ValueError(f"fit: dimensions is a whole number, at least 1, not {d!r}")
+    return methods[name]
+
+
+def named(known):
+    return ", ".join(map(repr, known))
 
 
 class Often:

@@ -2,6 +2,8 @@
 
 import numpy as np
 
+ROUNDED = 1e-6  # beyond [0, 1], where resampling may end
+
 
 def pair(size):
     """(h, w) of a number, or of two."""
@@ -24,7 +26,7 @@ def valued(name, X):
 def in_range(name, X):
     """ValueError unless X are images of bytes, or of floats in [0, 1]."""
     valued(name, X)
-    if X.dtype.kind == "f" and X.size and not (X.min() >= 0 and X.max() <= 1):
+    if X.dtype.kind == "f" and X.size and not (X.min() >= -ROUNDED and X.max() <= 1 + ROUNDED):
         raise ValueError(
             f"{name}: images of floats lie in [0, 1], these {X.shape} reach from "
             f"{float(X.min()):.4g} to {float(X.max()):.4g}"

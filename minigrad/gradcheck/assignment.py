@@ -156,6 +156,8 @@ def _has_back(f: Callable) -> bool:
 
 
 def _load(path: Path) -> Any:
+    if not path.is_file():
+        raise Unfit(f"{path}: there is no such file")
     spec = importlib.util.spec_from_file_location(path.stem, path)
     if spec is None or spec.loader is None:
         raise Unfit(f"{path}: not a Python file")
@@ -165,8 +167,6 @@ def _load(path: Path) -> Any:
     try:
         with contextlib.redirect_stdout(io.StringIO()):
             spec.loader.exec_module(module)
-    except FileNotFoundError:
-        raise Unfit(f"{path}: there is no such file") from None
     except SyntaxError as error:
         raise Unfit(f"{path}, line {error.lineno}: {error.msg}") from None
     except (Exception, SystemExit) as error:

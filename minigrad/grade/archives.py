@@ -17,6 +17,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path, PurePosixPath
+from typing import IO
 
 from .keys import shown
 
@@ -155,7 +156,7 @@ def _read_file(path: Path, name: str, danger: str) -> bytes:
         with os.fdopen(handle, "rb") as f:
             if not stat.S_ISREG(os.fstat(handle).st_mode):
                 raise Rejected(f"{shown(name)} was a plain file and is none now.")
-            return _counted(f, name)
+            return _counted(f, name, FILE)
     except OSError as error:
         raise Rejected(f"{shown(name)} cannot be read: {error.strerror}.") from None
 
@@ -165,17 +166,17 @@ def _read_member(archive: zipfile.ZipFile, m: zipfile.ZipInfo, danger: str) -> b
         raise Rejected(danger)
     try:
         with archive.open(m) as f:
-            return _counted(f, m.orig_filename)
+            return _counted(f, m.orig_filename, min(FILE, m.file_size))
     except Rejected:
         raise
     except _UNREADABLE as error:
         raise Rejected(f"{shown(m.orig_filename)} is damaged: {shown(str(error))}.") from None
 
 
-def _counted(f, name: str) -> bytes:
-    data = f.read(FILE + 1)
-    if len(data) > FILE:
-        raise Rejected(f"{shown(name)} has over {FILE // MIB} MiB.")
+def _counted(f: IO[bytes], name: str, most: int) -> bytes:
+    data = f.read(most + 1)
+    if len(data) > most:
+        raise Rejected(f"{shown(name)} has over {most // MIB} MiB.")
     return data
 
 

@@ -14,6 +14,7 @@ right/            odd but right answers, which `minigrad grade verify` must find
 
 import functools
 import hashlib
+import math
 import tomllib
 import types
 from collections.abc import Callable, Iterator, Mapping
@@ -26,6 +27,7 @@ from .sandbox import Limits
 
 SHIPPED = Path(__file__).with_name("assignments")
 STAGES = ("signature", "shapes", "forward")  # then the gradients, then edges
+OF_A_CHECK = ("signature", "right passed", "wrong caught")  # where students write the check
 TOLERANCE = 1e-12  # of the largest entry: right codings agree to 1e-13 (notes on grading)
 
 
@@ -102,7 +104,14 @@ class Assignment:
     def cases(self, question: Question, *rngs: Any) -> Iterator[tuple]:
         """For every case of a question its arguments, once for each generator."""
         draw = self.inputs[f"{question.name}_inputs"]
-        return zip(*(draw(rng) for rng in rngs), strict=True)
+        for args in zip(*(draw(rng) for rng in rngs), strict=True):
+            for a in args:
+                if not isinstance(a, tuple):
+                    raise Unfit(
+                        f"inputs.py: {question.name}_inputs yields {type(a).__name__}: a case is a "
+                        "tuple of arguments, (A,) if there is one"
+                    )
+            yield args
 
     def edges(self, question: Question, rng: Any) -> list[tuple[str, tuple, Callable | None]]:
         """(what, arguments, accept or None) of the edge cases of a question."""
@@ -114,6 +123,11 @@ class Assignment:
         """Of everything that decides a grade."""
         text = "".join(f"{name}\0{source}\0" for name, source in sorted(self.sources.items()))
         return hashlib.sha256(text.encode()).hexdigest()
+
+
+def file_names(assignment: Assignment) -> list[str]:
+    """What the file may be called where a student hands in several, the likeliest first."""
+    return ["starter.py", "my_ops.py", f"{assignment.name}.py", "starter.ipynb", "my_ops.ipynb"]
 
 
 def shipped() -> list[str]:
@@ -134,7 +148,10 @@ def load(name: str | Path) -> Assignment:
     sources = {}
     for file in ("assignment.toml", "inputs.py", "reference.py", "starter.py"):
         if (folder / file).is_file():
-            sources[file] = (folder / file).read_text("utf-8")
+            try:
+                sources[file] = (folder / file).read_text("utf-8")
+            except UnicodeDecodeError as error:
+                raise Unfit(f"{folder / file} is not UTF-8: {error}") from None
         elif file != "reference.py":
             raise Unfit(f"{folder} has no {file}")
     try:
@@ -146,9 +163,9 @@ def load(name: str | Path) -> Assignment:
         raise Unfit(f"{at.path}: schema is {told['schema']}, and this grader reads 1")
     given = Reader(at.path, at.get("limits", dict, {}), "limits")
     limits = Limits(
-        float(given.get("wall", (int, float), Limits().wall)),
-        float(given.get("cpu", (int, float), Limits().cpu)),
-        given.get("memory", int, Limits().memory),
+        float(given.positive("wall", (int, float), Limits().wall)),
+        float(given.positive("cpu", (int, float), Limits().cpu)),
+        given.positive("memory", int, Limits().memory),
     )
     given.nothing_else()
     questions = tuple(_question(q) for q in at.parts("question"))
@@ -168,8 +185,8 @@ class Reader:
 
     def get(self, key: str, kind: Any, *default: Any) -> Any:
         self.seen.add(key)
-        value = self.table.get(key, *default) if default else self.table.get(key)
-        where = f"{self.path}: {self.name + '.' if self.name else ''}{key}"
+        value = self.table.get(key, *default)
+        where = self.where(key)
         if key not in self.table and not default:
             raise Unfit(f"{where} is missing")
         if not isinstance(value, kind) or isinstance(value, bool):
@@ -177,13 +194,30 @@ class Reader:
             raise Unfit(f"{where} is {value!r}, and should be {wanted}")
         return value
 
+    def where(self, key: str) -> str:
+        return f"{self.path}: {self.name + '.' if self.name else ''}{key}"
+
+    def positive(self, key: str, kind: Any, *default: Any) -> Any:
+        """A finite number above 0."""
+        value = self.get(key, kind, *default)
+        if not 0 < value < math.inf:
+            raise Unfit(f"{self.where(key)} is {value}, and should be above 0")
+        return value
+
     def texts(self, key: str, *default: Any) -> tuple[str, ...]:
         """A text or a list of texts."""
         value = self.get(key, (str, list, tuple), *default)
-        return (value,) if isinstance(value, str) else tuple(map(str, value))
+        texts = (value,) if isinstance(value, str) else tuple(value)
+        if not all(isinstance(text, str) for text in texts):
+            raise Unfit(f"{self.where(key)} is {value!r}, and should hold texts")
+        return texts
 
     def parts(self, key: str) -> "list[Reader]":
-        return [Reader(self.path, part, key) for part in self.get(key, list, [])]
+        """The tables of [[key]]."""
+        parts = self.get(key, list, [])
+        if not all(isinstance(part, dict) for part in parts):
+            raise Unfit(f"{self.where(key)} is {parts!r}, and should be tables: [[{key}]]")
+        return [Reader(self.path, part, key) for part in parts]
 
     def nothing_else(self) -> None:
         for key in self.table.keys() - self.seen:
@@ -193,15 +227,25 @@ class Reader:
 
 def _question(at):
     name = at.get("name", str)
+    if not name.isidentifier():
+        raise Unfit(f"{at.path}: question.name is {name!r}, and should be the name of a function")
     at.name = f"question {name!r}"
-    gradients = at.texts("gradients", ())
-    points = {k: float(v) for k, v in at.get("points", dict).items()}
+    gradients, hidden = at.texts("gradients", ()), at.texts("hidden", ())
     kind = at.get("kind", str, "operation")
-    stages = (*STAGES, *gradients, "edges") if kind == "operation" else tuple(points)
-    for stage in points:
-        if stage not in stages:
-            raise Unfit(f"{at.path}: {at.name} has points for {stage!r}; stages are {stages}")
-    points = {stage: points[stage] for stage in stages if stage in points}
+    if kind not in ("operation", "check"):
+        raise Unfit(f"{at.where('kind')} is {kind!r}, and should be 'operation' or 'check'")
+    stages = (*STAGES, *gradients, "edges") if kind == "operation" else OF_A_CHECK
+    given = Reader(at.path, at.get("points", dict), f"points of {name!r}")
+    points = {s: float(given.get(s, (int, float))) for s in stages if s != "edges"}
+    if "edges" in given.table:
+        points["edges"] = float(given.get("edges", (int, float)))
+    given.nothing_else()
+    for stage, number in points.items():
+        if not 0 <= number < math.inf:
+            raise Unfit(f"{given.where(stage)} is {number:g}, and should be 0 or more")
+    for stage in hidden:
+        if stage not in points:
+            raise Unfit(f"{at.where('hidden')} names {stage!r}; stages are {', '.join(points)}")
     mistakes = tuple(_mistake(m, name, stages) for m in at.parts("mistake"))
     question = Question(
         name,
@@ -209,12 +253,13 @@ def _question(at):
         gradients,
         points,
         kind,
-        at.texts("hidden", ()),
-        float(at.get("tolerance", (int, float), TOLERANCE)),
+        hidden,
+        float(at.positive("tolerance", (int, float), TOLERANCE)),
         at.get("hint", str, ""),
         mistakes,
     )
     at.nothing_else()
+    _different(at.path, f"mistakes of {name!r}", [m.code for m in mistakes])
     return question
 
 
@@ -231,23 +276,30 @@ def _mistake(at, question, stages):
     return mistake
 
 
+def _different(path, what, names):
+    twice = {name for name in names if names.count(name) > 1}
+    if twice:
+        raise Unfit(f"{path}: two {what} are called {min(twice)!r}")
+
+
 def _complete(assignment):
     """Raise Unfit for what is named and not defined."""
-    for question in assignment.questions:
-        wanted = {"inputs.py": f"{question.name}_inputs", "reference.py": question.name}
-        if question.kind != "operation":
-            continue
-        for file, name in wanted.items():
-            if file not in assignment.sources:
-                continue
-            defined = assignment.inputs if file == "inputs.py" else assignment.reference
-            if not callable(defined.get(name)):
-                raise Unfit(f"{assignment.folder / file} defines no {name}")
-        for mistake in question.mistakes:
-            if "reference.py" in assignment.sources:
-                assignment.mistaken(mistake)
+    path = assignment.folder / "assignment.toml"
+    _different(path, "questions", [q.name for q in assignment.questions])
     if not assignment.questions:
-        raise Unfit(f"{assignment.folder / 'assignment.toml'} has no [[question]]")
+        raise Unfit(f"{path} has no [[question]]")
+    for question in assignment.questions:
+        inputs, edges = f"{question.name}_inputs", f"{question.name}_edges"
+        wanted = [("inputs.py", inputs), ("reference.py", question.name)]
+        wanted += [("inputs.py", edges)] if question.points.get("edges") else []
+        wanted += [("reference.py", inputs)] if question.kind == "check" else []
+        for file, name in wanted:
+            if file in assignment.sources:
+                defined = assignment.inputs if file == "inputs.py" else assignment.reference
+                if not callable(defined.get(name)):
+                    raise Unfit(f"{assignment.folder / file} defines no {name}")
+        for mistake in question.mistakes if "reference.py" in assignment.sources else ():
+            assignment.mistaken(mistake)
 
 
 @functools.lru_cache(1000)  # more than an assignment has known mistakes
@@ -260,6 +312,6 @@ def run(source: str, path: Path | str) -> Mapping[str, Any]:
     module = types.ModuleType(Path(path).stem)
     try:
         exec(_compiled(source, str(path)), module.__dict__)
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise Unfit(f"{path} cannot be run: {type(error).__name__}: {error}") from None
     return vars(module)

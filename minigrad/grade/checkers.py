@@ -16,7 +16,8 @@ import numpy as np
 from . import frames
 from .assignments import Assignment, Question, run
 from .draws import Trace
-from .results import Check
+from .feedback import MEMORY, helped
+from .results import NOT_REACHED, Check
 from .sandbox import Outcome
 
 RIGHT = "right_"  # how the names of functions with a right back begin
@@ -61,18 +62,13 @@ def checks_of(
     """A check for each stage: the signature, right ones passed, wrong ones caught."""
     said = [_answer(reply) for reply in outcome.replies]
     points = question.points
-    first = outcome.replies[0] if outcome.replies else (0, outcome.said)
-    answered = [a is not None for a in said]
-    if not any(answered):
-        known = {frames.MISSING: "MISSING", frames.MISFIT: "FAIL", 0: outcome.ended or "CRASH"}
-        verdict = known.get(first[0], "CRASH")
-        text = str(first[1])
-        if text.startswith("NotImplementedError"):
-            verdict, text = "MISSING", "it is not written yet"
+    if all(a is None for a in said):
+        verdict, sentence = _nothing(question, outcome)
         for stage in points:
-            sentence = f"{question.signature}: {text}" if stage == "signature" else ""
-            yield Check(stage, 0.0, points[stage], verdict, verdict.lower(), sentence)
+            first = (verdict.lower(), sentence) if stage == "signature" else (NOT_REACHED, "")
+            yield Check(stage, 0.0, points[stage], verdict, *first)
         return
+    answered = len(said)
     said += [None] * (len(trial.steps) - len(said))
     passed = [a is True for a, right in zip(said, trial.right) if right]
     caught = [a is False for a, right in zip(said, trial.right) if not right]
@@ -81,7 +77,7 @@ def checks_of(
     right = all(passed) and all(caught)
     code, says = ("", "") if right else _known(assignment, question, trial, said)
     if outcome.ended:
-        code, says = outcome.ended.lower(), f"{outcome.said}, after {sum(answered)} functions"
+        code, says = outcome.ended.lower(), f"{outcome.said}, after {answered} functions"
     for stage, good, words in (
         ("right passed", passed, "right functions are refused"),
         ("wrong caught", caught, "wrong functions pass"),
@@ -95,6 +91,24 @@ def checks_of(
         sentence = f"{count}. {says}" if says else count
         verdict = outcome.ended or "FAIL"
         yield Check(stage, score, points[stage], verdict, code or words, sentence, question.hint)
+
+
+def _nothing(question, outcome):
+    """(verdict, sentence) where no function got an answer."""
+    if not outcome.replies:
+        return outcome.ended or "CRASH", outcome.said
+    kind, what = outcome.replies[0]
+    if kind == frames.MISSING:
+        return "MISSING", f"there is no function {question.signature}"
+    if kind == frames.MISFIT:
+        return "FAIL", what
+    if kind == frames.ARRAYS:
+        return "PROTOCOL", "its answer is not what a runner sends"
+    if what.startswith("NotImplementedError"):
+        return "MISSING", f"{question.name} is not written yet"
+    verdict = "MEMORY" if what.startswith(MEMORY) else "CRASH"
+    whose = "the file does not run:" if kind == frames.NOT_LOADED else f"{question.name} raises"
+    return verdict, f"{whose} {helped(what)}"
 
 
 def _answer(reply):

@@ -3,13 +3,16 @@
 out/run.json             what all results have in common: assignment, seed, level of the sandbox
 out/students/NAME.json   a result, written whole; equal for equal submissions, so without times
 out/times.json           seconds for each student and question
+
+A run may be stopped or killed at any moment. Gone on with, it leaves what it would have left.
 """
 
 import contextlib
+import itertools
 import json
 import queue
 import secrets
-import threading
+import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from pathlib import Path
@@ -24,6 +27,8 @@ from .intake import Submission
 from .judge import Judge
 from .results import written
 from .sandbox import Sandbox
+
+OFTEN = 1.0  # s between two times that times.json is written
 
 
 class TooWeak(Exception):
@@ -50,7 +55,10 @@ def walls(require: str | None = None, trust: bool = False) -> tuple[tuple[str, .
 
 
 class Class:
-    """The grading of many submissions into a folder."""
+    """The grading of many submissions into a folder.
+
+    seed: of all inputs; by default that of the folder, or a secret one.  only: names of questions.
+    """
 
     def __init__(
         self,
@@ -66,7 +74,7 @@ class Class:
             names = ", ".join(q.name for q in assignment.questions)
             raise Unfit(f"{assignment.name} has no question {min(unknown)!r}: it has {names}")
         self.assignment, self.out, self.layers, self.only = assignment, out, layers, tuple(only)
-        self.seed = secrets.randbits(62) if seed is None else seed
+        self.given, self.seed = seed, secrets.randbits(62) if seed is None else seed
         self.level = level
         self.times: dict[str, dict[str, float]] = {}
 
@@ -76,31 +84,46 @@ class Class:
         questions = [q for q in self.assignment.questions if not self.only or q.name in self.only]
         return {
             "assignment": self.assignment.name,
+            "assignment_sha256": self.assignment.sha256,
             "title": self.assignment.title,
             "questions": {q.name: q.max_score for q in questions},
-            "sha256": self.assignment.sha256,
             "level": self.level,
             "seed": self.seed,
             "version": VERSION,
         }
 
     def begin(self, resume: bool = False, force: bool = False) -> None:
-        """Write run.json; a folder that holds a grading already needs resume or force."""
+        """Write run.json; a folder that holds a grading already needs resume or force.
+
+        Raises Unfit if resume would mix what was graded in different ways.
+        """
         path = self.out / "run.json"
-        if path.exists() and not force:
-            before = json.loads(path.read_text())
-            if not resume:
-                raise Unfit(f"{self.out} holds a grading already: --resume goes on, --force redoes")
+        if path.exists() and not (resume or force):
+            raise Unfit(f"{self.out} holds a grading already: --resume goes on, --force redoes")
+        before = _read(path)
+        if self.given is None:
             self.seed = before.get("seed", self.seed)
-            for name, value in self.facts.items():
-                if before.get(name) != value:
-                    raise Unfit(
-                        f"{self.out} was graded with {name} {before.get(name)}, and now it is "
-                        f"{value}: --force grades all again"
-                    )
-            with contextlib.suppress(OSError, ValueError):
-                self.times = json.loads((self.out / "times.json").read_text())
+        if resume and path.exists():
+            self._refuse_another(before)
+            self.times = _read(self.out / "times.json")
+        for left in (self.out / "students").glob(".*.json.*"):  # a killed run was writing this
+            left.unlink()
         write_whole(path, written(self.facts))
+
+    def _refuse_another(self, before):
+        for name, now in self.facts.items():
+            then = before.get(name)
+            if then == now:
+                continue
+            if name == "assignment_sha256":
+                differs = f"an earlier version of {self.assignment.name}"
+            elif name == "questions":
+                differs = f"questions {', '.join(then or ())}, and now it is {', '.join(now)}"
+            else:
+                differs = f"{name} {then}, and now it is {now}"
+            raise Unfit(
+                f"{self.out} was graded with {differs}: --force, for the whole class, grades again"
+            )
 
     def grade(
         self,
@@ -113,42 +136,49 @@ class Class:
 
         resume: what is graded already stays; files: write each to its file.
         """
-        todo = []
+        left = []
         for submission in submissions:
             there = self._there(submission) if resume else None
             if there:
                 yield there
             else:
-                todo.append(submission)
-        if not todo:
+                left.append(submission)
+        if not left:
             return
+        jobs, todo = min(jobs, len(left)), iter(left)
         free: queue.SimpleQueue[Sandbox] = queue.SimpleQueue()
-        stopped = threading.Event()
-        with contextlib.ExitStack() as open_ones:
-            for _ in range(min(jobs, len(todo))):
-                free.put(open_ones.enter_context(Sandbox(self.layers)))
 
-            def one(submission):
-                sandbox = free.get()
-                try:
-                    return None if stopped.is_set() else self.result(submission, sandbox)
-                finally:
-                    free.put(sandbox)
-
-            pool = ThreadPoolExecutor(jobs)
+        def one(submission):
+            sandbox = free.get()
             try:
-                waiting: set[Future] = {pool.submit(one, s) for s in todo}
-                while waiting:
-                    done, waiting = wait(waiting, return_when=FIRST_COMPLETED)
-                    for future in done:
-                        result, seconds = future.result()
-                        self.times[result["student"]] = rounded(seconds)
-                        yield self.keep(result) if files else result
+                result, seconds = self.result(submission, sandbox)
             finally:
-                stopped.set()
-                pool.shutdown(wait=True, cancel_futures=True)
-                if files:
-                    write_whole(self.out / "times.json", written(self.times))
+                free.put(sandbox)
+            if files:
+                result = self.keep(result)
+            self.times[submission.student] = seconds
+            return result
+
+        with contextlib.ExitStack() as stack:
+            for _ in range(jobs):
+                free.put(stack.enter_context(Sandbox(self.layers)))
+            if files:
+                stack.callback(self._note_times)
+            pool = stack.enter_context(ThreadPoolExecutor(jobs))
+            # never more than can run: stopped, it has no others to finish
+            waiting: set[Future] = {pool.submit(one, s) for s in itertools.islice(todo, jobs)}
+            noted = time.monotonic()
+            while waiting:
+                done, waiting = wait(waiting, return_when=FIRST_COMPLETED)
+                waiting |= {pool.submit(one, s) for s in itertools.islice(todo, len(done))}
+                if files and time.monotonic() > noted + OFTEN:
+                    self._note_times()
+                    noted = time.monotonic()
+                for future in done:
+                    yield future.result()
+
+    def _note_times(self):
+        write_whole(self.out / "times.json", written(dict(self.times)))
 
     def result(
         self, submission: Submission, sandbox: Sandbox
@@ -161,23 +191,27 @@ class Class:
             )
         else:
             result = judge.student(submission.student, submission.source, self.seed, self.only)
-        result |= {
+        seconds = {name: round(s, 4) for name, s in judge.seconds.items()}
+        return result | self._known(submission), seconds
+
+    def _known(self, submission):
+        """What of a result stands before the grading: equal, it would be graded the same again."""
+        common = self.facts
+        del common["questions"]
+        return common | {
             "sha256": submission.sha256,
-            "version": VERSION,
             "ids": dict(submission.ids),
             "notes": list(submission.notes),
             "rejected": submission.rejected,
         }
-        return result, judge.seconds
 
     def keep(self, result: dict[str, Any]) -> dict[str, Any]:
         """Write a result, unless the grader failed and an older score is there: that one stays."""
         path = self.path(result["student"])
-        if result["score"] is None and path.exists():
-            with contextlib.suppress(OSError, ValueError):
-                before = json.loads(path.read_text())
-                if before["score"] is not None and before["sha256"] == result["sha256"]:
-                    return before | {"kept": True}
+        if result["score"] is None:
+            before = _read(path)
+            if before.get("score") is not None and before["sha256"] == result["sha256"]:
+                return before | {"kept": True}
         write_whole(path, written(result))
         return result
 
@@ -185,15 +219,25 @@ class Class:
         return self.out / "students" / f"{student}.json"
 
     def _there(self, submission):
-        """The result of this submission, if it was graded so already and by no failing grader."""
-        try:
-            result = json.loads(self.path(submission.student).read_text())
-        except (OSError, ValueError):
+        """The result of this submission, if it was graded so already and by no failing grader.
+
+        Without its time it counts as not graded: a killed run may have come no further.
+        """
+        before = _read(self.path(submission.student))
+        if before.get("score") is None or submission.student not in self.times:
             return None
-        same = result.get("sha256") == submission.sha256 and result.get("seed") == self.seed
-        return result if same and result.get("score") is not None else None
+        same = before == before | self._known(submission)
+        return (
+            before
+            if same and before["questions"].keys() == self.facts["questions"].keys()
+            else None
+        )
 
 
-def rounded(seconds: dict[str, float]) -> dict[str, float]:
-    """To a tenth of a millisecond."""
-    return {name: round(s, 4) for name, s in seconds.items()}
+def _read(path: Path) -> dict[str, Any]:
+    """A file's JSON object; an empty one if there is none that can be read."""
+    try:
+        found = json.loads(path.read_bytes())
+    except (OSError, ValueError):
+        return {}
+    return found if isinstance(found, dict) else {}

@@ -4,7 +4,11 @@ minigrad grade new NAME [FOLDER]                       an assignment to change
 minigrad grade verify ASSIGNMENT                       does it grade what it should?
 minigrad grade doctor                                  how strong is the sandbox here?
 minigrad grade run ASSIGNMENT SUBMISSIONS -o OUT       grade a class
-minigrad grade explain ASSIGNMENT SUBMISSIONS OUT NAME what a student's function was given, and gave
+minigrad grade report OUT                              tables, pages, files for other systems
+minigrad grade explain ASSIGNMENT SUBMISSIONS OUT NAME what a student's function got, and gave
+minigrad grade similar ASSIGNMENT SUBMISSIONS          pairs to look at
+minigrad grade shard, merge                            the same on many machines
+minigrad grade gradescope-zip ASSIGNMENT               an autograder to upload
 """
 
 import os
@@ -15,15 +19,21 @@ from pathlib import Path
 from typing import Any
 
 from ..gradcheck import Unfit
-from .assignments import SHIPPED, load, shipped
+from ..learn import write_whole
+from .assignments import SHIPPED, file_names, load, shipped
+from .autograder import grade_one, packed
 from .classroom import Class, walls
 from .doctor import examine
+from .escapes import plain
 from .explanation import explained
 from .intake import submissions
+from .proofs import matrix, verify
+from .reports import KINDS, table, write
+from .reports import load as read_results
 from .results import needs_look
 from .sandbox import Sandbox
 from .shards import grade_shard, merge
-from .verify import matrix, verify
+from .similarity import as_text, similar
 
 GRADED, LOOK, USAGE, WEAK = range(4)  # exit codes
 JOBS = 2
@@ -111,10 +121,12 @@ def add_grade(minigrad: Any) -> None:
         layers, level = walls(require, trust)
         if level == "none":
             click.echo("unsandboxed: every submission can do all that you can", err=True)
+        if out.resolve() == handed_in.resolve() or handed_in.resolve() in out.resolve().parents:
+            raise Unfit(f"{out} lies in {handed_in}, and would be graded the next time")
         if resume and force:
             raise click.UsageError("--resume and --force: choose one")
         task = load(assignment)
-        found = submissions(handed_in, [f"{task.name}.py", "starter.py"])
+        found = submissions(handed_in, file_names(task))
         missing = set(only) - {s.student for s in found}
         if missing:
             raise Unfit(f"{handed_in} has nothing of {min(missing)!r}")
@@ -135,13 +147,81 @@ def add_grade(minigrad: Any) -> None:
         """Replay what failed: what a student's function got, what it gave, and what is right."""
         layers, _ = walls(trust=trust)
         task = load(assignment)
-        found = {s.student: s for s in submissions(handed_in, [f"{task.name}.py", "starter.py"])}
+        found = {s.student: s for s in submissions(handed_in, file_names(task))}
         if student not in found:
             raise Unfit(f"{handed_in} has nothing of {student!r}")
         with Sandbox(layers) as sandbox:
-            click.echo(explained(task, sandbox, found[student], out, question))
+            text = explained(task, sandbox, found[student], out, question)
+        click.echo("\n".join(map(plain, text.split("\n"))))
 
+    _add_reports(grade)
     _add_shards(grade, require, trust)
+
+
+def _add_reports(grade: Any) -> None:
+    """Add the commands that tell teachers, students and other systems."""
+    import click
+
+    file = click.Path(exists=True, path_type=Path)
+
+    @grade.command("report")
+    @click.argument("out", type=file)
+    @click.option(
+        "--kind",
+        "kinds",
+        multiple=True,
+        type=click.Choice(KINDS),
+        help="May be given more than once; by default a table here, and class and html as pages.",
+    )
+    @click.option("--exported", type=file, help="Canvas's gradebook, to be filled in.")
+    @click.option("--worksheet", type=file, help="Moodle's grading worksheet, to be filled in.")
+    @click.option("--column", default="", help="Of the gradebook, if it has more than one.")
+    @click.option("--scale", is_flag=True, help="Convert to another maximum of points.")
+    @click.option("--released", is_flag=True, help="Show students the hidden checks too.")
+    def _report(out, kinds, exported, worksheet, column, scale, released):
+        """Tell of the results in OUT: tables, pages for students and teacher, other systems' files.
+
+        Hidden checks, and the seed, are shown to students only when grades are --released.
+        """
+        options = {"exported": exported, "worksheet": worksheet, "column": column}
+        warn = lambda sentence: click.echo(plain(sentence), err=True)
+        written = write(
+            out, kinds or ("class", "html"), scale=scale, released=released, say=warn, **options
+        )
+        if not kinds:
+            click.echo(table(read_results(out)))
+        folders = sorted({str(path.parent) for path in written})
+        click.echo(f"{len(written)} files in {', '.join(folders)}")
+
+    @grade.command("similar")
+    @click.argument("assignment")
+    @click.argument("handed_in", metavar="SUBMISSIONS", type=file)
+    @click.option("--least", default=0.6, show_default=True, type=click.FloatRange(0, 1))
+    def _similar(assignment, handed_in, least):
+        """List pairs of submissions to look at; what the starter has in common is left out."""
+        task = load(assignment)
+        found = submissions(handed_in, file_names(task))
+        pairs = similar(found, task.sources["starter.py"], least)
+        click.echo(as_text(pairs, len(found)))
+
+    @grade.command("gradescope-zip")
+    @click.argument("assignment")
+    @click.option("-o", "--out", default="autograder.zip", show_default=True, type=Path)
+    def _zip(assignment, out):
+        """Make the zip that Gradescope takes as an autograder."""
+        task = load(assignment)
+        if "reference.py" not in task.sources:
+            raise Unfit(f"{task.folder} has no reference.py: only a teacher's folder can grade")
+        write_whole(out, packed(task))
+        click.echo(f"{out} is ready to be uploaded as the autograder of {task.title!r}")
+
+    @grade.command("gradescope", hidden=True)
+    @click.argument("assignment")
+    @click.argument("handed_in", type=file)
+    @click.option("-o", "--out", required=True, type=Path)
+    def _gradescope(assignment, handed_in, out):
+        """What the zip runs there: grade one submission into its results.json."""
+        grade_one(Path(assignment), handed_in, out)
 
 
 def _add_shards(grade: Any, require: Any, trust: Any) -> None:
@@ -170,7 +250,7 @@ def _add_shards(grade: Any, require: Any, trust: Any) -> None:
             raise click.UsageError(f"--index {index} is not below --of {of}: the first part is 0")
         layers, level = walls(require, trust)
         task = load(assignment)
-        found = submissions(handed_in, [f"{task.name}.py", "starter.py"])
+        found = submissions(handed_in, file_names(task))
         path = grade_shard(Class(task, out, layers, level, seed), found, index, of, jobs)
         click.echo(f"{path}")
 

@@ -3,8 +3,10 @@
 >>> from .assignments import load
 >>> affine = load("affine")
 >>> steps = drawn(affine, affine.questions[0], generator(1, "ada", "affine"))
->>> [step[:2] for step in steps.steps][:5]
-[('forward', '0a'), ('forward', '0b'), ('back', '0b'), ('back', '0a'), ('back', '0a')]
+>>> [step[1] for step in steps.steps if step[0] == "forward"][:4]
+['0a', '0b', '1a', '1b']
+>>> [step[1] for step in steps.steps if step[0] == "back"][:6]
+['0b', '0a', '0a', '1b', '1a', '1a']
 """
 
 import hashlib
@@ -14,6 +16,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from .. import tree
+from ..gradcheck import Unfit
 from ..gradcheck.subjects import Subject
 from . import frames, runner
 from .assignments import Assignment, Question
@@ -37,38 +40,47 @@ def generator(seed: int, student: str, question: str) -> np.random.Generator:
 
 
 def drawn(assignment: Assignment, question: Question, rng: np.random.Generator) -> Steps:
-    """Draw the steps of a question, and let the reference do them."""
+    """Draw the steps of a question, and let the reference do them; Unfit if they do not fit."""
+    try:
+        return _drawn(assignment, question, rng)
+    except Exception as error:
+        words = f"{type(error).__name__}: {error}"
+        raise Unfit(f"inputs.py and reference.py do not fit at {question.name}: {words}") from error
+
+
+def _drawn(assignment, question, rng):
     reference, entry = assignment.reference[question.name], question.name
-    kinds, accepts = [], {}
-    steps: list[tuple] = []
+    kinds, accepts, steps = [], {}, []
     a, b = (np.random.default_rng(rng.integers(1 << 62)) for _ in range(2))
-    calls: list[tuple[str, tuple, str]] = []
+    calls = []
     for i, pair in enumerate(assignment.cases(question, a, b)):
         calls += [(f"{i}{name}", args, "case") for name, args in zip("ab", pair)]
     for what, args, accept in assignment.edges(question, a):
         calls.append((what, args, "edges"))
         accepts[what] = accept
-    for pair in _pairs(calls):
-        for call, args, kind in pair:
+    cases, edges = ([c for c in calls if c[2] == kind] for kind in ("case", "edges"))
+    twice = [c for x, y in zip(cases[::2], cases[1::2]) for c in (y, x, x)]
+    for forwards, backs in ((cases, twice), (edges, edges)):
+        for call, args, kind in forwards:
             kinds.append((kind, "forward"))
             steps.append(("forward", call, args))
-        order = [pair[-1], pair[0], pair[0]] if len(pair) == 2 else pair
-        for call, args, kind in order:
+        for call, args, kind in backs:
             dZ, gradients = _incoming(reference, args, rng, filled=kind == "case")
             kinds.append((kind, "back"))
             steps.append(("back", call, dZ, gradients))
     expected = performed(reference, entry, steps)
-    for kind, what in expected:
-        if kind != frames.ARRAYS:
-            raise ValueError(f"reference.py fails at its own inputs: {what}")
+    for form, what in expected:
+        if form != frames.ARRAYS:
+            raise ValueError(f"the reference gives {what}")
+    drawn_for = {kind for kind, _ in kinds}
+    for kind in ("case", "edges") if question.points.get("edges") else ("case",):
+        if kind not in drawn_for:  # nothing compared would be nothing wrong
+            raise ValueError(f"no {kind} is drawn")
     names = runner_names(reference, calls[0][1])
+    found = len(expected[kinds.index(("case", "back"))][1]) - 2 - len(names)
+    if found != len(question.gradients):
+        raise ValueError(f"back fills {found} gradients, and {question.gradients} are named")
     return Steps(kinds, steps, [what for _, what in expected], names, accepts)
-
-
-def _pairs(calls):
-    cases = [c for c in calls if c[2] == "case"]
-    yield from zip(cases[::2], cases[1::2])
-    yield from ((c,) for c in calls if c[2] == "edges")
 
 
 def runner_names(reference, args):

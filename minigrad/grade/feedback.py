@@ -5,6 +5,7 @@ gave there, at every step, up to 1e-9 of the largest entry, or raises the same e
 """
 
 import functools
+import math
 import re
 from typing import Any
 
@@ -19,13 +20,35 @@ from ..gradcheck.wrong import Wrong
 from . import frames, runner
 from .assignments import Mistake, run
 from .draws import Trace, copies, performed
+from .sandbox import Broken
 
 ALIKE = 1e-9  # of the largest entry: two mistakes are further apart, two codings of one are not
 CARRIED = 1e-6  # of the largest entry: differences of a student's forward are good to 4e-10
 STEP = 1e-5  # of those differences
+DIGITS = 1e-5  # of the largest entry: what is closer is no wrong formula
 MOST = 2000  # entries that are varied, one by one
 
+MEMORY = ("MemoryError", "_ArrayMemoryError")
+ALONE = "while grading no other file can be read"
+HELP = {  # what a beginning of an exception means where a file runs alone
+    "ModuleNotFoundError": "while grading there are NumPy and Python's own modules only",
+    "ImportError: attempted relative": ALONE,
+    "FileNotFoundError": ALONE,
+    "PermissionError": ALONE,
+    "EOFError: EOF when reading a line": "while grading nobody answers input()",
+}
+
 Fault = tuple[str, str, str]
+
+
+def helped(text: str) -> str:
+    """An exception, and what it means while grading, where that is not what it says."""
+    text = re.sub(
+        r"matmul: .* \(size (\d+) is different from (\d+)\)",
+        r"on the left of @ there are \2 columns, and \1 rows on the right",
+        text,
+    )
+    return "; ".join([text, *(h for start, h in HELP.items() if text.startswith(start))])
 
 
 class Bank:
@@ -40,8 +63,7 @@ class Bank:
         """What every mistake gives, step by step."""
         traces = []
         for mistake in self.question.mistakes:
-            path = self.assignment.folder / "reference.py"
-            defined = run(self.assignment.mistaken(mistake), path)
+            defined = run(self.assignment.mistaken(mistake), "submission.py")
             f = defined.get(self.question.name)
             traces.append((mistake, Trace(f, self.question.name, self.steps.steps)))
         return traces
@@ -54,16 +76,17 @@ class Bank:
         return found[0][0] if found else None
 
     def exception(self, i: int, text: str) -> Mistake | None:
-        """The mistake that raises the same at a step; of several, the one most like the line."""
-        words = re.sub(r" \(line \d+\)$", "", text)
-        found = [m for m, trace in self.traces if trace[i] == (frames.RAISED, words)]
-        line = re.search(r" \(line (\d+)\)$", text)
-        lines = self.source.splitlines()
-        if len(found) < 2 or not line or int(line[1]) > len(lines):
-            return found[0] if found else None
-        written = set(re.findall(r"\w+", lines[int(line[1]) - 1]))
-        common = [len(written & set(re.findall(r"\w+", " ".join(m.by)))) for m in found]
-        return found[common.index(max(common))] if common.count(max(common)) == 1 else None
+        """The mistake that raises the same at a step, in a line that has the same words."""
+        words, line = _parted(text, self.source)
+        found = []
+        for mistake, trace in self.traces:
+            if trace[i][0] == frames.RAISED:
+                theirs, there = _parted(trace[i][1], self.assignment.mistaken(mistake))
+                if (theirs, there) == (words, line & there):
+                    found.append((len(line & there), mistake))
+        most = max((n for n, _ in found), default=0)
+        best = [mistake for n, mistake in found if n == most]
+        return best[0] if len(best) == 1 else None
 
     def shape(self, i: int, Z: np.ndarray) -> Fault | None:
         """The mistake that returns a value like this one, of a wrong shape or dtype."""
@@ -75,27 +98,35 @@ class Bank:
         return _fault(self.best(explains, "shapes"))
 
     def forward(self) -> Fault | None:
-        """The mistake that gives the same values in all cases."""
-        places = [i for i, this in enumerate(self.steps.kinds) if this == ("case", "forward")]
-        return _fault(self.best(lambda trace: self._same(trace, places, [0]), "forward"))
+        """The mistake that gives the same values, and leaves the same arguments, in all cases."""
+        return self._wrong_alike("forward", slice(None), "forward")
 
     def gradient(self, k: int) -> Fault | None:
         """The mistake that gives the same k-th gradient in all cases."""
-        places = [i for i, this in enumerate(self.steps.kinds) if this == ("case", "back")]
-
-        def explains(trace):
-            return self._same(trace, places, [k]) and not all(
-                trace[i][0] == frames.ARRAYS and alike(trace[i][1][k], self.steps.expected[i][k])
-                for i in places
-            )
-
-        return _fault(self.best(explains, self.question.gradients[k]))
+        return self._wrong_alike("back", slice(k, k + 1), self.question.gradients[k])
 
     def back(self) -> Fault | None:
         """The mistake after whose backs everything stands as after these, changed in place."""
-        places = [i for i, this in enumerate(self.steps.kinds) if this == ("case", "back")]
-        every = range(len(self.steps.expected[places[0]]))
-        return _fault(self.best(lambda trace: self._same(trace, places, every), ""))
+        return self._wrong_alike("back", slice(None), "")
+
+    def _wrong_alike(self, name, which, stage):
+        """The mistake that gives the same arrays at such steps of all cases, not the right ones.
+
+        Steps at which the student's function gave nothing are left out.
+        """
+        places = [i for i, this in enumerate(self.steps.kinds) if this == ("case", name)]
+        given = [(i, r[1][which]) for i, r in enumerate(self.replies) if r[0] == frames.ARRAYS]
+        theirs = {i: arrays for i, arrays in given if i in places}
+        right = {i: self.steps.expected[i][which] for i in places}
+
+        def explains(trace):
+            gives = lambda i, arrays: (
+                trace[i][0] == frames.ARRAYS and all(map(alike, trace[i][1][which], arrays))
+            )
+            as_theirs = all(gives(i, arrays) for i, arrays in theirs.items())
+            return theirs and as_theirs and not all(gives(i, a) for i, a in right.items())
+
+        return _fault(self.best(explains, stage))
 
     def edge(self, i: int, reply: tuple[int, Any]) -> Fault | None:
         """The mistake that gives the same at an edge case, and only there."""
@@ -111,14 +142,13 @@ class Bank:
             if this[0] == "case"
         )
 
-    def _same(self, trace, places, which):
-        """True if a trace gives these arrays of the replies at all places that have some."""
-        there = [i for i in places if i < len(self.replies) and self.replies[i][0] == frames.ARRAYS]
-        return bool(there) and all(
-            trace[i][0] == frames.ARRAYS
-            and all(alike(trace[i][1][k], self.replies[i][1][k]) for k in which)
-            for i in there
-        )
+
+def _parted(text: str, source: str) -> tuple[str, set[str]]:
+    """(an exception without its line, the words and signs of that line of a source)."""
+    words, _, number = text.removesuffix(")").rpartition(" (line ")
+    lines = ["", *source.splitlines()]
+    line = lines[int(number)] if number.isdecimal() and int(number) < len(lines) else ""
+    return (words if line else text), set(re.findall(r"\w+|[^\w\s]", line))
 
 
 def _fault(mistake: Mistake | None) -> Fault | None:
@@ -167,7 +197,7 @@ def gradient(verdict: Any, k: int) -> Fault:
         args = copies(verdict.arguments(i))
         subject = Subject(reference, args, {})
         before = runner.arrays_of(steps.steps[i][3])
-        D = [after - b for after, b in zip(what, before)]
+        D = [after.reshape(b.shape) - b for after, b in zip(what, before)]
         nothing = lambda dZ, gradients: None  # the student's back is out of reach
         this = Run(args, steps.expected[i][len(before)], steps.steps[i][2], D, nothing)
         x = subject.arrays(this.args)[k]
@@ -176,6 +206,14 @@ def gradient(verdict: Any, k: int) -> Fault:
             return "FAIL", "not finite", f"{name} holds nan or inf where it is finite"
         wrongs.append(Wrong(subject, this, k, J))
     wrongs = [w for w in wrongs if not alike(w.D, w.G)] or wrongs
+    off = max(float(np.abs(w.D - w.G).max() / w.largest) for w in wrongs)
+    if off < DIGITS:
+        return (
+            "FAIL",
+            "digits",
+            f"{name} is right to {-math.log10(off):.0f} digits, and exact formulas in float64 give "
+            "15: is it found by differences, or in float32?",
+        )
     cause, sentence = diagnose(wrongs)
     if cause:
         return "FAIL", cause, sentence
@@ -205,8 +243,8 @@ def carried(verdict: Any, stage: str) -> str:
     if verdict.own_gradients is None:
         return ""
     own, deposited = verdict.own_gradients[k]
-    if own is None or np.abs(own - deposited).max() > CARRIED * np.abs(own).max():
-        return ""
+    if own is None or not np.abs(own - deposited).max() <= CARRIED * np.abs(own).max():
+        return ""  # nan is not equal to anything
     return f"{stage} is right for your own forward, which is wrong: its points are given"
 
 
@@ -216,6 +254,8 @@ def _own_gradients(verdict):
     i = next(i for i, this in enumerate(steps.kinds) if this == ("case", "back"))
     args, dZ, gradients = verdict.arguments(i), steps.steps[i][2], steps.steps[i][3]
     if i >= len(verdict.replies) or verdict.replies[i][0] != frames.ARRAYS:
+        return None
+    if verdict.changed_by_back(i) is not None:
         return None
     wanted = [isinstance(g, np.ndarray) for g in tree.leaves(gradients)]
     varied = [j for j, w in enumerate(wanted) if w]
@@ -231,12 +271,16 @@ def _own_gradients(verdict):
                 forwards.append(("forward", "moved", moved))
     outcome = verdict.judge.sandbox.run(verdict.source, question.name, forwards, verdict.limits)
     reference = verdict.judge.assignment.reference[question.name]
+    if outcome.ended == "INTERNAL":
+        raise Broken(outcome.said)
     theirs = outcome.replies
     right = performed(reference, question.name, forwards)
-    if len(theirs) < len(forwards) or any(kind != frames.ARRAYS for kind, _ in theirs):
+    if len(theirs) < len(forwards) or any(
+        kind != frames.ARRAYS or not what for kind, what in theirs
+    ):
         return None
     values = [what[0] for _, what in theirs]
-    if any(Z.shape != dZ.shape or not np.isfinite(Z).all() for Z in values):
+    if any(Z.shape != dZ.shape or Z.dtype != float or not np.isfinite(Z).all() for Z in values):
         return None
     found, at = [], 0
     for k, (j, size) in enumerate(zip(varied, sizes)):
@@ -245,7 +289,8 @@ def _own_gradients(verdict):
         at += size
         G = (dZ.ravel() @ own).reshape(tree.leaves(args)[j].shape)
         before = runner.arrays_of(gradients)[k]
-        found.append((G if same.all() and G.any() else None, verdict.replies[i][1][k] - before))
+        deposited = verdict.replies[i][1][k].reshape(before.shape) - before
+        found.append((G if same.all() and G.any() else None, deposited))
     return found
 
 

@@ -9,39 +9,39 @@ import functools
 from collections.abc import Iterator
 
 GRADIENTS = {"torch", "jax", "autograd", "tensorflow", "cupy", "sympy", "mxnet", "theano"}
+WORDS = {"node", "block", "needed", "check", "show", "*"}
 LONGEST = 1 << 16  # characters that are read: the tree of so many takes 60 MB at most
-WORDS = {"node", "block", "needed", "check", "show"}
 LOOPS = (ast.For, ast.While, ast.ListComp, ast.GeneratorExp, ast.SetComp, ast.DictComp)
 
 
 def flagged(source: str, entry: str) -> Iterator[str]:
-    """Sentences on imports that compute gradients, and on a back that tries the forward out.
-
-    >>> list(flagged("a;" * 40_000, "f"))
-    ['it has 80000 characters: too many to look for differences and imports']
-    """
+    """Sentences on imports that compute gradients, and on a back that tries the forward out."""
     if len(source) > LONGEST:
-        yield f"it has {len(source)} characters: too many to look for differences and imports"
+        yield f"it is too long to be looked through: {len(source)} characters"
         return
-    imported, defined = _read(source)
-    for name in imported:
+    module = _parsed(source)
+    for name in sorted(_imported(module)):
         yield f"it imports {name}, which computes gradients by itself"
-    if _tried_out(defined, entry):
+    if _tried_out(module, entry):
         yield "its back takes differences of the forward, entry by entry"
 
 
-@functools.lru_cache(2)  # read once for all questions of the students that are graded just now
-def _read(source):
-    """(what it imports that computes gradients, its functions by name); empty if it cannot run."""
+def defined(source: str) -> list[str]:
+    """The names of the functions and classes of a source, in its order."""
+    kinds = (ast.FunctionDef, ast.ClassDef)
+    return [n.name for n in _parsed(source).body if isinstance(n, kinds)]
+
+
+@functools.lru_cache(2)  # once for all questions of the students that are graded just now
+def _parsed(source):
     try:
-        nodes = list(ast.walk(ast.parse(source)))
+        return ast.parse(source)
     except (SyntaxError, ValueError, RecursionError, MemoryError):
-        return [], {}  # that it does not run is said elsewhere
-    return sorted(_imported(nodes)), {n.name: n for n in nodes if isinstance(n, ast.FunctionDef)}
+        return ast.Module([], [])  # that it does not run is said elsewhere
 
 
-def _imported(nodes):
-    for n in nodes:
+def _imported(module):
+    for n in ast.walk(module):
         if isinstance(n, ast.Import):
             names = [a.name for a in n.names]
         elif isinstance(n, ast.ImportFrom):
@@ -55,8 +55,9 @@ def _imported(nodes):
                 yield name
 
 
-def _tried_out(defined, entry):
+def _tried_out(module, entry):
     """True if a back takes differences of what the forward calls, or imaginary parts, in a loop."""
+    defined = {n.name: n for n in ast.walk(module) if isinstance(n, ast.FunctionDef)}
     forward = defined.get(entry) or defined.get(f"{entry}_forward")
     if forward is None:
         return False
@@ -64,35 +65,40 @@ def _tried_out(defined, entry):
     backs = [n for n in (*inside, defined.get(f"{entry}_backward")) if n]
     own = {n for back in backs for n in ast.walk(back)}
     values = _reached([n for n in ast.walk(forward) if n not in own], defined) | {forward.name}
-    for back in backs:
-        if back.name not in values:
-            reached = (defined[name] for name in _reached(ast.walk(back), defined))
-            if any(_differences(f, values) for f in (back, *reached)):
-                return True
-    return False
+    backs = [back for back in backs if back.name not in values]
+    reached = _reached([n for back in backs for n in ast.walk(back)], defined)
+    return any(_differences(f, values) for f in {*backs, *(defined[name] for name in reached)})
 
 
 def _differences(function, values):
     """True if a function subtracts two results of these, or takes the imaginary part of one."""
-    of = lambda n: any(
-        isinstance(m, ast.Call) and isinstance(m.func, ast.Name) and m.func.id in values
-        for m in ast.walk(n)
+    nodes = list(ast.walk(function))  # parents before children
+    calls = _around(
+        nodes, lambda n: isinstance(n, ast.Call) and getattr(n.func, "id", "") in values
     )
-    assigned = [n for n in ast.walk(function) if isinstance(n, ast.Assign) and of(n.value)]
-    names = {m.id for n in assigned for t in n.targets for m in ast.walk(t) if _is_name(m)}
-    result = lambda n: of(n) or any(_is_name(m) and m.id in names for m in ast.walk(n))
-    for loop in (n for n in ast.walk(function) if isinstance(n, LOOPS)):
-        for n in ast.walk(loop):
-            subtracts = isinstance(n, ast.BinOp) and isinstance(n.op, ast.Sub)
-            if subtracts and result(n.left) and result(n.right):
-                return True
-            if isinstance(n, ast.Attribute) and n.attr == "imag" and result(n.value):
-                return True
-    return False
+    assigned = [
+        t for n in nodes if isinstance(n, ast.Assign) and n.value in calls for t in n.targets
+    ]
+    names = {m.id for t in assigned for m in ast.walk(t) if isinstance(m, ast.Name)}
+    results = _around(nodes, lambda n: n in calls or (isinstance(n, ast.Name) and n.id in names))
+    inside = set()
+    for n in nodes:
+        if isinstance(n, LOOPS) or n in inside:
+            inside.update(ast.iter_child_nodes(n))
+    return any(
+        (isinstance(n, ast.BinOp) and isinstance(n.op, ast.Sub) and {n.left, n.right} <= results)
+        or (isinstance(n, ast.Attribute) and n.attr == "imag" and n.value in results)
+        for n in inside
+    )
 
 
-def _is_name(n):
-    return isinstance(n, ast.Name)
+def _around(nodes, wanted):
+    """The nodes that are wanted, and those around them; a source may nest, or repeat, at will."""
+    found = set()
+    for n in reversed(nodes):
+        if wanted(n) or any(part in found for part in ast.iter_child_nodes(n)):
+            found.add(n)
+    return found
 
 
 def _reached(nodes, defined):

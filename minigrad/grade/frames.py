@@ -62,6 +62,8 @@ def unpack(count: int, body: bytes) -> list[np.ndarray]:
 
 
 def text_of(body: bytes) -> str:
-    """The text of a frame."""
+    """The text of a frame; raises BadFrame if it is none."""
     (data,) = unpack(1, body)
-    return bytes(data).decode("utf-8", "replace")
+    if data.dtype != np.uint8 or data.ndim != 1:
+        raise BadFrame("a text is no row of bytes")
+    return data.tobytes().decode("utf-8", "replace")

@@ -23,14 +23,14 @@ from . import feedback, frames, runner
 from .assignments import Assignment, Question
 from .checkers import checks_of, drawn_trial
 from .draws import Steps, copies, drawn, generator
-from .flags import flagged
-from .results import Check, question_result, score_of
+from .feedback import MEMORY, helped
+from .flags import defined, flagged
+from .results import NOT_REACHED, NOT_RUN, Check, question_result, score_of
 from .sandbox import Limits, Outcome, Sandbox
 
 AFTER_TIMEOUT = 2.0  # s of wall time for the questions after a student's first timeout
 SLOW = 30.0  # times as long as forward: a back by differences takes 300, an honest one 5
 NOTICED = 2e-3  # s: below that a pause of the machine is as long as a back
-NOT_REACHED = "not reached"
 
 
 class Judge:
@@ -97,7 +97,8 @@ class Judge:
             self.seconds[question.name] = sum(outcome.seconds)
             if outcome.ended == "INTERNAL":
                 return internal(question, outcome.said)
-            checks = list(Verdict(self, question, source, steps, outcome, limits).checks())
+            with np.errstate(all="ignore"):  # of numbers that a student chose
+                checks = list(Verdict(self, question, source, steps, outcome, limits).checks())
             return question_result(checks, [*flagged(source, question.name), *slow(steps, outcome)])
         except Exception as error:
             return internal(question, f"{type(error).__name__}: {error}")
@@ -156,7 +157,6 @@ class Verdict:
                 fault = said  # what is wrong everywhere is wrong there too
             if fault and stage in self.question.gradients and not forward_right:
                 carried = feedback.carried(self, stage)
-                fault = fault if not carried else None
                 if carried:
                     yield Check(stage, points, points, "PASS", "carried", carried, visible=visible)
                     continue
@@ -165,7 +165,8 @@ class Verdict:
                 continue
             verdict, code, sentence = (*fault[:1], NOT_REACHED, "") if fault == said else fault
             said = fault
-            check = Check(stage, 0.0, points, verdict, code, sentence, self.question.hint, visible)
+            hint = self.question.hint if verdict == "FAIL" and sentence else ""
+            check = Check(stage, 0.0, points, verdict, code, sentence, hint, visible)
             forward_right = forward_right and stage != "forward"
             if stage in ("signature", "shapes"):
                 blocked = check
@@ -190,33 +191,36 @@ class Verdict:
                 yield i, self.replies[i] if i < len(self.replies) else None
 
     def ended(self) -> tuple[str, str, str]:
-        """The fault of a runner that ended early."""
-        outcome = self.outcome
-        return outcome.ended or "CRASH", outcome.ended.lower(), f"{outcome.said}"
+        """The fault of a runner that ended early, and at what."""
+        outcome, name = self.outcome, self.question.name
+        step = self.steps.steps[min(len(self.replies), len(self.steps.steps) - 1)]
+        at = f"the back of {name}" if step[0] == "back" else name
+        at = at if self.replies else f"the file, or {name}"
+        return outcome.ended or "CRASH", outcome.ended.lower(), f"at {at}: {outcome.said}"
 
     def raised(self, i: int, text: str) -> tuple[str, str, str]:
         """The fault of an exception at a step."""
         name, call = self.steps.steps[i][0], self.question.name
         whose = call if name == "forward" else f"the back of {call}"
-        if text.startswith(("MemoryError", "_ArrayMemoryError")):
+        if text.startswith(MEMORY):
             return "MEMORY", "memory", f"{whose} asks for more than {self.limits.memory} MiB"
         known = self.bank.exception(i, text)
         if known:
             return "CRASH", known.code, f"{known.says} ({whose} raises {text})"
         if text.startswith("NotImplementedError"):
             return "MISSING", "not written", f"{whose} is not written yet"
-        return "CRASH", "exception", f"{whose} raises {text}"
+        return "CRASH", "exception", f"{whose} raises {helped(text)}"
 
     def of_signature(self):
         if not self.replies:
             return self.ended()
         kind, what = self.replies[0]
         if kind == frames.NOT_LOADED:
-            if what.startswith("MemoryError"):
+            if what.startswith(MEMORY):
                 return "MEMORY", "memory", f"the file asks for more than {self.limits.memory} MiB"
-            return "CRASH", "does not run", f"the file does not run: {what}"
+            return "CRASH", NOT_RUN, f"the file does not run: {helped(what)}"
         if kind == frames.MISSING:
-            return "MISSING", "missing", f"there is no function {self.question.signature}"
+            return "MISSING", "missing", missing(self.question, self.source)
         if kind == frames.MISFIT:
             return "FAIL", "signature", what
         return self.raised(0, what) if kind == frames.RAISED else None
@@ -297,7 +301,6 @@ class Verdict:
 
     def of_gradient(self, k: int):
         wrong = None
-        n = len(self.question.gradients)
         for i, reply in self.looked("case", "back"):
             if reply is None:
                 return self.ended()
@@ -307,19 +310,26 @@ class Verdict:
             if kind != frames.ARRAYS:
                 return self.raised(i, what)
             expected = self.steps.expected[i]
-            given = [*self.before(i)[1:], expected[-1]]
-            changed = self.changed(what[n + 1 :], given)
+            changed = self.changed_by_back(i)
             if changed is not None:
                 names = (*self.steps.names, "the incoming gradient")
                 sentence = (
                     f"the back of {self.question.name} changes {names[changed]}: make a new array"
                 )
                 return self.bank.back() or ("FAIL", "in place", sentence)
+            if what[k].shape != expected[k].shape:
+                name = self.question.gradients[k]
+                return "FAIL", "shape", f"the back of {self.question.name} changes {name}'s shape"
             if not close(what[k], expected[k], self.question.tolerance) and wrong is None:
                 wrong = i
         if wrong is None:
             return None
         return self.bank.gradient(k) or feedback.gradient(self, k)
+
+    def changed_by_back(self, i: int) -> int | None:
+        """The first of arguments and incoming gradient that the back of a step does not leave."""
+        after = self.replies[i][1][len(self.question.gradients) + 1 :]
+        return self.changed(after, [*self.before(i)[1:], self.steps.expected[i][-1]])
 
     def of_edges(self):
         n = len(self.question.gradients)
@@ -336,7 +346,9 @@ class Verdict:
                 return "FAIL", "signature", what
             accept = self.steps.accepts[where]
             compared, sentence = what[: n if step[0] == "back" else 1], ""
-            if step[0] == "back" and accept and all(np.isfinite(D).all() for D in compared):
+            shaped = all(a.shape == b.shape for a, b in zip(compared, expected))
+            finite = all(np.isfinite(a).all() for a in compared)
+            if step[0] == "back" and accept and shaped and finite:
                 sentence = accept(copies(self.arguments(i)), step[2].copy(), what[n], compared)
                 right = not sentence
             else:
@@ -351,14 +363,20 @@ class Verdict:
         return None
 
 
+def missing(question: Question, source: str) -> str:
+    """That a question's function is not there, and what is instead."""
+    there = ", ".join(defined(source)[:8])
+    return f"there is no function {question.signature}" + (f"; there is {there}" if there else "")
+
+
 def well_formed(outcome: Outcome, steps: Steps) -> Outcome:
     """The outcome up to the first reply that the runner cannot have given."""
     replies = zip(outcome.replies, steps.expected, steps.steps)
     for n, ((kind, what), expected, step) in enumerate(replies):
         if kind == frames.ARRAYS:
-            shapes = [a.shape for a in what], [a.shape for a in expected]
-            free = step[0] == "forward"  # a value may have any shape, and is told so
-            if len(what) != len(expected) or shapes[0][free:] != shapes[1][free:]:
+            free = step[0] == "forward"  # a value may be anything, and the rest be reshaped
+            form = [[(a.dtype, a.size) for a in arrays[free:]] for arrays in (what, expected)]
+            if len(what) != len(expected) or form[0] != form[1]:
                 said = "its answer is not what a runner sends"
                 return outcome._replace(replies=outcome.replies[:n], ended="PROTOCOL", said=said)
     return outcome

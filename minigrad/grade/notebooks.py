@@ -6,18 +6,18 @@ import re
 import warnings
 from typing import Any
 
-from .archives import Rejected
+from .archives import MIB, Rejected
 from .keys import shown
 from .lexemes import lexeme, nesting
 
 BRACKETS = 500_000  # of the JSON: each may become an object of 64 bytes and more
 PARSED = 100_000  # characters of a cell: the parser needs 250 times their memory
 
-_MAGIC = re.compile(
-    r"(?P<indent>[ \t]*)"
-    r"(?:[%!?](?:\\\n|[^\n])*"  # %matplotlib inline, !ls, ?relu
-    r"|[\w., ]+=[ \t]*[%!](?:\\\n|[^\n])*"  # files = !ls
-    r"|[\w.]+\?{1,2}[ \t]*(?=\n|\Z))"  # relu?
+_MAGIC = re.compile(  # possessive, so that a long line takes linear time
+    r"(?P<indent>[ \t]*+)"
+    r"(?:[%!?](?:\\\n|[^\n])*+"  # %matplotlib inline, !ls, ?relu
+    r"|[\w., ]++=[ \t]*+[%!](?:\\\n|[^\n])*+"  # files = !ls
+    r"|[\w.]++\?{1,2}+[ \t]*+(?=\n|\Z))"  # relu?
 )
 _TRANSPARENT = {"%%time", "%%capture"}  # what follows runs in the notebook's own namespace
 
@@ -31,7 +31,10 @@ def notebook_source(data: bytes) -> tuple[str, tuple[str, ...]]:
     """
     notes: list[str] = []
     sources: list[str] = []
-    for n, cell in enumerate(_code_cells(_read(data)), 1):
+    cells = _code_cells(_read(data))
+    if sum(map(len, cells)) > MIB:
+        raise Rejected("The notebook has over 1 MiB of code.")
+    for n, cell in enumerate(cells, 1):
         text = _plain(f"Code cell {n}", cell, notes)
         if text.strip():
             sources.append(f"# Code cell {n}\n{text.rstrip()}\n")
@@ -91,7 +94,10 @@ def _plain(name: str, text: str, notes: list[str]) -> str:
         words = f"it is not Python ({shown(error.msg)}{at})"
         notes.append(f"{name} was left out: {words}.")
         return ""
-    except (ValueError, RecursionError, MemoryError):
+    except ValueError:  # NUL, half of a character
+        notes.append(f"{name} was left out: it has characters that are none of Python's.")
+        return ""
+    except (RecursionError, MemoryError):
         notes.append(f"{name} was left out: it is nested too deeply for Python.")
         return ""
     return text

@@ -63,11 +63,11 @@ def check_question(f: Any, name: str, assignment: str | Path = "", seed: int = 0
     task, question = question_of(name, assignment)
     if question.kind != "operation":
         raise Unfit(f"{name} is checked when it is graded only")
-    reports = []
+    wrong, reports = _forward(f, task, question, seed), []
     for (args,) in task.cases(question, np.random.default_rng(seed)):
         args = tuple(tree.leaves(args)) if isinstance(f, tuple) else args
-        reports.append((args, check(f, *args, seed=seed)))
-    return Practice(question, reports, _forward(f, task, question, seed))
+        reports += [] if wrong else [(args, check(f, *args, seed=seed))]
+    return Practice(question, reports, wrong)
 
 
 def question_of(name: str, assignment: str | Path = "") -> tuple[Assignment, Question]:
@@ -81,26 +81,35 @@ def question_of(name: str, assignment: str | Path = "") -> tuple[Assignment, Que
         for task in map(load, [assignment] if assignment else shipped())
         for q in task.questions
     ]
-    raise Unfit(f"there is no question {name!r}: there are {', '.join(sorted(known))}")
+    raise Unfit(
+        f"there is no question {name!r}: there are {', '.join(sorted(known))}"
+        + ("" if assignment else "; --assignment FOLDER names another assignment")
+    )
 
 
 def _forward(f, task, question, seed):
-    """A sentence if a value is not that of the reference, where there is one."""
-    if "reference.py" not in task.sources:
-        return ""
+    """A sentence if no value and back come, or not the value of the reference, if there is one."""
     forward = f[0] if isinstance(f, tuple) else f
     for (args,) in task.cases(question, np.random.default_rng(seed)):
-        expected, _ = task.reference[question.name](*copies(args))
         given = tree.leaves(args) if isinstance(f, tuple) else args
         try:
-            Z, _ = forward(*copies(given))
+            result = forward(*copies(given))
+        except NotImplementedError:
+            return "it is not written yet"
         except Exception:
             return ""  # the check says what is wrong
-        Z = np.asarray(Z)
+        if not isinstance(result, tuple) or len(result) != 2:
+            pair = "value, cache" if isinstance(f, tuple) else "value, back"
+            return f"it returns {type(result).__name__}: return {pair}"
+        if "reference.py" not in task.sources:
+            continue
+        Z, (expected, _) = np.asarray(result[0]), task.reference[question.name](*copies(args))
         shapes = ", ".join(map(faults.shapes, args))
         if Z.shape != np.shape(expected):
             return f"returns shape {Z.shape} where {np.shape(expected)} is expected, for {shapes}"
-        if Z.dtype != float or not close(Z, np.asarray(expected), 1e-9):
+        if Z.dtype != float:
+            return f"its value is {Z.dtype} for arrays of float64"
+        if not close(Z, np.asarray(expected), 1e-9):
             worst = np.unravel_index(np.argmax(np.abs(Z - expected)), Z.shape)
             at = [int(i) for i in worst]
             return (

@@ -23,6 +23,8 @@ VERDICTS = {
     "MISSING": "not handed in",
     "INTERNAL": "the grader failed: no grade, and none of the student's doing",
 }
+NOT_RUN = "does not run"  # the code of a file that defines nothing, as an exception ended it
+NOT_REACHED = "not reached"  # the code of what failed only because something before it did
 LOOK = ("FLAGGED", "TIMEOUT", "MEMORY", "PROTOCOL", "REJECTED", "INTERNAL")  # a person should look
 
 
@@ -62,10 +64,18 @@ def score_of(questions: dict[str, dict]) -> float | None:
     return None if None in scores else sum(scores)
 
 
+def to_look_at(question: dict[str, Any]) -> tuple[str, str] | None:
+    """(verdict, sentence) of what a person should look at in a question, None if nothing."""
+    for check in question["checks"]:
+        if check["verdict"] in LOOK or check["code"] == NOT_RUN:
+            return check["verdict"], check["sentence"]
+    flags = question.get("flags", ())
+    return ("FLAGGED", flags[0]) if flags else None
+
+
 def needs_look(student: dict[str, Any]) -> bool:
     """True if a person should look: the grader failed, or something was rejected or flagged."""
-    questions = student["questions"].values()
-    return bool(student["rejected"]) or any(q["verdict"] in LOOK or q["flags"] for q in questions)
+    return bool(student["rejected"]) or any(map(to_look_at, student["questions"].values()))
 
 
 def written(result: dict[str, Any]) -> str:

@@ -10,6 +10,7 @@ the forward, arguments and gradients are nests. Where students write the check i
 value, the arguments and dZ as they stand then, so that changes in place show.
 """
 
+import ast
 import inspect
 import json
 import os
@@ -18,6 +19,8 @@ import types
 import numpy as np
 
 from . import frames, stub
+
+LONGEST = 240  # characters of an exception, so that its line is told whatever they are
 
 
 def outline(nest, arrays):
@@ -68,14 +71,33 @@ class Misfit(Exception):
 def load(source, entry):
     """The student's function, or pair as a function that returns (value, back)."""
     module = types.ModuleType("submission")
-    exec(compile(source, "submission.py", "exec", dont_inherit=True), module.__dict__)
+    module.__file__ = "submission.py"
+    failed = executed(source, module.__dict__)
     found = vars(module)
     if entry in found:
         return found[entry]
     forward, backward = found.get(f"{entry}_forward"), found.get(f"{entry}_backward")
-    if forward is None or backward is None:
-        return None
-    return paired(forward, backward, entry)
+    if forward is not None and backward is not None:
+        return paired(forward, backward, entry)
+    if failed:
+        raise failed
+    return None
+
+
+def executed(source, names):
+    """Execute a source, one statement after the other; returns the first exception, or None.
+
+    What a student tries out between or below the functions need not work here.
+    """
+    body, failed = ast.parse(source, "submission.py").body, None
+    future = [s for s in body if isinstance(s, ast.ImportFrom) and s.module == "__future__"]
+    for statement in body:
+        try:
+            part = ast.Module([*future, statement], [])
+            exec(compile(part, "submission.py", "exec", dont_inherit=True), names)
+        except BaseException as error:
+            failed = failed or error
+    return failed
 
 
 def paired(forward, backward, entry):
@@ -83,7 +105,7 @@ def paired(forward, backward, entry):
 
     def f(*args):
         result = forward(*(leaf for a in args for leaf in leaves(a)))
-        if type(result) is not tuple or len(result) != 2:
+        if not isinstance(result, tuple) or len(result) != 2:
             raise Misfit(f"{entry}_forward returns {kind(result)}: return value, cache")
 
         def back(dZ, *gradients):
@@ -154,7 +176,7 @@ def answer(check, entry, source, x):
 def forward(f, entry, args):
     takes(f, entry, len(args))
     result = f(*args)
-    if type(result) is not tuple or len(result) != 2 or not callable(result[1]):
+    if not isinstance(result, tuple) or len(result) != 2 or not callable(result[1]):
         raise Misfit(f"{entry} returns {kind(result)}: return value, back")
     value, back_of = result
     if type(value) in (int, float, np.float64, np.float32):
@@ -206,7 +228,7 @@ def takes_gradients(f, most):
     if any(p.kind is p.VAR_POSITIONAL for p in parameters):
         return most
     positional = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
-    return min(sum(p.kind in positional for p in parameters) - 1, most)
+    return max(0, min(sum(p.kind in positional for p in parameters) - 1, most))
 
 
 def told(error):
@@ -216,11 +238,13 @@ def told(error):
         if trace.tb_frame.f_code.co_filename == "submission.py":
             line = trace.tb_lineno
         trace = trace.tb_next
-    line = getattr(error, "lineno", 0) or line
     try:
         words = str(error)
     except BaseException:
         words = ""
+    if isinstance(error, SyntaxError):
+        words, line = str(error.msg), error.lineno
+    words = words[:LONGEST]
     words = f"{type(error).__name__}: {words}" if words else type(error).__name__
     return f"{words} (line {line})" if line else words
 
@@ -246,7 +270,7 @@ def serve(descriptor):
         try:
             send(kind, what)
         except frames.BadFrame as error:
-            send(frames.MISFIT, f"{job['entry']} gives {error}")
+            send(frames.MISFIT, f"{job['entry']} gives {error}: make it float64")
     return None
 
 

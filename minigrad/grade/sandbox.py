@@ -3,8 +3,10 @@
 >>> with Sandbox(layers=()) as sandbox:
 ...     A = np.array([1.0, 2.0])
 ...     source = "def double(A): return 2 * A, lambda dZ, dA: dA.__iadd__(2 * dZ)"
-...     sandbox.run(source, "double", [("forward", "a", (A,))]).replies
-[(3, [array([2., 4.])])]
+...     outcome = sandbox.run(source, "double", [("forward", "a", (A,))])
+>>> kind, (value, A_after) = outcome.replies[0]
+>>> value, A_after
+(array([2., 4.]), array([1., 2.]))
 """
 
 import contextlib
@@ -23,6 +25,8 @@ import numpy as np
 from . import confine, frames, runner
 
 LARGEST = 1 << 22  # bytes of a reply
+ANSWERS = (frames.ARRAYS, frames.MISFIT, frames.RAISED)
+NO_FUNCTION = (frames.NOT_LOADED, frames.MISSING)  # a job's first reply, and then its last
 PATIENCE = 10.0  # s for the zygote, beyond a job's wall time, before it counts as broken
 
 
@@ -72,7 +76,7 @@ class Sandbox:
         self._start()
 
     def _start(self):
-        self._control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        self._control, theirs = socket.socketpair()
         script = Path(__file__).with_name("zygote.py")
         threads = {f"{name}_NUM_THREADS": "1" for name in ("OPENBLAS", "OMP", "MKL")}
         with theirs:
@@ -115,7 +119,7 @@ class Sandbox:
                     socket.send_fds(self._control, [json.dumps(job).encode()], [theirs.fileno()])
                 outcome = self._replies(ours, source, entry, steps)
                 return self._ended(outcome, limits)
-            except (OSError, Broken, frames.BadFrame) as error:
+            except Exception as error:  # whatever it is, the zygote may be in the middle of a job
                 self._again()
                 return Outcome([], [], "INTERNAL", f"the sandbox failed: {error}")
 
@@ -128,19 +132,19 @@ class Sandbox:
     def _replies(self, ours, source, entry, steps):
         replies, seconds = [], []
         outcome = Outcome(replies, seconds, "", "")
-        kind, what = reply(ours)
-        if kind != frames.READY:
-            raise Broken(what if kind == frames.OURS else "the walls do not stand")
+        kind, what = reply(ours, (frames.READY, frames.OURS))
+        if kind == frames.OURS:
+            raise Broken(what)
         with contextlib.suppress(BrokenPipeError, ConnectionResetError):
             ours.sendall(job_of(source, entry, steps))
         try:
             before = time.monotonic()
             for _ in steps:
-                replies.append(reply(ours))
+                replies.append(reply(ours, ANSWERS if replies else (*ANSWERS, *NO_FUNCTION)))
                 now = time.monotonic()
                 seconds.append(now - before)
                 before = now
-                if replies[-1][0] in (frames.NOT_LOADED, frames.MISSING):
+                if replies[-1][0] in NO_FUNCTION:
                     break
         except (EOFError, ConnectionResetError):
             return outcome._replace(ended="CRASH", said="it ended before it had answered")
@@ -159,12 +163,12 @@ class Sandbox:
             if not told["in_time"]:
                 said = f"it was not done after {limits.wall:g} s"
                 return outcome._replace(ended="TIMEOUT", said=said)
-            if number == signal.SIGXCPU:
+            if number == signal.SIGKILL and told["cpu"] > 0.7 * limits.cpu:  # ticks are coarse
                 said = f"it had used {limits.cpu:g} s of the processor"
                 return outcome._replace(ended="TIMEOUT", said=said)
             if number:
-                name = signal.Signals(number).name
-                return outcome._replace(said=f"its process was ended by {name}")
+                said = f"its process was ended by signal {number} ({signal.strsignal(number)})"
+                return outcome._replace(said=said)
         return outcome
 
 
@@ -179,12 +183,15 @@ def job_of(source: str, entry: str, steps: Sequence[tuple]) -> bytes:
     return frames.pack_text(frames.JOB, json.dumps(job)) + frames.pack(frames.ARRAYS, arrays)
 
 
-def reply(connection: socket.socket) -> tuple[int, Any]:
-    """The next (kind, arrays or text); its length is looked at before anything else is read."""
+def reply(connection: socket.socket, kinds: Sequence[int]) -> tuple[int, Any]:
+    """The next (kind, arrays or text); kind and length are looked at before anything else is read.
+
+    Raises frames.BadFrame for what is none, too long, or not of these kinds.
+    """
     length, kind, count = frames.HEAD.unpack(runner.exactly(connection.recv, frames.HEAD.size))
-    if length > LARGEST:
+    if kind not in kinds:
+        raise frames.BadFrame(f"its kind, {kind}, is not expected here")
+    if length > (LARGEST if kind == frames.ARRAYS else 2 * frames.TEXT):
         raise frames.BadFrame(f"it is {length} bytes long")
-    if not frames.READY <= kind <= frames.RAISED:
-        raise frames.BadFrame(f"it is of no kind that there is ({kind})")
     body = runner.exactly(connection.recv, length)
     return kind, frames.unpack(count, body) if kind == frames.ARRAYS else frames.text_of(body)

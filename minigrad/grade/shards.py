@@ -1,17 +1,21 @@
 """A class in parts that need nothing of each other, for a scheduler's job array.
 
-A student's shard follows from the name alone, so each part finds its own. A part is one file,
-written whole: a line of facts, then a line for every student. Merged, the parts are the bytes of
-one run; a missing part, or a student who comes twice, is refused.
+A student's shard follows from the name alone, so each job finds its own. A part is one file,
+written whole: the SHA-256 of what follows, facts, then a line for every student. Merged, the parts
+are the bytes of one run.
+
+jobs/slurm.sh, jobs/kubernetes.yaml     what to give to a scheduler
 
 >>> [shard_of(name, 3) for name in ("ada", "bo", "cy")]
-[2, 0, 0]
+[2, 0, 2]
 """
 
 import hashlib
 import json
-from collections.abc import Sequence
+import os
+from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import Any
 
 from ..gradcheck import Unfit
 from ..learn import write_whole
@@ -31,70 +35,78 @@ def shard_of(student: str, of: int) -> int:
 def grade_shard(
     course: Class, submissions: Sequence[Submission], index: int, of: int, jobs: int = 1
 ) -> Path:
-    """Grade the students of one shard into a file of their results; course.out has the files."""
+    """Grade the students of one shard into a file of their results; course.out has the files.
+
+    submissions: of the whole class, as the facts of a part name them all.
+    """
     mine = [s for s in submissions if shard_of(s.student, of) == index]
-    results = {}
-    for result in course.grade(mine, jobs, files=False):
-        results[result["student"]] = result
-    facts = course.facts | {"index": index, "of": of, "submissions": len(submissions)}
-    lines = [facts]
-    for student in sorted(results):
-        lines.append({"result": results[student], "seconds": course.times[student]})
+    results = {r["student"]: r for r in course.grade(mine, jobs, files=False)}
+    all_of_them = _lines([s.student, s.sha256, s.rejected] for s in submissions)
+    facts = course.facts | {"submissions": _sha256(all_of_them), "index": index, "of": of}
+    lines = [{"result": r, "seconds": course.times[name]} for name, r in sorted(results.items())]
+    text = _lines([facts, *lines])
     path = course.out / NAME.format(index=index, of=of)
-    write_whole(path, "".join(json.dumps(line, sort_keys=True) + "\n" for line in lines))
+    write_whole(path, f"{_sha256(text)}\n{text}")
     return path
 
 
-def merge(parts: Path, out: Path) -> dict:
+def merge(parts: Path, out: Path) -> dict[str, Any]:
     """Write the results of all shards as one run would have; returns what they have in common.
 
-    Raises Unfit for a part that is missing, damaged or of another grading.
+    Raises Unfit for a part that is missing, damaged, there twice or of another grading.
     """
-    paths = sorted(parts.glob("part-*-of-*.jsonl"))
+    paths = sorted(parts.glob("part-*.jsonl"))
     if not paths:
         raise Unfit(f"{parts} has no parts: `minigrad grade shard` makes them")
-    common: dict = {}
-    results: dict[str, dict] = {}
-    times: dict[str, dict] = {}
+    common: dict[str, Any] = {}
     seen: dict[int, Path] = {}
     for path in paths:
-        facts, *lines = _lines(path)
+        facts, *_ = _read(path)
         index = facts.pop("index")
         if common and facts != common:
             differs = sorted(k for k in facts if facts[k] != common.get(k))
             raise Unfit(f"{path} is of another grading than {paths[0]}: {', '.join(differs)}")
-        common = facts
         if index in seen:
             raise Unfit(f"{path} and {seen[index]} are the same part")
-        seen[index] = path
-        for line in lines:
-            student = line["result"]["student"]
-            if student in results:
-                raise Unfit(f"{path}: {student} comes twice")
-            if shard_of(student, facts["of"]) != index:
-                raise Unfit(f"{path}: {student} belongs to another part")
-            results[student], times[student] = line["result"], line["seconds"]
-    of, count = common.pop("of"), common.pop("submissions")
+        common, seen[index] = facts, path
+    of = common.pop("of")
+    del common["submissions"]
     holes = sorted(set(range(of)) - set(seen))
     if holes:
         few = ", ".join(map(str, holes[:10])) + (" ..." if len(holes) > 10 else "")
         raise Unfit(f"{parts} has {len(seen)} of {of} parts; missing: {few}")
-    if len(results) != count:
-        raise Unfit(f"{parts} has {len(results)} students, and {count} had handed in")
     if (out / "run.json").exists():
         raise Unfit(f"{out} holds a grading already: name another folder")
-    for student, result in results.items():
-        write_whole(out / "students" / f"{student}.json", written(result))
-    write_whole(out / "times.json", written(times))
+    _write(paths, out)
     write_whole(out / "run.json", written(common))
     return common
 
 
-def _lines(path):
-    try:
-        lines = [json.loads(line) for line in path.read_text("utf-8").splitlines()]
-        if not lines or "index" not in lines[0]:
-            raise ValueError("it has no first line of facts")
-    except (ValueError, KeyError) as error:
-        raise Unfit(f"{path} is damaged ({error}): run its shard again") from None
-    return lines
+def _write(paths, out):
+    """Write what all parts hold, a part at a time, for memory's sake."""
+    times = {}
+    (out / "students").mkdir(parents=True, exist_ok=True)
+    for path in paths:
+        for line in _read(path)[1:]:
+            result = line["result"]
+            times[result["student"]] = line["seconds"]
+            (out / "students" / f"{result['student']}.json").write_text(written(result))
+    if hasattr(os, "sync"):
+        os.sync()  # once: 100,000 files, each made sure of by itself, take an hour
+    write_whole(out / "times.json", written(times))
+
+
+def _lines(parts: Iterable[Any]) -> str:
+    return "".join(json.dumps(part, sort_keys=True) + "\n" for part in parts)
+
+
+def _sha256(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _read(path):
+    """Facts, then results with their seconds, of a part; Unfit unless it is as it was written."""
+    sha256, _, text = path.read_text("utf-8", errors="replace").partition("\n")
+    if sha256 != _sha256(text):
+        raise Unfit(f"{path} is damaged: run its shard again")
+    return [json.loads(line) for line in text.splitlines()]

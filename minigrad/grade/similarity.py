@@ -67,6 +67,8 @@ def similar(submissions: Sequence[Submission], starter: str, least: float = 0.6)
     [Pair(first='ann', second='bo', score=1.0, fragments=(((2, 9), (2, 9)),))]
     '''
     compared = [s for s in submissions if not s.rejected]
+    if len(compared) < 2:
+        return []
     tokens = [_Tokens(s.source) for s in compared]
     given = set(_hashes(_Tokens(starter).codes).tolist())
     prints = [_fingerprints(t.codes, given) for t in tokens]
@@ -108,7 +110,8 @@ class _Tokens:
     """The tokens of a source that count: a code and a line for each."""
 
     def __init__(self, source: str):
-        codes, lines = [], []
+        codes: list[int] = []
+        lines: list[int] = []
         at, line, begins, before = 0, 1, True, ""
         while at < len(source) and len(codes) < MOST:
             found = lexeme(source, at)
@@ -185,18 +188,26 @@ def _fragments(
         after = _equal(a.codes[i:], b.codes[j:])
         runs.append((before + after, i - before, j - before))
         reached[j - i] = i + after
-    taken_a: set[int] = set()
-    taken_b: set[int] = set()
+    taken_a, taken_b = (np.zeros(len(t.codes), bool) for t in (a, b))
     fragments = []
     for length, i, j in sorted(runs, key=lambda r: (-r[0], *r[1:])):
-        if not taken_a & (own := set(range(i, i + length))) and not taken_b & (
-            other := set(range(j, j + length))
-        ):
-            taken_a |= own
-            taken_b |= other
-            end_a, end_b = a.lines[i + length - 1], b.lines[j + length - 1]
-            fragments.append(((a.lines[i], end_a), (b.lines[j], end_b)))
+        free, length = _longest(~(taken_a[i : i + length] | taken_b[j : j + length]))
+        i, j = i + free, j + free
+        if length >= RUN:
+            taken_a[i : i + length] = taken_b[j : j + length] = True
+            last = length - 1
+            fragments.append(((a.lines[i], a.lines[i + last]), (b.lines[j], b.lines[j + last])))
     return tuple(fragments)
+
+
+def _longest(free: np.ndarray) -> tuple[int, int]:
+    """(where, how long) the longest stretch of True is."""
+    edges = np.flatnonzero(np.diff(np.concatenate([[0], free, [0]])))
+    if not len(edges):
+        return 0, 0
+    begins, lengths = edges[::2], edges[1::2] - edges[::2]
+    longest = lengths.argmax()
+    return int(begins[longest]), int(lengths[longest])
 
 
 def _equal(a: np.ndarray, b: np.ndarray) -> int:

@@ -1,4 +1,4 @@
-"""What a student's `import minigrad` finds in the sandbox: the words of the dialect, no more.
+"""What a student's imports find in the sandbox: the words of minigrad's dialect, and no plots.
 
 Standalone: the zygote puts it in the place of minigrad, of which the runner knows nothing else.
 """
@@ -22,6 +22,26 @@ def check(*args, **options):
 
 
 show = check
+
+
+class Nothing:
+    """What a student finds as matplotlib: whatever is asked of it, nothing happens."""
+
+    def __getattr__(self, name):
+        if name.startswith("__"):
+            raise AttributeError(name)
+        return self
+
+    def __call__(self, *args, **options):
+        return self
+
+    __getitem__ = __call__
+
+    def __setitem__(self, i, value):
+        pass
+
+    def __iter__(self):
+        return iter((self, self))  # figure, axes = plt.subplots()
 
 
 class Unwanted:

@@ -9,7 +9,10 @@ from collections.abc import Iterator
 
 @contextlib.contextmanager
 def interrupts() -> Iterator[list[int]]:
-    """A list that Ctrl-C and SIGTERM go to, while the body goes on; a second one stops at once."""
+    """A list that Ctrl-C and SIGTERM go to, while the body goes on; a second one stops at once.
+
+    A body that ends as if there had been none is stopped after it.
+    """
     noted: list[int] = []
     before: dict = {}
 
@@ -31,6 +34,8 @@ def interrupts() -> Iterator[list[int]]:
         yield noted
     finally:
         restore()
+    if noted:
+        signal.raise_signal(noted[0])
 
 
 @contextlib.contextmanager

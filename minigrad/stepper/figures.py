@@ -8,7 +8,7 @@ import numpy as np
 from ..evaluate import cosine_density, overlap
 
 INK, GREY, BLUE, ORANGE = "#1f2430", "#8a8f98", "#3b6fb6", "#d9822b"
-RED, GREEN, VIOLET = "#c0392b", "#3a8f5c", "#7d5ba6"
+RED, GREEN, VIOLET, PINK = "#c0392b", "#3a8f5c", "#7d5ba6", "#d16ba5"
 GAP = 1  # pixels between images of a sheet
 MANY = 20  # classes: more have no legend
 
@@ -192,7 +192,8 @@ def frame(ax, row, column, height, width, color):
 def bars(rows, ours=None, label="test accuracy (%)"):
     """A Figure of means as bars with deviations, and the numbers beside them.
 
-    rows: {name: (mean, deviation)}; ours: the name whose bar is orange, others are grey.
+    rows: {name: (mean, deviation)}, 0 where there is none; ours: the name whose bar is orange,
+    others are grey.
     """
     page, (ax,) = figure(6.5, 0.4 * len(rows) + 0.7)
     bar_rows(ax, rows, ours, label)
@@ -203,7 +204,7 @@ def bar_rows(ax, rows, ours=None, label="test accuracy (%)"):
     """Draw the rows of `bars`."""
     for place, (name, (mean, deviation)) in enumerate(rows.items()):
         color = ORANGE if name == ours else GREY
-        ax.barh(place, mean, xerr=deviation, color=color, height=0.6, capsize=3, ecolor=INK)
+        ax.barh(place, mean, xerr=deviation or None, color=color, height=0.6, capsize=3, ecolor=INK)
         spread = f" \N{PLUS-MINUS SIGN} {deviation:.1f}" if deviation > 0 else ""
         end = (max(mean + deviation, 0), place)
         ax.annotate(f"{mean:.1f}{spread}", end, (5, 0), textcoords="offset points", va="center")
@@ -214,19 +215,20 @@ def bar_rows(ax, rows, ours=None, label="test accuracy (%)"):
 
 
 def accuracy_per_epoch(curves, levels):
-    """A Figure of test accuracy (%) after each epoch; levels: of what learns nothing, dashed.
+    """A Figure of test accuracy (%) after each epoch; levels: of what learns nothing, level.
 
     curves: {name: (epochs,) values}; levels: {name: value}.
     """
     page, (ax,) = figure(6.5, 3.6)
-    styles = itertools.product(("-", "--"), (BLUE, GREEN, VIOLET, GREY, RED))
+    styles = itertools.product(("-", "--"), (BLUE, GREEN, VIOLET, GREY, RED, PINK))
     for (name, values), (dashes, color) in zip(curves.items(), itertools.cycle(styles)):
         style = {"color": color, "ls": dashes}
         if name == list(curves)[-1]:
             style = {"color": ORANGE, "zorder": 3}
         ax.plot(1 + np.arange(len(values)), values, marker="o", ms=4, lw=2, label=name, **style)
-    for (name, value), dashes in zip(levels.items(), itertools.cycle((":", "--", "-."))):
-        ax.axhline(value, color=INK, lw=1, ls=dashes, label=name)
+    looks = itertools.cycle(((INK, ":", 1.9), (GREY, "-", 1.8)))  # to be told apart when equal
+    for (name, value), (color, dashes, height) in zip(levels.items(), looks):
+        ax.axhline(value, color=color, lw=1.5, ls=dashes, zorder=height, label=name)
     ax.xaxis.get_major_locator().set_params(integer=True)
     ax.set_xlabel("epoch")
     ax.set_ylabel("test accuracy (%)")

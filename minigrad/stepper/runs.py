@@ -30,7 +30,7 @@ FACTS = {  # what run.json holds, and how a sentence calls it
     "options": (dict, "an object"),
     "scores": (dict, "an object"),
 }
-RESUMED = "the same command with --resume"  # how a run goes on that ended before its end
+RESUMED = "the same command, with --resume if it takes that"  # for what ended before its end
 ENDED = ("killed", "interrupted")
 SAME = "Command, version and all options are the same."
 HEAD = ["name", "state", "started", "time", "step", "loss", "score", "command"]
@@ -151,7 +151,7 @@ def listed(runs: list[Run], width: int | None = None) -> str:
         lines = [line if len(line) <= width else line[: width - 3] + "..." for line in lines]
     lines += [f"{_shown(run.name)}: {run.fault}" for run in runs if run.fault]
     if ended := [state for state in ENDED if any(run.facts["state"] == state for run in whole)]:
-        lines.append(f"{' or '.join(ended)}: {RESUMED} goes on")
+        lines.append(f"{' or '.join(ended)}: to go on, {RESUMED}")
     return "\n".join(lines)
 
 

@@ -6,7 +6,10 @@ import subprocess
 import time
 
 import pytest
+from minigrad.models.embedding_training import Embedder
 
+from examples.embeddings import METHODS
+from minigrad.data import cifar10
 from tests.examples import commands
 from tests.examples.small_data import write
 
@@ -37,6 +40,13 @@ def test_a_bench_gives_tables_and_a_report_and_computes_nothing_twice(data, tmp_
         assert (tmp_path / f"tiny/{name}.png").read_bytes().startswith(b"\x89PNG")
     report = (tmp_path / "tiny/report.html").read_text()
     assert report.count("data:image/png") == 7
+    assert "\N{PLUS-MINUS SIGN}" not in first.stdout + report
+    assert "over 1 seeds" not in report
+    X, _ = cifar10("test", "jpeg", folder=data)
+    for method in METHODS:
+        embedder = Embedder.load(tmp_path / f"tiny/embedders/{method}/embedder.safetensors")
+        assert embedder.settings.method == method
+        assert embedder(X).shape == (len(X), 128)
     again = bench(data, tmp_path, *TINY)
     assert (again.returncode, again.stdout) == (0, first.stdout)
 

@@ -48,7 +48,7 @@ def test_without_mnist_it_says_so_takes_other_digits_and_computes_nothing_twice(
     assert list(found) == ROWS
     for (network, order), rows in found.items():
         assert rows.shape == (1, 1)
-        assert f"{network:<10} pixels {order:<9}{rows[0, -1]:6.2f} +- 0.00 %" in done.stdout
+        assert f"{network:<10} pixels {order:<10} {rows[0, -1]:.2f} % test" in done.stdout
         assert 0 < rows[0, -1] < 89  # guessing
     assert (folder / "errors.png").read_bytes().startswith(b"\x89PNG")
     made = (folder / "errors.json").stat().st_mtime_ns

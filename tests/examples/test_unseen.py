@@ -2,6 +2,7 @@ import csv
 import functools
 import json
 import signal
+import statistics
 import subprocess
 import time
 import zipfile
@@ -9,9 +10,10 @@ from io import BytesIO
 
 import numpy as np
 import pytest
+from minigrad.models.embedding_training import Embedder
 from PIL import Image
 
-from examples.unseen import DATA, LEARNED, MEASURES, QUICK, RATES, SEEDS, Bench
+from examples.unseen import DATA, LEARNED, MEASURES, RATES, SEEDS, Bench, compare
 from minigrad import to_cpu
 from minigrad.learn import Cells
 from tests.data.published import idx, real
@@ -94,6 +96,15 @@ def test_a_rate_is_chosen_without_a_look_at_the_classes_that_judge(bench):
     assert bench.best("ISIF", (0.0, 0.1)) == settings
 
 
+def test_deviations_are_those_of_a_sample(bench, capsys, monkeypatch):
+    monkeypatch.setattr("examples.unseen.pages", lambda *results: [])
+    bench.seeds = 3
+    compare(bench, "faces", {})
+    R = [row["R@1"] for row in bench.cells.rows() if row["row"] == "random network"]
+    (line,) = [s for s in capsys.readouterr().out.splitlines() if s.startswith("random network")]
+    assert line.split()[2:5] == [f"{np.mean(R):.1f}", "+-", f"{statistics.stdev(R):.1f}"]
+
+
 def test_features_that_are_the_classes_have_all_and_noise_has_little(bench):
     T = bench.halves.T_test
     perfect = bench.judged(np.eye(40, dtype=np.float32)[T], 0)
@@ -114,12 +125,16 @@ def test_it_gives_a_table_and_pictures_and_computes_nothing_twice(faces, tmp_pat
         "faces of ORL: 40 of 20 classes to learn from, 40 of 20 others to be told apart"
     )
     found = table(folder / "faces")
-    assert list(found) == [*FLOORS, *QUICK]
+    assert list(found) == [*FLOORS, "ISIF", "batch-hard"]
     for name, row in found.items():
         (line,) = [line for line in done.stdout.splitlines() if line.startswith(f"{name}  ")]
-        assert f"{row['R@1']:.1f} +- 0.0" in line
+        assert line.split()[-len(MEASURES) :] == [f"{row[m]:.1f}" for m in MEASURES]
         assert row["R@1"] <= row["R@2"] <= row["R@4"] <= row["R@8"]
     assert (folder / "faces/report.html").read_text().count("data:image/png") == 3
+    for method, rate in (("ISIF", 0.01), ("batch-hard", 0.3)):
+        embedder = Embedder.load(folder / f"faces/embedders/{method}/embedder.safetensors")
+        assert (embedder.settings.method, embedder.settings.rate) == (method, rate)
+        assert embedder(patterns(1, 2, 64)[:, None]).shape == (2, 128)
     made = (folder / "faces/cells.json").stat().st_mtime_ns
     again = example(faces, folder, *words)
     assert (again.returncode, again.stdout) == (0, done.stdout)
@@ -134,7 +149,7 @@ def test_without_data_it_says_so_and_takes_digits(tmp_path):
         "scikit-learn's digits, as characters of Omniglot are not here: "
         "901 of 5 classes to learn from, 896 of 5 others to be told apart"
     )
-    assert list(table(tmp_path / "run/digits")) == [*FLOORS, *QUICK]
+    assert list(table(tmp_path / "run/digits")) == [*FLOORS, "ISIF", "batch-hard"]
 
 
 @pytest.mark.slow

@@ -18,6 +18,7 @@ from minigrad import block, node
 from minigrad.data import digits
 from minigrad.learn import Adam, Descent, Interrupted, Momentum, NotFinite, he, linear, train
 from minigrad.learn.checkpoint import CheckpointError
+from minigrad.learn.signals import interrupts
 from minigrad.learn.training import check_data
 from minigrad.tree import leaves
 
@@ -389,6 +390,12 @@ def test_every_generator_of_numpy_can_be_saved_and_goes_on(data, tmp_path, name)
     resumed, unbroken = run().go(folder=tmp_path, resume=True), run().go()
     assert_array_equal(resumed.U["output"][0], unbroken.U["output"][0])
     assert timeless(resumed.log) == timeless(unbroken.log)
+
+
+def test_ctrl_c_that_no_step_follows_is_heard_at_the_end():
+    with pytest.raises(KeyboardInterrupt), interrupts() as noted:
+        signal.raise_signal(signal.SIGINT)
+        assert noted == [signal.SIGINT]
 
 
 def test_an_interrupted_run_without_a_folder_says_that_nothing_is_saved(data):

@@ -10,6 +10,7 @@ from minigrad.data import cifar10
 from minigrad.data.images import Augmentation, Changes
 from minigrad.evaluate import knn_vote
 from minigrad.learn import CheckpointError
+from minigrad.learn.folder import CHECKPOINT
 from minigrad.tree import leaves
 
 TINY = PRESETS["small"]._replace(network="4c5-4c5-8f", dimensions=6, batch=8, epochs=2, noise=10)
@@ -95,11 +96,13 @@ def test_an_untrained_network_has_the_first_parameters_of_a_trained_one(images):
 @pytest.mark.parametrize(
     ("wrong", "sentence"),
     [
-        (lambda X: X[:0], r"images are \(n, c, h, w\), n at least 1, not \(0, 3, 32, 32\)"),
+        (lambda X: X[:0], r"images are an array \(n, 3, h, w\), n at least 1, not \(0, 3, 32, 32"),
+        (lambda X: X[:, :1], r"images are an array \(n, 3, h, w\), n at least 1, not \(20, 1, 32"),
+        (lambda X: [*X], r"images are an array \(n, 3, h, w\), n at least 1, not list"),
         (lambda X: X.astype(float), r"images of floats lie in \[0, 1\]"),
         (lambda X: X / np.nan, r"images of floats lie in \[0, 1\]"),
     ],
-    ids=["none", "up to 255", "NaN"],
+    ids=["none", "of one channel", "a list", "up to 255", "NaN"],
 )
 def test_what_are_no_images_is_refused(images, wrong, sentence):
     embedder = untrained(images, TINY, np.random.default_rng(0))
@@ -118,8 +121,10 @@ def test_resnet_embeds_too(images):
 @pytest.mark.parametrize(
     ("change", "sentence"),
     [
-        ({"method": "magic"}, "method is one of Exemplar, NPSoftmax, .*, not 'magic'"),
-        ({"schedule": "magic"}, "schedule is one of paper, linear, not 'magic'"),
+        ({"method": "magic"}, "method is one of 'Exemplar', 'NPSoftmax', .*, not 'magic'"),
+        ({"schedule": "magic"}, "schedule is one of 'paper', 'linear', not 'magic'"),
+        ({"method": "batch-hard"}, "'batch-hard' learns from labels: give labels="),
+        ({"dimensions": 0}, "dimensions is a whole number, at least 1, not 0"),
         ({"network": "magic"}, "magic"),
         (
             {"method": "NCE", "batch": 13},
@@ -130,6 +135,83 @@ def test_resnet_embeds_too(images):
 def test_what_is_no_setting_is_refused(images, change, sentence):
     with pytest.raises(ValueError, match=sentence):
         go(images, TINY._replace(**change))
+
+
+def test_a_method_without_labels_is_given_none(images):
+    with pytest.raises(ValueError, match="'ISIF' takes no labels: leave them out, or .* 'batch-h"):
+        go(images, TINY, labels=np.arange(20) // 4)
+
+
+@pytest.mark.parametrize("wrong", ["photos/", np.zeros((1, 3, 32, 32)), np.zeros((20, 32, 32))])
+def test_what_nothing_can_be_learned_from_is_refused(wrong):
+    with pytest.raises(ValueError, match=r"fit: images are an array \(n, c, h, w\), n at least 2"):
+        go(wrong, TINY)
+
+
+def test_a_run_in_the_folder_is_gone_on_with_or_kept(images, tmp_path):
+    first, _ = go(images, TINY, folder=tmp_path)
+    before = (tmp_path / CHECKPOINT).read_bytes()
+    with pytest.raises(CheckpointError, match="holds a run already: resume=True goes on with it"):
+        go(images, TINY, folder=tmp_path)
+    assert (tmp_path / CHECKPOINT).read_bytes() == before
+    again, _ = go(images, TINY, folder=tmp_path, resume=True)
+    assert_array_equal(again(images), first(images))
+
+
+@pytest.mark.parametrize(
+    ("channels", "change"),
+    [(3, {}), (1, {"augmentation": Augmentation(scale=None, mean=0.5, std=0.25, size=(32, 32))})],
+)
+def test_an_embedder_comes_back_from_its_file(channels, change, tmp_path):
+    images = np.random.default_rng(0).integers(0, 256, (20, channels, 32, 32), np.uint8)
+    embedder, _ = go(images, TINY._replace(**change))
+    embedder.save(tmp_path / "mine.safetensors")
+    found = Embedder.load(tmp_path / "mine.safetensors")
+    assert told(found.settings) == told(embedder.settings)
+    assert_array_equal(found(images), embedder(images))
+    with pytest.raises(ValueError, match=rf"images are an array \(n, {channels}, h, w\)"):
+        found(np.zeros((2, 4 - channels, 32, 32)))
+
+
+def test_a_resnet_comes_back_from_its_file(images, tmp_path):
+    embedder = untrained(images[:2], PRESETS["paper"], np.random.default_rng(0))
+    embedder.save(tmp_path / "mine.safetensors")
+    assert_array_equal(
+        Embedder.load(tmp_path / "mine.safetensors")(images[:2]), embedder(images[:2])
+    )
+
+
+def test_files_of_something_else_are_refused(images, tmp_path):
+    with pytest.raises(CheckpointError, match="there is no checkpoint here"):
+        Embedder.load(tmp_path / "none.safetensors")
+    go(images, TINY, folder=tmp_path)
+    with pytest.raises(CheckpointError, match="a checkpoint, but not of an Embedder"):
+        Embedder.load(tmp_path / CHECKPOINT)
+
+
+def test_photographs_of_any_size_are_made_one_and_learned_from(tmp_path):
+    shapes = ((3, 60, 40), (3, 33, 90))
+    photographs = [np.random.default_rng(0).choice([0, 1], s).astype(np.float32) for s in shapes]
+    square = Augmentation(size=64, mean=None, std=None)
+    X = np.concatenate([square.apply(image[None], Changes()) for image in photographs])
+    embedder, _ = go(X, TINY)
+    assert embedder(X).shape == (2, 6)
+    with pytest.raises(ValueError, match=r"images of floats lie in \[0, 1\]"):
+        embedder(X * 1.01)
+
+
+def test_what_resampling_rounds_beyond_white_is_white(images):
+    embedder = untrained(images, TINY, np.random.default_rng(0))
+    white = np.ones((1, 3, 32, 32), np.float32)
+    beyond = np.nextafter(white, np.float32(2))
+    assert_allclose(embedder(beyond), embedder(white), atol=1e-5)
+
+
+def test_images_of_another_size_are_resampled_to_the_one_of_training(images):
+    embedder, _ = go(images, TINY)
+    large = images.repeat(2, 2).repeat(3, 3)
+    resampled = Augmentation(mean=None, std=None).apply(large, Changes())
+    assert_allclose(embedder(large), embedder(resampled.clip(0, 1)), rtol=1e-4, atol=1e-5)
 
 
 def test_the_paper_s_schedule_is_a_tenth_from_120_and_a_hundredth_from_160_of_200():

@@ -392,18 +392,27 @@ def test_a_bar_of_one_value_says_no_deviation_and_numpy_numbers_are_numbers():
     rows = {"one seed": (np.float64(40), np.float64(0)), "three": np.array([60, 0.5])}
     (ax,) = figures.bars(rows).axes
     assert [text.get_text() for text in ax.texts] == ["40.0", "60.0 ± 0.5"]
+    one, three = (bar for bar in ax.containers if hasattr(bar, "patches"))
+    assert (one.errorbar is None, three.errorbar is None) == (True, False)
 
 
-def test_accuracy_per_epoch_has_the_last_curve_in_orange_and_levels_dashed():
+def test_accuracy_per_epoch_has_the_last_curve_in_orange_and_levels_drawn_apart():
     page = accuracy_per_epoch()
     (ax,) = page.axes
     triplet, ours, *levels = ax.get_lines()
     assert_array_equal(triplet.get_xydata(), [[1, 40], [2, 42], [3, 41]])
     assert ours.get_color() == figures.ORANGE != triplet.get_color()
     assert [line.get_ydata()[0] for line in levels] == [36, 35]
-    assert {line.get_linestyle() for line in levels} == {":", "--"}
+    assert [line.get_linestyle() for line in levels] == [":", "-"]
+    assert levels[0].get_zorder() > levels[1].get_zorder()  # dots that are seen on the line
     names = [text.get_text() for text in page.legends[0].get_texts()]
     assert names == ["triplet", "ISIF", "raw pixels", "random weights"]
+
+
+def test_seven_curves_have_seven_colors():
+    curves = {f"method {i}": [40, 42] for i in range(7)}
+    (ax,) = figures.accuracy_per_epoch(curves, {}).axes
+    assert len({line.get_color() for line in ax.get_lines()}) == 7
 
 
 def test_scores_against_a_number_have_the_surrogate_error_on_an_axis_of_its_own():

@@ -192,8 +192,9 @@ def test_how_a_run_goes_on_that_ended_early_is_said(tmp_path, state):
     write(tmp_path / "a", state=state)
     write(tmp_path / "b")
     ended = {"running": "killed"}.get(state, state)
-    assert listed(find_runs(tmp_path)).endswith(f"{ended}: the same command with --resume goes on")
-    assert "the same command with --resume" in described(find_run(tmp_path, "a"))
+    how = "the same command, with --resume if it takes that"
+    assert listed(find_runs(tmp_path)).endswith(f"{ended}: to go on, {how}")
+    assert how in described(find_run(tmp_path, "a"))
     assert "--resume" not in described(find_run(tmp_path, "b"))
 
 

@@ -5,7 +5,7 @@ of students is data in them: see `minigrad.grade.escapes`.
 """
 
 from .gradebooks import canvas, moodle
-from .graded import LOOK, Class, for_student, load, looks
+from .graded import Class, for_student, load, looks
 from .pages import class_page, student_markdown, student_page
 from .programs import gradescope, junit
 from .tables import csv_table, table

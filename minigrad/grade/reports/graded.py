@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from ...gradcheck import Unfit
+from ..results import to_look_at
 
-LOOK = ("FLAGGED", "INTERNAL", "MEMORY", "PROTOCOL", "REJECTED", "TIMEOUT")  # for a human's eye
 OPEN = "OPEN"  # a question's verdict for a student: right so far, hidden checks follow
 HIDDEN = "hidden checks follow after the deadline"
 
@@ -137,11 +137,9 @@ def looks(student: dict[str, Any]) -> list[tuple[str, str, str]]:
         return [("", "REJECTED", student["rejected"])]
     found = []
     for name, question in sorted(student["questions"].items()):
-        checks = [check for check in question["checks"] if check["verdict"] in LOOK]
-        if checks:
-            found.append((name, checks[0]["verdict"], checks[0]["sentence"]))
-        elif question["verdict"] in LOOK:
-            found.append((name, question["verdict"], question["reason"]))
+        look = to_look_at(question)
+        if look:
+            found.append((name, *look))
     return found
 
 

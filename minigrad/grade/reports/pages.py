@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from ..escapes import markdown, plain
+from ..results import NOT_REACHED
 from .graded import HIDDEN, Class, for_student, looks, number, words
 
 LEVELS = {
@@ -102,7 +103,8 @@ def _diagnoses(class_):
     for student in class_.students:
         for name, question in student["questions"].items():
             for check in question["checks"]:
-                if check["verdict"] in ("PASS", "INTERNAL"):  # the latter is our mistake
+                ours = check["verdict"] == "INTERNAL"
+                if check["verdict"] == "PASS" or ours or check["code"] == NOT_REACHED:
                     continue
                 key = name, check["code"] or _said(check["verdict"])
                 stages.setdefault(key, {}).setdefault(student["student"], check["stage"])
@@ -113,11 +115,18 @@ def _diagnoses(class_):
             "code": code,
             "stage": _most(Counter(by.values())),
             "names": list(by),
-            "sentence": _most(sentences[name, code]),
+            "sentence": _told(sentences[name, code]),
         }
         for (name, code), by in stages.items()
     ]
     return sorted(mistakes, key=lambda m: (-len(m["names"]), m["question"], m["code"]))
+
+
+def _told(sentences):
+    """The most frequent sentence, and how many others there are."""
+    others = len(sentences) - 1
+    words = "another sentence" if others == 1 else f"{others} other sentences"
+    return _most(sentences) + (f" (for some students {words})" if others else "")
 
 
 def _most(counts):

@@ -5,6 +5,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
+import numpy as np
+
+from ..gradcheck import check
 from .assignments import Assignment, Question
 from .judge import Judge
 from .sandbox import Sandbox
@@ -30,12 +33,24 @@ def verify(assignment: Assignment, sandbox: Sandbox) -> Iterator[Row]:
     yield from _whole(judge, "starter", "starter.py", assignment.sources["starter.py"], 0.0)
     for path in sorted((assignment.folder / "right").glob("*.py")):
         yield from _whole(judge, "right", path.name, path.read_text("utf-8"), 1.0)
+    yield from _by_differences(assignment)
     for question in assignment.questions:
         for mistake in question.mistakes:
             yield _mistaken(judge, question, mistake)
     if assignment.name == "affine":  # what the attacks are submitted to
         for path in sorted(Path(__file__).with_name("attacks").glob("K*.py")):
             yield _attacked(judge, path)
+
+
+def _by_differences(assignment):
+    """The reference must be right by the gradient check too, at every case."""
+    for question in assignment.questions:
+        if question.kind == "operation":
+            f = assignment.reference[question.name]
+            cases = assignment.cases(question, np.random.default_rng(SEED))
+            wrong = next((r for r in (check(f, *args) for (args,) in cases) if not r), None)
+            got = f"{wrong.cause}: {wrong.sentence}" if wrong else "right"
+            yield Row("reference", "by differences", question.name, "right", got, not wrong)
 
 
 def _whole(judge, kind, name, source, share):
