@@ -24,7 +24,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from minigrad.grade import judge
+from minigrad.grade import judging
 from minigrad.grade.assignments import SHIPPED, load, shipped
 from minigrad.grade.classroom import Class, walls
 from minigrad.grade.draws import drawn, generator
@@ -255,7 +255,7 @@ def parts(folder: Path, layers: Sequence[str], level: str) -> dict[str, list[tup
     course = Class(assignment, folder / "again", layers, level, seed=1)
     times: dict = {}
     with Sandbox(layers) as sandbox, Sandbox(()) as bare:
-        grader = judge.Judge(assignment, sandbox)
+        grader = judging.Judge(assignment, sandbox)
         for student in handed_in()[RIGHT - WRONG : RIGHT + WRONG]:
             for question in assignment.questions:
                 check = {}
@@ -263,7 +263,7 @@ def parts(folder: Path, layers: Sequence[str], level: str) -> dict[str, list[tup
                 steps = clocked(times, DRAWN, drawn, assignment, question, rng)
                 asked = student.source, question.name, steps.steps, assignment.limits
                 outcome = clocked(check, "runner", sandbox.run, *asked)
-                verdict = judge.Verdict(
+                verdict = judging.Verdict(
                     grader, question, student.source, steps, outcome, assignment.limits
                 )
                 clocked(check, f"verdict: {student.kind}", list, verdict.checks())
@@ -285,7 +285,7 @@ def of_every_question(layers: Sequence[str]) -> dict[str, list[tuple[float, floa
     times: dict = {}
     with Sandbox(layers) as sandbox:
         for name in shipped():
-            grader = judge.Judge(load(name), sandbox)
+            grader = judging.Judge(load(name), sandbox)
             for question in grader.assignment.questions:
                 for i in range(TIMES):
                     rng = generator(1, str(i), question.name)

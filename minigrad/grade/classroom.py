@@ -24,7 +24,7 @@ from ..version import VERSION
 from . import confine
 from .assignments import Assignment
 from .intake import Submission
-from .judge import Judge
+from .judging import Judge
 from .results import written
 from .sandbox import Sandbox
 

@@ -11,7 +11,7 @@ from . import frames
 from .assignments import Assignment
 from .draws import drawn, generator
 from .escapes import plain
-from .judge import close
+from .judging import close
 from .runner import arrays_of
 from .sandbox import Sandbox
 

@@ -24,7 +24,7 @@ from ..gradcheck import Unfit, check
 from ..gradcheck.report import Report
 from .assignments import Assignment, Question, load, shipped
 from .draws import copies
-from .judge import close
+from .judging import close
 
 HIDDEN = "Right on the public checks. Hidden ones follow when it is graded."
 

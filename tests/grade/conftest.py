@@ -3,7 +3,7 @@
 import pytest
 
 from minigrad.grade.assignments import load
-from minigrad.grade.judge import Judge
+from minigrad.grade.judging import Judge
 from minigrad.grade.sandbox import Sandbox
 from tests.grade.twice import FILES
 

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from minigrad.grade.assignments import load
-from minigrad.grade.judge import Judge
+from minigrad.grade.judging import Judge
 from minigrad.grade.sandbox import Limits
 
 

@@ -111,7 +111,7 @@ MISTAKES = {
     RUN + "--jobs 0": "0 is not in the range x>=1",
     RUN + "--seed five": "'five' is not a valid integer",
     RUN + "--require total": "'total' is not one of 'basic', 'strong'",
-    "run affine in -o in/ann.py": "in/ann.py: File exists",
+    "run affine in -o in/out": "in/out lies in in, and would be graded the next time",
     "explain affine in in ann": "in has no result of ann",
     "explain affine in in eve": "in has nothing of 'eve'",
     "new nothing": "'nothing' is not one of 'affine', 'batchnorm', 'conv'",

@@ -198,13 +198,12 @@ def status(pid):
 def test_graders_get_user_ids_of_their_own_until_they_end():
     uid, holder = confine.free_uid()
     with holder:
-        other, another = confine.free_uid()
-        another.close()
-        assert other != uid
-        assert int(fresh("print(confine.free_uid()[0])")) == other
-    with confine.free_uid()[1]:
         assert int(fresh("print(confine.free_uid()[0])")) != uid
-    assert int(fresh("print(confine.free_uid()[0])")) == uid
+        with socket.socket(socket.AF_UNIX) as another, pytest.raises(OSError, match="in use"):
+            another.bind(holder.getsockname())
+        name = holder.getsockname()
+    with socket.socket(socket.AF_UNIX) as another:
+        another.bind(name)  # other graders may be at work, so only the lock itself is looked at
 
 
 @pytest.mark.skipif(not ROOT, reason="only root can kill another user's processes")

@@ -19,6 +19,7 @@ def test_a_small_assignment_holds(sandbox, folder):
         ("reference", "reference.py", "PASS 7"),
         ("starter", "starter.py", "MISSING 0"),
         ("right", "sum.py", "PASS 7"),
+        ("reference", "by differences", "right"),
         ("mistake", "once", "dA: once"),
     ]
     assert broken(rows) == []
@@ -35,7 +36,7 @@ def test_what_does_not_hold_is_marked_and_counted(sandbox, folder):
     assert [[row.kind, row.name] for row in broken(rows)] == wrong
     lines = matrix(rows).splitlines()
     assert [line.split()[1:3] for line in lines if line.startswith("! ")] == wrong
-    assert lines[-1] == "3 of 4 do not hold (!)"
+    assert lines[-1] == "3 of 5 do not hold (!)"
     assert "ZeroDivisionError" in next(line for line in lines if "wrong.py" in line)
 
 
@@ -54,3 +55,13 @@ def test_what_ships_holds(name):
     assert broken(rows) == []
     if name == "affine":  # what the attacks are submitted to
         assert sum(row.kind == "attack" for row in rows) > 30
+
+
+def test_a_reference_that_is_wrong_by_differences_does_not_hold(sandbox, folder):
+    wrong = (folder / "reference.py").read_text().replace("dA += ", "dA += 1.5 * ")
+    (folder / "reference.py").write_text(wrong)
+    text = (folder / "assignment.toml").read_text()
+    (folder / "assignment.toml").write_text(text[: text.index("[[question.mistake]]")])
+    (row,) = broken(verify(load(folder), sandbox))
+    assert (row.kind, row.name) == ("reference", "by differences")
+    assert "factor 1.5" in row.got

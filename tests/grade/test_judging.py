@@ -5,7 +5,7 @@ import pytest
 
 from minigrad.grade.assignments import load
 from minigrad.grade.draws import drawn, generator
-from minigrad.grade.judge import Judge, close
+from minigrad.grade.judging import Judge, close
 from minigrad.grade.results import written
 from minigrad.grade.sandbox import Limits, Outcome
 
@@ -175,7 +175,11 @@ def test_hidden_stages_are_marked(graded):
             "affine raises ZeroDivisionError: division by zero (line 1)",
         ),
         ("raise MemoryError", "MEMORY", "the file asks for more than 512 MiB"),
-        ("import os; os._exit(0)", "CRASH", "it ended before it had answered"),
+        (
+            "import os; os._exit(0)",
+            "CRASH",
+            "at the file, or affine: it ended before it had answered",
+        ),
     ],
 )
 def test_what_does_not_run_earns_nothing_and_says_why(graded, source, verdict, sentence):
