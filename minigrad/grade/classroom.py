@@ -13,7 +13,7 @@ import json
 import queue
 import secrets
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from pathlib import Path
 from typing import Any
@@ -131,7 +131,7 @@ class Class:
         jobs: int = 1,
         resume: bool = False,
         files: bool = True,
-    ) -> Iterator[dict[str, Any]]:
+    ) -> Generator[dict[str, Any]]:
         """Grade with so many sandboxes at a time, and yield results as they come.
 
         resume: what is graded already stays; files: write each to its file.

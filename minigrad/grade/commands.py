@@ -11,10 +11,10 @@ minigrad grade shard, merge                            the same on many machines
 minigrad grade gradescope-zip ASSIGNMENT               an autograder to upload
 """
 
-import os
+import contextlib
 import shutil
 import sys
-from collections.abc import Iterable
+from collections.abc import Generator
 from pathlib import Path
 from typing import Any
 
@@ -263,20 +263,23 @@ def _add_shards(grade: Any, require: Any, trust: Any) -> None:
         click.echo(f"{out} has the grades of {facts['assignment']}")
 
 
-def _shown(results: Iterable[dict], total: int) -> list[dict]:
+def _shown(results: Generator[dict], total: int) -> list[dict]:
     """The results, with a line of progress and the time left where somebody watches."""
     from tqdm import tqdm
 
-    watched = os.isatty(sys.stderr.fileno()) if hasattr(sys.stderr, "fileno") else False
-    bar = tqdm(results, total=total, unit="submission", disable=not watched, leave=False)
-    return list(bar)
+    from ..cli import stopping
+
+    watched = sys.stderr.isatty()
+    sentence = "stopped; what is graded is kept: the same command with --resume goes on"
+    with stopping(sentence), contextlib.closing(results):
+        return list(tqdm(results, total=total, unit="submission", disable=not watched, leave=False))
 
 
 def _summary(results, out, level):
     import click
 
-    look = [r["student"] for r in results if needs_look(r)]
-    kept = [r["student"] for r in results if r.get("kept")]
+    kept = sorted(r["student"] for r in results if r.get("kept"))
+    look = sorted(r["student"] for r in results if needs_look(r) or r.get("kept"))
     right = sum(r["score"] == r["max_score"] for r in results)
     click.echo(
         f"{len(results)} graded, {right} with full marks; sandbox: {level}; results in "

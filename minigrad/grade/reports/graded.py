@@ -1,5 +1,6 @@
 """What a run left in its folder, and what of it a student sees."""
 
+import contextlib
 import json
 import math
 from dataclasses import dataclass, field
@@ -63,12 +64,23 @@ def _read(path, form):
         value = json.loads(path.read_bytes())
     except (ValueError, RecursionError) as error:
         raise Unfit(f"{path} is damaged: remove it and grade again ({error})") from error
+    if form is STUDENT:
+        _fill_scores(value)
     wrong = _misfit(value, form)
     if not wrong and form is STUDENT and value["student"] != path.stem:
         wrong = f"student is {value['student']!r}, the file's name is not"
     if wrong:
         raise Unfit(f"{path} is not what a run writes: {wrong}; remove it and grade again")
     return value
+
+
+def _fill_scores(student):
+    """Where the grader failed there is no score: reports add up what there is, and say why."""
+    with contextlib.suppress(AttributeError, KeyError, TypeError):  # no result, as is said next
+        for part in (*student["questions"].values(), student):
+            if part["score"] is None:
+                parts = part["checks"] if "checks" in part else part["questions"].values()
+                part["score"] = sum(p["score"] for p in parts)
 
 
 def _misfit(value, form, place="all of it"):

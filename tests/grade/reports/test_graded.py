@@ -101,3 +101,11 @@ def test_a_teacher_looks_at_what_was_flagged_stopped_or_rejected_and_at_our_own_
     assert looks(one) == [("a", "INTERNAL", "It broke."), ("b", "TIMEOUT", "back took over 5 s.")]
     assert looks(student("bo", rejected="a link")) == [("", "REJECTED", "a link")]
     assert looks(wrong("chen")) == []
+
+
+def test_where_the_grader_failed_reports_say_so_and_add_up_what_there_is(tmp_path):
+    failed = student("ann", affine=question(check("forward"), check("dX", verdict="INTERNAL")))
+    failed["score"] = failed["questions"]["affine"]["score"] = None
+    (loaded,) = load(write_class(tmp_path / "out", [failed])).students
+    assert (loaded["score"], loaded["questions"]["affine"]["score"]) == (2, 2)
+    assert [look[1] for look in looks(loaded)] == ["INTERNAL"]
