@@ -71,7 +71,7 @@ class Misfit(Exception):
 
 
 def load(source, entry):
-    """The student's function, or pair as one, or None; and what failed first in the file, or None."""
+    """The function, or the pair as one, or None; and what failed first in the file, or None."""
     module = types.ModuleType("submission")
     module.__file__ = "submission.py"
     sys.modules["submission"] = module  # where dataclasses look for the names of annotations
