@@ -79,15 +79,12 @@ UNKNOWN = {  # changes of the references that no bank knows, the first of each i
         ("dbeta += dZ.sum(0)", "dbeta += dZ.sum(0) - 0.1 * beta"),
     ],
 }
-HOSTILE = {  # what stands before the right answers, and the verdict of every question
-    "loop": ("while True:\n    pass", "TIMEOUT"),
-    "deaf loop": (
-        "while True:\n    try:\n        while True:\n            pass\n    except:\n        pass",
-        "TIMEOUT",
-    ),
-    "sleeper": ("import time\ntime.sleep(1e6)", "TIMEOUT"),
-    "fork bomb": ("import os\nwhile True:\n    os.fork()", "CRASH"),
-    "memory bomb": ("hoard = [0]\nwhile True:\n    hoard += hoard", "MEMORY"),
+HOSTILE = {  # what all four functions do, in a line, and the verdict of every question
+    "loop": ("while True: pass", "TIMEOUT"),
+    "loop of BLAS": ("while True: np.ones((500, 500)) @ np.ones((500, 500))", "TIMEOUT"),
+    "sleeper": ("time.sleep(1e6)", "TIMEOUT"),
+    "fork bomb": ("while True: os.fork()", "CRASH"),
+    "memory bomb": ("while True: hoard.extend(hoard)", "MEMORY"),
 }
 LIES = ("K01_patches_numpy", "K03_forges_frames", "K11_lying_array")  # of affine; no other answer
 
@@ -141,9 +138,10 @@ def handed_in() -> list[Handed]:
             for name, changes in UNKNOWN.items()
         )
         found.append(Handed("unknown mistakes", source, alike("FAIL")))
-    right = _joined(a.source_of_reference for a in parts.values())
     for kind, (bomb, verdict) in HOSTILE.items():
-        found.append(Handed(kind, f"{bomb}\n{right}", alike(verdict)))
+        bombs = [f"def {name}(*args):\n    {bomb}" for name in PARTS.values()]
+        source = _joined(["import os\nimport time\nimport numpy as np\nhoard = [0]", *bombs])
+        found.append(Handed(kind, source, alike(verdict)))
     for name in LIES:
         source = (SHIPPED.with_name("attacks") / f"{name}.py").read_text()
         verdicts = source.splitlines()[0].removeprefix("# verdict: ").split()

@@ -4,6 +4,7 @@ import atexit
 import contextlib
 import ctypes
 import functools
+import json
 import os
 import shutil
 import time
@@ -27,7 +28,7 @@ HANDED_IN = {
 QUICK = [name for name in HANDED_IN if name != "cy"]  # who end by themselves
 
 
-def assignment(folder, wall=1.0, name="affine"):
+def assignment(folder, wall=0.6, name="affine"):
     """A copy of a shipped assignment with less patience."""
     shutil.copytree(SHIPPED / name, folder / name)
     toml = folder / name / "assignment.toml"
@@ -61,8 +62,9 @@ def graded(task, handed_in, out, jobs=1, resume=False, force=False, **options):
 def contents(out):
     """The bytes of all files by their names, and of times.json who is in it."""
     files = {str(p.relative_to(out)): p.read_bytes() for p in out.rglob("*") if p.is_file()}
-    times = out / "times.json"
-    return files | {"times.json": sorted(eval(times.read_text()))} if times.exists() else files
+    if "times.json" in files:
+        files["times.json"] = sorted(json.loads(files["times.json"]))
+    return files
 
 
 sandboxes, idle = contextlib.ExitStack(), []

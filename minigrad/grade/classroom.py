@@ -226,12 +226,8 @@ class Class:
         before = _read(self.path(submission.student))
         if before.get("score") is None or submission.student not in self.times:
             return None
-        same = before == before | self._known(submission)
-        return (
-            before
-            if same and before["questions"].keys() == self.facts["questions"].keys()
-            else None
-        )
+        questions = before["questions"].keys() == self.facts["questions"].keys()
+        return before if questions and before == before | self._known(submission) else None
 
 
 def _read(path: Path) -> dict[str, Any]:

@@ -20,10 +20,10 @@ def flagged(source: str, entry: str) -> Iterator[str]:
     if len(source) > LONGEST:
         yield f"it is too long to be looked through: {len(source)} characters"
         return
-    module = _parsed(source)
-    for name in sorted(_imported(module)):
+    nodes = _nodes(source)
+    for name in sorted(_imported(nodes)):
         yield f"it imports {name}, which computes gradients by itself"
-    if _tried_out(module, entry):
+    if _tried_out(nodes, entry):
         yield "its back takes differences of the forward, entry by entry"
 
 
@@ -37,13 +37,18 @@ def defined(source: str) -> list[str]:
 def _parsed(source):
     try:
         with warnings.catch_warnings(action="ignore"):  # they are the student's
-            return ast.parse(source)
+            return ast.parse(source if len(source) <= LONGEST else "")
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return ast.Module([], [])  # that it does not run is said elsewhere
 
 
-def _imported(module):
-    for n in ast.walk(module):
+@functools.lru_cache(2)
+def _nodes(source):
+    return list(ast.walk(_parsed(source)))
+
+
+def _imported(nodes):
+    for n in nodes:
         if isinstance(n, ast.Import):
             names = [a.name for a in n.names]
         elif isinstance(n, ast.ImportFrom):
@@ -57,9 +62,9 @@ def _imported(module):
                 yield name
 
 
-def _tried_out(module, entry):
+def _tried_out(nodes, entry):
     """True if a back takes differences of what the forward calls, or imaginary parts, in a loop."""
-    defined = {n.name: n for n in ast.walk(module) if isinstance(n, ast.FunctionDef)}
+    defined = {n.name: n for n in nodes if isinstance(n, ast.FunctionDef)}
     forward = defined.get(entry) or defined.get(f"{entry}_forward")
     if forward is None:
         return False

@@ -48,9 +48,9 @@ def _by_differences(assignment):
         if question.kind == "operation":
             f = assignment.reference[question.name]
             cases = assignment.cases(question, np.random.default_rng(SEED))
-            wrong = next((r for r in (check(f, *args) for (args,) in cases) if not r), None)
-            got = f"{wrong.cause}: {wrong.sentence}" if wrong else "right"
-            yield Row("reference", "by differences", question.name, "right", got, not wrong)
+            reports = [check(f, *args) for (args,) in cases]
+            got = next((f"{r.cause}: {r.sentence}" for r in reports if not r), "right")
+            yield Row("reference", "by differences", question.name, "right", got, all(reports))
 
 
 def _whole(judge, kind, name, source, share):

@@ -1,11 +1,16 @@
 """Every mistake that a teacher can make in an assignment's files is a sentence that names it."""
 
+import re
+import sys
+
 import numpy as np
 import pytest
 
 from minigrad.gradcheck import Unfit
-from minigrad.grade.assignments import load, shipped
+from minigrad.grade.assignments import SHIPPED, load, shipped
 from minigrad.grade.draws import drawn
+from minigrad.grade.proofs import verify
+from minigrad.grade.sandbox import Sandbox
 from tests.grade.twice import FILES
 
 POINTS = "{signature = 1, shapes = 1, forward = 2, dA = 2, edges = 1}"
@@ -163,3 +168,14 @@ def test_what_ships_is_loaded_by_name_and_by_folder(name):
     by_name = load(name)
     by_folder = load(by_name.folder)
     assert (by_name.name, by_name.sha256) == (name, by_folder.sha256)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the sandbox is Linux's")
+def test_the_assignment_in_the_readme_holds(tmp_path):
+    text = (SHIPPED / "README.md").read_text("utf-8")
+    for name, code in re.findall(r"\*\*`(\w+\.\w+)`\*\*.*?```\w+\n(.*?)```", text, re.DOTALL):
+        (tmp_path / name).write_text(code)
+    with Sandbox() as sandbox:
+        rows = list(verify(load(tmp_path), sandbox))
+    assert {row.name for row in rows} >= {"reference.py", "starter.py", "factor missing"}
+    assert all(row.holds for row in rows)

@@ -112,6 +112,7 @@ MISTAKES = {
     RUN + "--seed five": "'five' is not a valid integer",
     RUN + "--require total": "'total' is not one of 'basic', 'strong'",
     "run affine in -o in/out": "in/out lies in in, and would be graded the next time",
+    "run affine in -o affine/starter.py": "affine/starter.py: File exists",
     "explain affine in in ann": "in has no result of ann",
     "explain affine in in eve": "in has nothing of 'eve'",
     "new nothing": "'nothing' is not one of 'affine', 'batchnorm', 'conv'",

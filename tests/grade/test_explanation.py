@@ -81,7 +81,7 @@ def test_what_an_exception_says_moves_no_cursor(said):
 
 
 def test_what_never_ended_and_what_was_never_run_are_told(said):
-    assert said("cy").endswith("\nthen it stopped: it was not done after 1 s")
+    assert said("cy").endswith("\nthen it stopped: it was not done after 0.6 s")
     assert said("di") == "di: di.py is empty."
     assert said("ann") == "ann: nothing failed"
     assert said("ann", "affine").endswith("\nevery number is right this time")

@@ -1,5 +1,6 @@
 """Parts of a class, graded apart, are the class; what is not whole is refused."""
 
+import json
 import os
 import re
 import shutil
@@ -55,6 +56,11 @@ def test_merged_parts_are_the_bytes_of_one_run(whole, parts, tmp_path):
     facts = merge(parts, tmp_path / "merged")
     assert contents(tmp_path / "merged") == contents(whole[-1])
     assert facts["assignment"] == "affine"
+
+
+def test_every_student_is_in_one_part(parts):
+    lines = [line for path in parts.iterdir() for line in path.read_text().splitlines()[2:]]
+    assert sorted(json.loads(line)["result"]["student"] for line in lines) == sorted(QUICK)
 
 
 def test_the_same_shard_again_gives_the_same_part_but_for_the_times(whole, parts, tmp_path):
