@@ -3,8 +3,9 @@ import json
 import numpy as np
 import pytest
 
-from minigrad.grade.assignments import load
-from minigrad.grade.draws import drawn, generator
+from minigrad.grade import frames
+from minigrad.grade.assignments import load, shipped
+from minigrad.grade.draws import drawn, generator, performed
 from minigrad.grade.judging import Judge, close
 from minigrad.grade.results import written
 from minigrad.grade.sandbox import Limits, Outcome
@@ -314,3 +315,57 @@ def test_who_cannot_be_graded_has_the_verdict_in_every_question(affine, sandbox)
 )
 def test_close_is_of_the_largest_entry_and_never_nan(a, b, same):
     assert close(np.array(a), np.array(b), 1e-12) is same
+
+
+CHANGES = (
+    lambda a: a * np.nan,
+    lambda a: a * np.inf,
+    lambda a: a * 0,
+    lambda a: a * 0 + 1.7e308,
+    lambda a: -a,
+    lambda a: a > 0,
+    lambda a: a + 1j,
+    lambda a: a.astype("f4"),
+    lambda a: a.reshape(-1),
+    lambda a: a[None],
+    lambda a: np.zeros(0),
+)
+TEXTS = ("", " (line 0)", "x (line 3)", "MemoryError", "NotImplementedError", "SyntaxError: (")
+
+
+class Forger:
+    """A sandbox in which the reference answers, and some of its replies are changed."""
+
+    level = "none"
+
+    def __init__(self, task, rng):
+        self.task, self.rng = task, rng
+
+    def run(self, source, entry, steps, limits):
+        replies = performed(self.task.reference[entry], entry, steps)
+        chance = self.rng.choice([0.02, 0.2])
+        for i, (kind, what) in enumerate(replies):
+            if kind == frames.ARRAYS:
+                chosen = self.rng.random(len(what)) < chance
+                replies[i] = kind, [self.changed(a) if c else a for a, c in zip(what, chosen)]
+            if self.rng.random() < chance / 4:
+                replies[i] = int(self.rng.choice([frames.MISFIT, frames.RAISED])), self.text()
+        return Outcome(replies, [0.001] * len(replies), "", "")
+
+    def changed(self, a):
+        with np.errstate(all="ignore"):
+            return CHANGES[self.rng.integers(len(CHANGES))](a)
+
+    def text(self):
+        return str(self.rng.choice(TEXTS))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", [n for n in shipped() if n != "gradient-check"])
+def test_whatever_numbers_come_back_the_grader_has_a_verdict(name):
+    task, rng = load(name), np.random.default_rng(0)
+    judge = Judge(task, Forger(task, rng))
+    for seed in range(60):
+        result = judge.student("ada", task.source_of_reference, seed)
+        assert result["score"] is not None, result
+        assert 0 <= result["score"] <= result["max_score"]
