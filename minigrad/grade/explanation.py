@@ -81,4 +81,4 @@ def _beside(name, a, b):
 
 
 def _text(a: np.ndarray) -> str:
-    return np.array2string(a, precision=6, suppress_small=True, max_line_width=100)
+    return np.array2string(a, precision=10, suppress_small=True, max_line_width=100)

@@ -126,7 +126,7 @@ def internal(question: Question, said: str) -> dict[str, Any]:
 def slow(steps: Steps, outcome: Outcome) -> Iterator[str]:
     """A sentence if back takes as long as differences of the forward would."""
     times: dict[str, list[float]] = {"forward": [], "back": []}
-    for (_, name), seconds in list(zip(steps.kinds, outcome.seconds))[1:]:
+    for (_, name), seconds, _ in list(zip(steps.kinds, outcome.seconds, outcome.replies))[1:]:
         times[name].append(seconds)
     if times["forward"] and times["back"]:
         there, back = np.median(times["forward"]), np.median(times["back"])

@@ -45,6 +45,8 @@ DEFAULTS = Limits()
 class Outcome(NamedTuple):
     """What a job gave: (kind, arrays or text) of its steps, seconds of each, and how it ended.
 
+    seconds: also those of a step that was waited for and gave nothing.
+
     ended: "" if every step has a reply, else TIMEOUT, CRASH, PROTOCOL or INTERNAL; said: a
     sentence on it.
     """
@@ -138,8 +140,8 @@ class Sandbox:
             raise Broken(what)
         with contextlib.suppress(BrokenPipeError, ConnectionResetError):
             ours.sendall(job_of(source, entry, steps))
+        before, size = time.monotonic(), 0
         try:
-            before, size = time.monotonic(), 0
             for _ in steps:
                 replies.append(reply(ours, ANSWERS if replies else (*ANSWERS, *NO_FUNCTION)))
                 now = time.monotonic()
@@ -151,6 +153,7 @@ class Sandbox:
                 if replies[-1][0] in NO_FUNCTION:
                     break
         except (EOFError, ConnectionResetError):
+            seconds.append(time.monotonic() - before)
             return outcome._replace(ended="CRASH", said="it ended before it had answered")
         except frames.BadFrame as error:
             return outcome._replace(ended="PROTOCOL", said=f"its answer cannot be read: {error}")
