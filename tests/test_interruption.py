@@ -165,6 +165,7 @@ def test_a_step_fails_at_any_line(kind, every, error, made):
     assert survived(kind(), error, made, every) > 300
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("error", FAULTS)
 def test_a_step_on_two_threads_fails_at_many_lines_of_either(error, made, monkeypatch):
     monkeypatch.setattr(parallel, "SHARED", 0)  # what is small, too
@@ -202,6 +203,7 @@ def loans():
     return [a for a in gc.get_objects() if type(a) is memory.Loan]
 
 
+@pytest.mark.slow
 def test_the_pool_gets_its_memory_back_once(monkeypatch):
     monkeypatch.setattr(memory, "SMALLEST", 0)  # everything comes from the pool
     monkeypatch.setattr(memory, "ZEROED", 0)

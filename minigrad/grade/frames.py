@@ -9,6 +9,7 @@ Needs NumPy only, as the runner's side lives without minigrad.
 """
 
 import struct
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -21,6 +22,17 @@ JOB, READY, OURS, ARRAYS, NOT_LOADED, MISSING, MISFIT, RAISED = range(8)
 
 class BadFrame(ValueError):
     """Bytes that are no frame."""
+
+
+class Told(str):
+    """A text, and the arrays with it: of a back that raised, the gradients as they stood."""
+
+    arrays: tuple[np.ndarray, ...]
+
+    def __new__(cls, text: str, arrays: Sequence[np.ndarray] = ()) -> "Told":
+        told = super().__new__(cls, text)
+        told.arrays = tuple(arrays)
+        return told
 
 
 def pack(kind: int, arrays: list[np.ndarray]) -> bytes:
@@ -36,9 +48,10 @@ def pack(kind: int, arrays: list[np.ndarray]) -> bytes:
 
 
 def pack_text(kind: int, text: str) -> bytes:
-    """A frame of a text, cut to TEXT bytes."""
+    """A frame of a text, cut to TEXT bytes, and of the arrays that go with it."""
     data = text.encode("utf-8", "replace")
-    return pack(kind, [np.frombuffer(data if kind == JOB else data[:TEXT], np.uint8)])
+    row = np.frombuffer(data if kind == JOB else data[:TEXT], np.uint8)
+    return pack(kind, [row, *getattr(text, "arrays", ())])
 
 
 def unpack(count: int, body: bytes) -> list[np.ndarray]:
@@ -61,9 +74,9 @@ def unpack(count: int, body: bytes) -> list[np.ndarray]:
     return arrays
 
 
-def text_of(body: bytes) -> str:
-    """The text of a frame; raises BadFrame if it is none."""
-    (data,) = unpack(1, body)
-    if data.dtype != np.uint8 or data.ndim != 1:
+def text_of(body: bytes, count: int = 1) -> Told:
+    """The text of a frame, and the arrays that go with it; raises BadFrame if it is none."""
+    row, *arrays = unpack(count, body) or [np.empty(0)]
+    if row.dtype != np.uint8 or row.ndim != 1 or (arrays and row.size > TEXT):
         raise BadFrame("a text is no row of bytes")
-    return data.tobytes().decode("utf-8", "replace")
+    return Told(row.tobytes().decode("utf-8", "replace"), arrays)

@@ -7,7 +7,8 @@ A step is ("forward", call, arguments) or ("back", call, dZ, gradients); `call` 
 the forward, arguments and gradients are nests. Where students write the check it is
 ("answer", number, source of a function, x). What a step gives is (kind, arrays or text) of
 `frames`: of a forward its value and the arguments as they stand then; of a back the gradients, the
-value, the arguments and dZ as they stand then, so that changes in place show.
+value, the arguments and dZ as they stand then, so that changes in place show. With an exception in
+a back come the gradients, as what was deposited before it may be right.
 """
 
 import ast
@@ -160,7 +161,8 @@ def done(f, entry, step, calls):
     except Misfit as error:
         return frames.MISFIT, str(error)
     except BaseException as error:  # SystemExit and KeyboardInterrupt are a student's too
-        return frames.RAISED, told(error)
+        there = arrays_of(step[3]) if step[0] == "back" else ()
+        return frames.RAISED, frames.Told(told(error), [a.copy() for a in there])
 
 
 def answer(check, entry, source, x):
@@ -269,7 +271,7 @@ def serve(descriptor):
         return send(frames.MISSING, job["entry"])
     for kind, what in perform(f, job["entry"], steps):
         if failed and kind == frames.RAISED and what.startswith("NameError"):
-            what += f", after {told(failed)}"
+            what = frames.Told(f"{what}, after {told(failed)}", what.arrays)
         try:
             send(kind, what)
         except frames.BadFrame as error:

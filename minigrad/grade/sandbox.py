@@ -147,7 +147,8 @@ class Sandbox:
                 now = time.monotonic()
                 seconds.append(now - before)
                 before = now
-                size += sum(a.nbytes for a in replies[-1][1] if isinstance(a, np.ndarray))
+                what = replies[-1][1]
+                size += sum(a.nbytes for a in getattr(what, "arrays", what))
                 if size > MOST:
                     raise frames.BadFrame(f"its answers are more than {MOST} bytes")
                 if replies[-1][0] in NO_FUNCTION:
@@ -198,7 +199,9 @@ def reply(connection: socket.socket, kinds: Sequence[int]) -> tuple[int, Any]:
     length, kind, count = frames.HEAD.unpack(runner.exactly(connection.recv, frames.HEAD.size))
     if kind not in kinds:
         raise frames.BadFrame(f"its kind, {kind}, is not expected here")
-    if length > (LARGEST if kind == frames.ARRAYS else 2 * frames.TEXT):
+    if length > (LARGEST if kind in (frames.ARRAYS, frames.RAISED) else 2 * frames.TEXT):
         raise frames.BadFrame(f"it is {length} bytes long")
     body = runner.exactly(connection.recv, length)
-    return kind, frames.unpack(count, body) if kind == frames.ARRAYS else frames.text_of(body)
+    if kind == frames.ARRAYS:
+        return kind, frames.unpack(count, body)
+    return kind, frames.text_of(body, count)

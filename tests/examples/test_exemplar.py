@@ -162,6 +162,7 @@ def test_a_mistake_is_one_line_and_exit_code_2(write, words, sentence, tmp_path)
     assert sentence.format(photos=photos) in line
 
 
+@pytest.mark.slow
 def test_ctrl_c_after_training_says_how_to_get_the_rest(photos, tmp_path):
     words = map(str, (photos, "--folder", tmp_path / "run", *QUICK))
     with subprocess.Popen(

@@ -68,6 +68,7 @@ def test_a_short_run_prints_its_table_and_writes_everything(quick):
     assert "<table>" in (folder / "report.html").read_text()
 
 
+@pytest.mark.slow
 def test_a_finished_run_is_resumed_to_the_same_table(quick):
     folder, first = quick
     before = (folder / "table.csv").read_text()
@@ -80,6 +81,7 @@ def test_a_finished_run_is_resumed_to_the_same_table(quick):
     assert last.search(done.stdout)[0] == last.search(first.stdout)[0]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("words", "sentence"),
     [

@@ -38,6 +38,7 @@ def test_shuffled_images_hold_the_same_pixels_all_in_the_same_new_order():
     assert (ordered(X, "in place", seed=3) == X).all()
 
 
+@pytest.mark.slow
 def test_without_mnist_it_says_so_takes_other_digits_and_computes_nothing_twice(tmp_path):
     folder = tmp_path / "run"
     done = example(tmp_path, folder, "--quick", "--epochs", 1)

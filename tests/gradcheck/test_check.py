@@ -287,6 +287,7 @@ def test_a_forward_that_raises_is_explained_with_shapes():
     assert report.sentence == "affine: X has 4 features (5, 4) but W takes 6 (6, 4)"
 
 
+@pytest.mark.slow
 def test_the_confusion_table_is_that_of_today():
     from gradcheck import confusion
 

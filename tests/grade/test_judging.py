@@ -369,3 +369,28 @@ def test_whatever_numbers_come_back_the_grader_has_a_verdict(name):
         result = judge.student("ada", task.source_of_reference, seed)
         assert result["score"] is not None, result
         assert 0 <= result["score"] <= result["max_score"]
+
+
+def test_what_was_deposited_before_a_back_raised_counts(graded):
+    question = graded("", ("db += dA.sum(0)", "db += dA.sum(0)[:, None, None] @ W"))
+    verdicts = {c["stage"]: c["verdict"] for c in question["checks"]}
+    assert (verdicts["dX"], verdicts["dW"], verdicts["db"]) == ("PASS", "PASS", "CRASH")
+
+
+def test_gradients_beside_an_exception_are_looked_at_like_others(affine, sandbox):
+    source = (
+        affine.source_of_reference
+        + """
+import sys
+real = sys.modules["grading.runner"].done
+def done(*args):
+    kind, what = real(*args)
+    if args[2][0] == "back":
+        return 7, sys.modules["grading.frames"].Told("E", [A.astype("f4") for A in what[:1]])
+    return kind, what
+sys.modules["grading.runner"].done = done
+"""
+    )
+    question = Judge(affine, sandbox).student("ada", source, 1)["questions"]["affine"]
+    assert question["verdict"] == "PROTOCOL"
+    assert {c["score"] for c in question["checks"] if c["stage"] in ("dX", "dW", "db")} == {0}

@@ -107,7 +107,7 @@ def test_memory_ends_a_job(sandbox):
         ("send(frames.pack_text(frames.OURS, 'x'))", "PROTOCOL", "kind, 2, is not expected"),
         ("send(frames.pack_text(99, ''))", "PROTOCOL", "kind, 99, is not expected"),
         ("send(frames.HEAD.pack(1 << 31, frames.ARRAYS, 1))", "PROTOCOL", "it is 2147483648 bytes"),
-        ("send(frames.HEAD.pack(1 << 12, frames.RAISED, 1))", "PROTOCOL", "it is 4096 bytes long"),
+        ("send(frames.HEAD.pack(1 << 12, frames.MISFIT, 1))", "PROTOCOL", "it is 4096 bytes long"),
         ("send(frames.pack(frames.RAISED, [A]))", "PROTOCOL", "a text is no row of bytes"),
         ("send(frames.HEAD.pack(1, frames.ARRAYS, 9) + b'x')", "PROTOCOL", "cannot be read"),
         ("send(b'abc')", "CRASH", "it ended before it had answered"),
