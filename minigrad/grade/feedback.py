@@ -193,7 +193,7 @@ def gradient(verdict: Any, k: int) -> Fault:
     name = question.gradients[k]
     reference = verdict.judge.assignment.reference[question.name]
     wrongs = []
-    for i, (_, what) in verdict.looked("case", "back"):
+    for i, what in _whole_backs(verdict):
         args = copies(verdict.arguments(i))
         subject = Subject(reference, args, {})
         before = runner.arrays_of(steps.steps[i][3])
@@ -225,9 +225,16 @@ def gradient(verdict: Any, k: int) -> Fault:
     return "FAIL", "wrong gradient", f"{name} is wrong in {wrong} of {w.D.size} entries"
 
 
+def _whole_backs(verdict):
+    """(number, arrays) of the backs that did not raise."""
+    for i, reply in verdict.looked("case", "back"):
+        if reply and reply[0] == frames.ARRAYS:
+            yield i, reply[1]
+
+
 def _overwritten(verdict):
     """For every back the gradients by themselves, and what the student's function left there."""
-    for i, (_, what) in verdict.looked("case", "back"):
+    for i, what in _whole_backs(verdict):
         before = runner.arrays_of(verdict.steps.steps[i][3])
         yield [e - b for e, b in zip(verdict.steps.expected[i], before)], what
 

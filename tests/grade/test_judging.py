@@ -394,3 +394,14 @@ sys.modules["grading.runner"].done = done
     question = Judge(affine, sandbox).student("ada", source, 1)["questions"]["affine"]
     assert question["verdict"] == "PROTOCOL"
     assert {c["score"] for c in question["checks"] if c["stage"] in ("dX", "dW", "db")} == {0}
+
+
+def test_a_gradient_that_is_right_where_the_back_raises_and_wrong_elsewhere_is_wrong(graded):
+    changes = [
+        ("dX += dA @ W.T", "dX += dA @ W.T * (1 if len(W) != W.shape[1] else 7)"),
+        ("db += dA.sum(0)", "db += dA.sum(0) if len(W) == W.shape[1] else 1 / 0"),
+    ]
+    checks = {c["stage"]: (c["verdict"], c["code"]) for c in graded("", *changes)["checks"]}
+    assert checks["dX"] == ("FAIL", "factor")
+    assert checks["dW"][0] == "PASS"
+    assert checks["db"][0] == "CRASH"
