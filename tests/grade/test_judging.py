@@ -350,6 +350,8 @@ class Forger:
                 replies[i] = kind, [self.changed(a) if c else a for a, c in zip(what, chosen)]
             if self.rng.random() < chance / 4:
                 replies[i] = int(self.rng.choice([frames.MISFIT, frames.RAISED])), self.text()
+            elif self.rng.random() < chance / 4 and kind == frames.ARRAYS:
+                replies[i] = frames.RAISED, frames.Told(self.text(), replies[i][1][: self.some()])
         return Outcome(replies, [0.001] * len(replies), "", "")
 
     def changed(self, a):
@@ -358,6 +360,9 @@ class Forger:
 
     def text(self):
         return str(self.rng.choice(TEXTS))
+
+    def some(self):
+        return int(self.rng.integers(6))
 
 
 @pytest.mark.slow
