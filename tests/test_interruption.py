@@ -214,6 +214,7 @@ def test_the_pool_gets_its_memory_back_once(monkeypatch):
             run.step()
         gc.collect()
         assert not loans()
+        memory.settle()
         idle = list(map(id, memory._idle))
         assert idle and len(idle) == len(set(idle))
     memory.release()

@@ -1,8 +1,8 @@
 """Arrays for the time of a step, whose memory serves the next step as well.
 
 Fresh memory costs more than the arithmetic on it: the system hands it out page by page, zeroed.
-What `empty` hands out goes back to a pool when nothing refers to it any more, by itself, and the
-next array that fits gets it.
+What `empty` hands out is returned when nothing refers to it any more, by itself, and the next array
+that fits gets it.
 
 >>> release()
 >>> A = empty((512, 512), np.float32)
@@ -12,7 +12,9 @@ next array that fits gets it.
 True
 """
 
+import collections
 import math
+import weakref
 from typing import Any
 
 import numpy as np
@@ -25,6 +27,7 @@ LIMIT = 64 << 20  # bytes that the pool may hold without use; beyond, the longes
 WASTE = 1.5  # how much larger than an array its memory may be
 
 _idle: list["Memory"] = []  # the most recently returned last
+_returned: collections.deque["Return"] = collections.deque()  # since `settle`
 
 
 class Memory:
@@ -34,20 +37,22 @@ class Memory:
         self.bytes = np.empty(size, np.uint8)
 
 
-class Loan:
-    """Memory as an array sees it; back to the pool when the last array on it is gone."""
+class Return(weakref.ref):
+    """Of a loan: appended to `_returned` when it ends, by C alone.
+
+    A `__del__` in Python would swallow a Ctrl-C that comes just then.
+    """
 
     memory: Memory | None = None  # until it is there: Ctrl-C may come before
 
-    def __init__(self, memory: Memory):
-        self.memory = memory
-        self.__array_interface__ = memory.bytes.__array_interface__
 
-    def __del__(self):
-        if self.memory is not None and self.memory.bytes.size <= LIMIT:
-            _idle.append(self.memory)
-        while math.fsum(memory.bytes.size for memory in _idle[:]) > LIMIT:
-            del _idle[:1]
+class Loan:
+    """Memory as an array sees it, until the last array on it is gone."""
+
+    def __init__(self, memory: Memory):
+        self.__array_interface__ = memory.bytes.__array_interface__
+        self.end = Return(self, _returned.append)
+        self.end.memory = memory
 
 
 def empty(shape: tuple[int, ...], dtype: Any, xp: Any = np) -> Any:
@@ -75,6 +80,7 @@ def zeros_like(X: Any) -> Any:
 
 def taken(size: int) -> Memory:
     """The smallest memory of the pool that fits, no longer in it, or fresh memory."""
+    settle()
     fits = [m for m in _idle[:] if size <= m.bytes.size <= WASTE * size]
     for memory in sorted(fits, key=lambda m: m.bytes.size):
         try:
@@ -85,6 +91,20 @@ def taken(size: int) -> Memory:
     return Memory(size)
 
 
+def settle() -> None:
+    """Take into the pool what was returned, and free what is beyond its limit."""
+    while _returned:
+        try:
+            memory = _returned.popleft().memory
+        except IndexError:  # another thread was faster
+            break
+        if memory is not None and memory.bytes.size <= LIMIT:
+            _idle.append(memory)
+    while math.fsum(memory.bytes.size for memory in _idle[:]) > LIMIT:
+        del _idle[:1]
+
+
 def release() -> None:
     """Free what the pool holds without use."""
+    _returned.clear()
     _idle.clear()

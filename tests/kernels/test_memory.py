@@ -1,6 +1,7 @@
 """The pool of memory: what is used is nobody else's, what is free is used again, within a bound."""
 
 import gc
+import signal
 import threading
 
 import numpy as np
@@ -17,6 +18,7 @@ def an_empty_pool():
 
 
 def held():
+    memory.settle()
     return sum(m.bytes.size for m in memory._idle)
 
 
@@ -104,3 +106,21 @@ def test_what_is_larger_than_the_pool_leaves_the_others_in_it(monkeypatch):
     before = held()
     del large
     assert held() == before > 0
+
+
+@pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="there is no timer here")
+def test_a_ctrl_c_that_comes_while_memory_is_returned_is_heard():
+    slow = list(range(1000, 2_000_000))  # goes first, for some milliseconds, and the loans after it
+    things = [*(empty((1 << 17,), np.uint8) for _ in range(20)), slow]
+    del slow
+    before = signal.signal(signal.SIGALRM, signal.default_int_handler)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            signal.setitimer(signal.ITIMER_REAL, 0.002)
+            things.clear()
+            for _ in range(1000):
+                pass
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+    assert not things
