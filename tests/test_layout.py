@@ -24,7 +24,7 @@ ORDER = [  # imports run from right to left, within a group freely
     {"nodes"},
     {"listing", "gradcheck", "learn", "data", "evaluate"},
     {"models"},
-    {"stepper", "grade", "cli", "__main__"},
+    {"stepper", "grade", "lectures", "cli", "__main__"},
 ]
 
 
