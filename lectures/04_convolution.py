@@ -272,17 +272,18 @@ Picture(page, "A signal, an impulse response, and their convolution as a stack o
 # delayed impulses, so column $k$ is $t_k(h)$. Entry $(n, k)$ is $h[n-k]$: the same number all along
 # a diagonal (a *Toeplitz* matrix), and 0 outside of a band.
 #
-# $$\underset{N+M-1}{y} = \underset{(N+M-1)\times N}{T}\;\underset{N}{x},\qquad T_{nk} = h[n-k]$$
+# $$\underset{N+M-1}{y} = \underset{(N+M-1)\times N}{T_h}\;\underset{N}{x},\qquad
+# T_h[n,k] = h[n-k]$$
 
 # %%
 n, h = 16, np.array([0.5, 1.0, -0.7])
 T_h = np.stack([convolve(impulse, h) for impulse in np.eye(n)], axis=1)
 assert np.array_equal(T_h, scipy.linalg.toeplitz([*h, *np.zeros(n - 1)], [h[0], *np.zeros(n - 1)]))
 x, g = (rng := np.random.default_rng(2)).normal(size=n), rng.normal(size=n + 2)
-print(f"T x and x * h: apart by {abs(T_h @ x - convolve(x, h)).max():.0e}")
+print(f"T_h x and x * h: apart by {abs(T_h @ x - convolve(x, h)).max():.0e}")
 assert np.allclose(T_h @ x, convolve(x, h))
 backward = abs(T_h.T @ g - np.correlate(g, h, "valid")).max()
-print(f"T' g and the correlation of g with h: apart by {backward:.0e}")
+print(f"T_h' g and the correlation of g with h: apart by {backward:.0e}")
 assert backward < 1e-12
 
 # %% tags=["figure"]
@@ -307,15 +308,16 @@ Picture(page, "Three matrices: dense; a band of different numbers; a band, equal
 # From left to right, that is all that convolution does to a fully connected layer: sparse
 # connections, each output with its *local receptive field*; one set of weights for all places; and
 # so *translation equivariance*, and few parameters. The last line printed is about `back`: if
-# $y = Tx$, then $dx = T^\top dy$, and that is a correlation.
+# $y = T_h x$, then $dx = T_h^\top dy$, and that is a correlation.
 #
 # ## Images, and a name
 #
-# In a layer, $X$ (n, c, h, w) holds n images of c channels, $W$ (k, c, r, s) has k filters. Output
-# map $k$ at place $(i, j)$ is
+# In a layer, `X` (n, c, h, w) holds n images of c channels, and `W` (k, c, r, s) k filters, each
+# with a window for every channel. `Z` (n, k, h', w') has k maps of each image, one for each filter:
 #
-# $$\underset{n\times k\times h'\times w'}{Z}\![n,k,i,j] = b_k + \sum_{c}\sum_{y<r}\sum_{x<s}
-# W[k,c,y,x]\;X[n,c,i+y,j+x]$$
+# $$\underset{h'\times w'}{Z_k} = b_k + \sum_c \underset{r\times s}{W_{kc}} \star
+# \underset{h\times w}{X_c},\qquad
+# (W \star X)[i,j] = \sum_{y=0}^{r-1}\sum_{x=0}^{s-1} W[y,x]\;X[i+y,j+x]$$
 #
 # Compare the signs: $i + y$ here, $n - k$ above. The filter is not turned round. Strictly this is
 # **cross-correlation**; everyone calls it convolution, and from here on so do we. For filters
@@ -388,9 +390,9 @@ assert np.allclose(maps, product)
 # %% [markdown]
 # ## Shift in, shift out, and the border
 #
-# $f(t_k(x)) = t_k(f(x))$, in numbers. A row of the photograph is moved by 20 pixels to the right;
-# what leaves the image comes in at the left. The window of 7 x 7 is put on every pixel, so it
-# sticks out of the image by 3, and something must stand there.
+# $f(t_k(x)) = t_k(f(x))$, in numbers. The photograph is moved by 20 pixels to the right; what
+# leaves it comes in at the left. The window of 7 x 7 is put on every pixel, so it sticks out of the
+# image by 3, and something must stand there.
 
 # %%
 filters = W[1:2], None
@@ -426,9 +428,8 @@ Picture(
 # window touches the border, before the shift or after it. In a deep network these stripes widen
 # from layer to layer.
 #
-# With a **stride** the window moves by more than one pixel, and half of the equivariance goes. A
-# shift by a whole stride comes out as a shift by one place. For another shift, *no* shift of the
-# output fits.
+# With a **stride** of 2 the window stands on every second pixel only. A shift by 2 comes out as a
+# shift by one place. For a shift by 1, *no* shift of the output fits, and pooling is no better.
 
 # %%
 strided = lambda X: conv(
@@ -529,7 +530,7 @@ check_exercise(output_size, output_size_inputs, like=of_conv)
 
 # %% tags=["figure"]
 small = np.arange(20.0).reshape(4, 5)
-rows = np.stack([small[i : i + 3, j : j + 3].ravel() for i in (0, 1) for j in (0, 1, 2)])
+rows = np.add.outer([0, 1, 2, 5, 6, 7], [0, 1, 2, 5, 6, 7, 10, 11, 12])  # corners and offsets
 page, axes = figures.figure(7, 2.5, columns=2)
 for ax, M, title in zip(
     axes, (small, rows), ("X, and the window at (1, 1)", "C, a row each place")
@@ -651,13 +652,13 @@ assert np.allclose(Z, conv(x, (W, b)))
 # Move the window over a digit:
 
 # %% [markdown] tags=["later"]
-# STEPPER: convolution_page(X[0], planes["change along a row"][2:5, 2:5], stride=1, padding=1)
+# STEPPER: convolution_page(X[0, 0], planes["change along a row"][2:5, 2:5], stride=1, padding=1)
 
 # %% [markdown]
 # ## col2im: the way back
 #
 # The way back gets $dC$ and needs $dX$. im2col is linear in $X$, so it has a matrix, with a single
-# 1 in each row. Back means the transposed matrix, as for $T$ above. Wherever forward *copied* a
+# 1 in each row. Back means the transposed matrix, as for $T_h$ above. Wherever forward *copied* a
 # pixel into several rows, back *adds up* what these rows get.
 
 # %% [markdown] tags=["task"]
@@ -753,13 +754,13 @@ check_exercise(col2im, col2im_inputs, like=pulled_back)
 
 # %% [markdown]
 # How does one test such a pair without differences? By the **adjoint test**. For a matrix,
-# $\langle Tx, y\rangle = \langle x, T^\top y\rangle$ for all $x$ and $y$, and only the transpose
+# $\langle Mx, y\rangle = \langle x, M^\top y\rangle$ for all $x$ and $y$, and only the transpose
 # does this:
 #
 # $$\langle \text{im2col}\,x,\; y\rangle = \langle x,\; \text{col2im}\,y\rangle$$
 #
-# Random $x$ and $y$, two sums, no formula. The last line is a tempting col2im: `+=` with an array of
-# indices, in which pixels come several times.
+# Random $x$ and $y$, two sums, no formula. The last line is a tempting col2im: `+=` with an array
+# of indices, in which pixels come several times.
 
 
 # %%
@@ -801,14 +802,15 @@ Picture(
 # %% [markdown]
 # ## The layer
 #
-# $Z$ is linear in $X$ and in $W$. With $\underset{n\times k\times h'\times w'}{dZ}$ given and a
-# stride $t$:
+# A convolution is linear in $X$ and in $W$, so each product $W X$ of the forward gives one product
+# to $dW$ and one to $dX$. With a stride $t$, output $(i, j)$ sees the window at $(ti, tj)$. Over
+# images $n$:
 #
-# $$dW[k,c,y,x] = \sum_{n,i,j} dZ[n,k,i,j]\;X[n,c,ti+y,tj+x],\qquad
-# db_k = \sum_{n,i,j} dZ[n,k,i,j]$$
+# $$\underset{r\times s}{dW_{kc}}[y,x] = \sum_n\sum_{i,j} \underset{h'\times w'}{dZ_{nk}}[i,j]\;
+# \underset{h\times w}{X_{nc}}[ti+y,\,tj+x],\qquad db_k = \sum_n\sum_{i,j} dZ_{nk}[i,j]$$
 #
-# and each $dX[n,c,ti+y,tj+x]$ gets $W[k,c,y,x]\,dZ[n,k,i,j]$ added, for all $k$, $y$, $x$, $i$,
-# $j$.
+# and each $dX_{nc}[ti+y,\,tj+x]$ gets $W_{kc}[y,x]\;dZ_{nk}[i,j]$ added, for all $k$, $y$, $x$,
+# $i$, $j$.
 
 # %% [markdown] tags=["task"]
 # ### Exercise: the backward of a convolution
@@ -926,13 +928,14 @@ check_exercise(convolution, convolution_inputs, like=conv)
 #
 # LeNet-5 goes on with *sub-sampling*: a map becomes smaller, one number for each block of 2 x 2.
 # Today the number is mostly the maximum. Then all of the gradient goes to the winner of the block,
-# as no other pixel changes the result. But what if two pixels are equal?
+# as no other pixel changes the result. But what if two pixels are equal? In images that is no
+# accident: think of the background.
 
 # %%
-blocks_of = lambda X: X.reshape(*X.shape[:2], 4, 2, 4, 2)  # of 8 x 8 pixels: (n, c, 4, 2, 4, 2)
-winners = (blocks_of(X) == blocks_of(X).max((3, 5), keepdims=True)).sum((3, 5))
-print(f"blocks of 2 x 2 in the digits with a tie: {100 * (winners > 1).mean():.0f} %")
-assert (winners > 1).mean() > 0.2
+cells = np.sort([X[:, :, i::2, j::2] for i in (0, 1) for j in (0, 1)], axis=0)  # (4, n, c, 4, 4)
+ties = (cells[-1] == cells[-2]).mean()
+print(f"blocks of 2 x 2 in the digits whose greatest pixels are equal: {100 * ties:.0f} %")
+assert ties > 0.2
 
 # %% [markdown] tags=["task"]
 # ### Exercise: the gradient of a maximum, with ties
@@ -1140,9 +1143,10 @@ for (name, (layer, seen)), arrays in zip(layers.items(), ours):
     assert parameters == sum(w.size for w in arrays)
 
 # %% [markdown]
-# C5 is a convolution whose window covers the whole map, so it is fully connected. As published, two
-# things were different: a map of C3 sees only some of the maps of S2, and S2 and S4 have a factor
-# and a bias for each map.
+# C5 is a convolution whose window covers the whole map, so it is fully connected. As published,
+# some things were different: a map of C3 sees only some of the maps of S2; S2 and S4 have a factor
+# and a bias for each map, and the non-linearity; the outputs are distances to ten fixed patterns
+# ("Gaussian connections" on the slide). From C1 to F6 these are the paper's 60,000 parameters:
 
 # %%
 c3 = sum(count(sees, maps, 5, 100)[0] for maps, sees in ((6, 3), (9, 4), (1, 6)))
@@ -1195,10 +1199,10 @@ def convolutional_start(rng):
 # %%
 U = convolutional_start(np.random.default_rng(0))
 assert np.allclose(own(X[:50], U), convolutional(X[:50], U), atol=1e-4)
-learn(own, U, X[:half], T[:half], seed=0)
+learn(own, U, X[:half], T[:half], seed=0, epochs=5)
 own_error = error(own, U, X[half:], T[half:])
-print(f"test error after training, with your operations: {own_error:.1f} %")
-assert own_error < 9
+print(f"test error after 5 epochs, with your operations: {own_error:.1f} %")
+assert own_error < 15
 
 # %% [markdown]
 # Now both networks, on digits as they are and shuffled, with five seeds: first weights, order of
@@ -1233,14 +1237,11 @@ for row, found in errors.items():
     print(f"{', '.join(row):27} {size:10,} {spread:>15} {errors_moved[row].mean():13.0f}")
 full, full_shuffled, ours, ours_shuffled = (found.mean() for found in errors.values())
 assert abs(full - full_shuffled) < 1  # one order is as good as another
-assert ours < full - 0.5  # a convolution does better
-assert (
-    ours_shuffled > ours + 1 and ours_shuffled > full_shuffled - 0.5
-)  # but not on shuffled digits
-assert (
-    errors_moved["convolutional", "as they are"].mean()
-    < errors_moved["two-layer", "as they are"].mean() - 5
-)
+assert ours < full - 0.5  # a convolution does better,
+assert ours_shuffled > max(ours + 1, full_shuffled - 0.5)  # but not on shuffled digits
+assert min(found.min() for found in errors.values()) > 3
+as_is = {name: errors_moved[name, "as they are"].mean() for name in networks}
+assert 20 < as_is["convolutional"] < as_is["two-layer"] - 5
 
 # %% tags=["figure"]
 page, (ax,) = figures.figure(7, 2.4)
@@ -1269,7 +1270,7 @@ Picture(
 # %% [markdown]
 # What have the first layers learned? Each square is one unit: its weights less those it began with,
 # grey for 0. On digits as they are, a unit of the two-layer network draws strokes and whole digits,
-# as it sees all pixels. On shuffled digits it draws the same, shuffled. A filter of the
+# as it sees all pixels. On shuffled digits its strokes are shuffled, too. A filter of the
 # convolutional network sees 3 x 3 pixels, and looks for edges and corners. (A unit that is grey all
 # over has learned nothing: a dead relu.)
 
