@@ -836,14 +836,12 @@ def convolution(X, U, stride):
     def back(dZ, dX, dU):
         dW, db = dU
         db += dZ.sum((0, 2, 3))
-        for i in range(r):
-            for j in range(s):
-                seen = np.s_[:, :, i : i + h - r + 1 : stride, j : j + w - s + 1 : stride]
-                dW[:, :, i, j] += np.tensordot(dZ, X[seen], ((0, 2, 3), (0, 2, 3)))
-                dX[seen] += np.einsum("kc,nkij->ncij", W[:, :, i, j], dZ, optimize=True)
+        for i, j in np.ndindex(r, s):
+            seen = np.s_[:, :, i : i + h - r + 1 : stride, j : j + w - s + 1 : stride]
+            dW[:, :, i, j] += np.tensordot(dZ, X[seen], ((0, 2, 3), (0, 2, 3)))
+            dX[seen] += np.einsum("kc,nkij->ncij", W[:, :, i, j], dZ, optimize=True)
 
     ### END SOLUTION
-
     return Z, back
 
 
@@ -1183,6 +1181,7 @@ def own(X, U):
     return affine(flatten(Z), U[2])
 
 
+# %%
 @block
 def convolutional(X, U):
     """The same by the library; conv_pool is convolution, maximum and relu in one."""
@@ -1271,7 +1270,7 @@ Picture(
 # What have the first layers learned? Each square is one unit: its weights less those it began with,
 # grey for 0. On digits as they are, a unit of the two-layer network draws strokes and whole digits,
 # as it sees all pixels. On shuffled digits its strokes are shuffled, too. A filter of the
-# convolutional network sees 3 x 3 pixels, and looks for edges and corners. (A unit that is grey all
+# convolutional network sees 3 x 3 pixels: many look for edges and corners. (A unit that is grey all
 # over has learned nothing: a dead relu.)
 
 # %% tags=["figure"]
