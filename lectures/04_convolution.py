@@ -130,10 +130,10 @@ assert abs(as_is - other).max() < 1e-6
 # %% [markdown] tags=["task"]
 # ### Exercise: a response from the impulse response
 #
-# Write `convolve(x, h)`: the response $x * h$ of the system whose impulse response is `h` to the
-# signal `x`. `x` (N,) holds $x[0], \dots, x[N-1]$, `h` (M,) holds $h[0], \dots, h[M-1]$; both are 0
-# elsewhere. Return all places where the response can differ from 0, an array (N + M - 1,). Use
-# no function of NumPy that convolves or correlates.
+# Write `convolve(x, h)`: a system has the impulse response `h`; what is its response $x * h$ to the
+# signal `x`? The arrays `x` (N,) and `h` (M,) hold $x[0], \dots, x[N-1]$ and $h[0], \dots, h[M-1]$;
+# both signals are 0 elsewhere. Return all places where the response can differ from 0, an array
+# (N + M - 1,). Use no function of NumPy that convolves or correlates.
 
 
 # %% tags=["exercise"] id="convolve"
