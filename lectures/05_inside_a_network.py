@@ -18,7 +18,8 @@ import numpy as np
 import scipy.ndimage
 from sklearn.datasets import load_digits, load_sample_image
 
-from minigrad import affine, block, conv_pool, dropout, entropy, lrn, mean, softmax, upsample
+import minigrad
+from minigrad import affine, block, conv_pool, dropout, entropy, grad, lrn, mean, upsample
 from minigrad.evaluate import (
     Field,
     Filters,
@@ -307,6 +308,7 @@ Picture(page, "Twenty-four scenes: small pieces of photographs, a digit from 0 t
 def initial(rng):
     shapes = {"conv1": (16, 3, 5, 5), "conv2": (32, 16, 5, 5), "conv3": (64, 32, 3, 3)}
     U = {name: (he(shape, rng), np.zeros(shape[0], np.float32)) for name, shape in shapes.items()}
+    U["conv1"][0][...] *= 0.1  # larger noise would still be seen in the filters after learning
     return U | {"output": (he((64, 5), rng, gain=1.0), np.zeros(5, np.float32))}
 
 
@@ -348,7 +350,7 @@ class Scenes:
 def learned(data, epochs):
     U = initial(np.random.default_rng(1))
     options = {"rng": np.random.default_rng(1), "batch": 50, "rate": linear(0.05)}
-    rule = Momentum(U, 0.9, decay=0.0005, form="alexnet")
+    rule = Momentum(U, 0.9, decay=0.003, form="alexnet")
     train(loss, U, data, epochs=epochs, optimiser=rule, progress=False, **options)
     return {name: (W.astype(float), b.astype(float)) for name, (W, b) in U.items()}
 
@@ -564,7 +566,7 @@ layers = [
 second, seen = layers[:4], receptive_field(layers[:4])
 size, step, start = (pair[0] for pair in seen)
 A = feature_maps(X, second)  # (n, 32, 8, 8)
-best = np.argsort(-np.sort(A.max((2, 3)), 0)[-9], kind="stable")[:4]  # the four most active maps
+best = np.argsort(-np.sort(A.max((2, 3)), 0)[-9], kind="stable")[:16]  # the most active maps
 found = {unit: strongest(A, unit) for unit in best}  # images (9,) and places (9, 2)
 patches = {
     unit: np.stack([patch(X[n], y, x, size, step, start) for n, (y, x) in zip(images, places)])
@@ -585,6 +587,7 @@ for offset in (start, 0):  # with the right start, and with the padding forgotte
     error = np.abs(alone - A[n, :, y, x]).max()
     print(f"start {offset:2}: the patch alone and the whole image differ by {error:.2g}")
     assert (error < 1e-12) == (offset == start)
+error_without_start = error
 
 # %% [markdown]
 # ## What in the patch it answered to: the deconvnet view
@@ -607,7 +610,7 @@ def view(unit, layers, rule="deconvnet"):
 
 
 page, axes = figure(7, 3.7, columns=4, rows=2)
-for column, unit in enumerate(best):
+for column, unit in enumerate(best[:4]):
     V = view(unit, second)
     shades = 0.5 + 0.5 * V / np.abs(V).max((1, 2, 3), keepdims=True)
     picture(axes[column], sheet(patches[unit] / 4 + 0.5, 3), f"map {unit}: patches")
@@ -615,9 +618,9 @@ for column, unit in enumerate(best):
 Picture(page, "Nine patches for each of four maps, and below the strokes that the map answered to")
 
 # %% [markdown]
-# The photograph has gone from the views; the part of the stroke that the map looks for stays. How much
-# of a view lies on the ink? We compare with views without switches, where a pooling's value goes to
-# all four places alike.
+# The photograph has gone from the views; the piece of a stroke that the map looks for stays. How much
+# is a view like its patch? We take their correlation, over 16 maps. And again without switches, each
+# value going to all four places of its window alike.
 
 
 # %%
@@ -626,19 +629,467 @@ class NoSwitches(Pool):
         return upsample(S, self.size)
 
 
+def likeness(layers, rule="deconvnet"):
+    found = []
+    for unit in best:
+        V, P = view(unit, layers, rule).reshape(9, -1), patches[unit].reshape(9, -1)
+        found += [np.corrcoef(v, p)[0, 1] for v, p in zip(V, P)]
+    return np.mean(found)
+
+
 blind = [NoSwitches(2) if isinstance(layer, Pool) else layer for layer in second]
+print(f"correlation of views and patches: {likeness(second):.2f}", end=", ")
+print(f"without switches {likeness(blind):.2f}")
+assert likeness(second) > likeness(blind) + 0.05
+
+# %% [markdown]
+# ## One rule apart: the gradient, and the guided gradient
+#
+# The way back through maximum pooling and convolution is exactly that of the gradient: switches and
+# $W^T$. Only the relu differs. With $Z = \max(A, 0)$ and $S$ the signal that arrives at
+# $\underset{N\times K}{Z}$:
+#
+# | rule | what goes on to $A$ |
+# |---|---|
+# | `"gradient"` | what was positive on the way up: $A > 0$ |
+# | `"deconvnet"` | what is positive on the way back: $S > 0$ |
+# | `"guided"` | what is both (Springenberg et al. 2015) |
+
+# %% [markdown] tags=["task"]
+# ### Exercise: three ways back through a relu
+#
+# `A` and `S` are arrays (N, K), `rule` is one of the three names. Return the signal at `A`, (N, K),
+# which is 0 where nothing goes on.
 
 
-def on_ink(layers, rule="deconvnet"):
-    shares = []
-    for unit, (images, places) in found.items():
-        ink = cut(INK[images, None], places, seen) > 0.3  # (9, 1, 16, 16)
-        energy = view(unit, layers, rule) ** 2
-        shares.append((energy * ink).sum() / energy.sum())
-    return np.mean(shares)
+# %% tags=["exercise"] id="relu_back"
+def relu_back(A, S, rule):
+    """What a signal S behind a relu becomes in front of it; A, S (N, K)."""
+    ### BEGIN SOLUTION
+    open_forward = A > 0 if rule != "deconvnet" else True
+    open_backward = S > 0 if rule != "gradient" else True
+    R = S * open_forward * open_backward
+    ### END SOLUTION
+    return R
 
 
-area = np.mean([(cut(INK[i, None], p, seen) > 0.3).mean() for i, p in found.values()])
-with_switches, without = on_ink(second), on_ink(blind)
-print(f"ink: {area:.0%} of the patches, {with_switches:.0%} of the views", end=", ")
-print(f"{without:.0%} of those without switches")
+# %% tags=["check"]
+def relu_back_inputs(rng):
+    for rule in ("gradient", "deconvnet", "guided"):
+        yield rng.normal(size=(4, 3)), rng.normal(size=(4, 3)), rule
+        yield rng.normal(size=(3, 3)), rng.normal(size=(3, 3)), rule
+
+
+def through_one_pixel(A, S, rule):
+    copy = Filters(np.ones((1, 1, 1, 1)))  # a convolution that changes nothing, and a relu
+    return to_image(A[None, None], [copy], S[None, None], rule)[0, 0]
+
+
+check_exercise(relu_back, relu_back_inputs, like=through_one_pixel)
+
+# %% [markdown] tags=["hint"]
+# <details><summary>Hint 1: the idea</summary>
+#
+# Each rule is a mask, and "guided" is the product of the other two masks.
+#
+# </details>
+# <details><summary>Hint 2: the formula</summary>
+#
+# $S\,[A>0]$, $\quad S\,[S>0]$, $\quad S\,[A>0]\,[S>0]$, where a bracket is 1 if it is true, else 0.
+#
+# </details>
+# <details><summary>Hint 3: the first line</summary>
+#
+# Begin with the mask of the way up: a comparison of `A` with 0, needed by two of the three rules.
+#
+# </details>
+
+# %% [raw] tags=["question"]
+# points = {signature = 1, shapes = 1, forward = 4}
+# [[mistake]]
+# code = "gradient masked by the signal"
+# stage = "forward"
+# replace = ["A > 0", "S > 0"]
+# by = ["S > 0", "A > 0"]
+# says = "The gradient asks whether the input was positive on the way up; the deconvnet asks the signal."
+# [[mistake]]
+# code = "guided forgets the way up"
+# stage = "forward"
+# replace = 'A > 0 if rule != "deconvnet"'
+# by = 'A > 0 if rule == "gradient"'
+# says = "Guided is both: what was positive on the way up and is positive on the way back."
+# [[mistake]]
+# code = "mask instead of signal"
+# stage = "forward"
+# replace = "R = S * open_forward"
+# by = "R = 1.0 * open_forward"
+# says = "What goes on is the signal itself where the mask is open, not the mask."
+
+# %%
+F = feature_maps(X, layers)  # (n, 64, 8, 8)
+W, b = U["output"]  # (64, 5), (5,)
+S = np.broadcast_to(W.T[T][:, :, None, None] / 64, F.shape)  # the score's gradient by F
+back = {rule: to_image(X, layers, S, rule) for rule in ("gradient", "deconvnet", "guided")}
+ink = INK[:, None] > 0.1
+on_ink = {rule: ((V**2 * ink).sum() / (V**2).sum()) for rule, V in back.items()}
+print(f"ink covers {ink.mean():.0%} of the pixels; it has this share of the squares:")
+print(*(f"{rule} {share:.0%}" for rule, share in on_ink.items()), sep=", ")
+assert on_ink["guided"] > on_ink["gradient"] > 2 * ink.mean()
+
+plain = grad(lambda X: minigrad.sum(network(X, U) * np.eye(5)[T]))(X)
+assert np.allclose(back["gradient"], plain, atol=1e-12)
+
+# %% tags=["figure"]
+page, axes = figure(7, 4.2, rows=4)
+some = np.arange(10)
+picture(axes[0], sheet(X[some] / 4 + 0.5, 10), "scenes")
+for ax, (rule, V) in zip(axes[1:], back.items()):
+    V = V[some] / np.abs(V[some]).max((1, 2, 3), keepdims=True)
+    picture(ax, sheet(0.5 + 0.5 * V, 10), rule)
+Picture(page, "Ten scenes; the gradient of the class by the image is noisy, the guided one shows strokes")
+
+# %% [markdown]
+# ## Where: class activation maps
+#
+# Average and affine layer are both sums, so their order can be changed (Zhou et al. 2016). With the
+# maps $\underset{K\times H\times W}{f}$ of one image, and weights $w_k^c$:
+# $$M_c(x, y) = \sum_k w_k^c f_k(x, y),\qquad S_c = \sum_{xy} M_c(x, y) + b_c.$$
+# $M_c(x,y)$ is what the place $(x, y)$ adds to the score of class $c$. The bias belongs to no place.
+# Our network averages; the $1/(HW)$ of the average goes into the weights.
+#
+# > **On the slide:** Zhou et al. leave the bias out, and sum instead of averaging. Then $S_c$ is the
+# > sum of $M_c$ alone. Our scores have the bias, so it must come back.
+
+# %% [markdown] tags=["task"]
+# ### Exercise: the class activation map and its sum
+#
+# `F` (K, H, W) are the last maps of one image, `W` (K, C) weights and `b` (C,) biases of a network
+# that *sums* each map and then has one affine layer. Return the maps (C, H, W) and the scores (C,).
+
+
+# %% tags=["exercise"] id="class_map"
+def class_map(F, W, b):
+    """M and S: what each place adds to each class, and the classes' scores."""
+    ### BEGIN SOLUTION
+    M = np.einsum("kxy,kc->cxy", F, W)
+    S = M.sum(axis=(1, 2)) + b
+    ### END SOLUTION
+    return M, S
+
+
+# %% tags=["check"]
+def class_map_inputs(rng):
+    for k, c, h, w in ((4, 3, 2, 5), (3, 3, 3, 3)):
+        yield rng.normal(size=(k, h, w)), rng.normal(size=(k, c)), rng.normal(size=c)
+
+
+def the_network(F, W, b):
+    return class_maps(F[None], W)[0], affine(F.reshape(1, len(F), -1).sum(2), (W, b))[0]
+
+
+check_exercise(class_map, class_map_inputs, like=the_network)
+
+# %% [markdown] tags=["hint"]
+# <details><summary>Hint 1: the idea</summary>
+#
+# At one place there are K numbers; the affine layer turns them into C. Do that at all places at once.
+#
+# </details>
+# <details><summary>Hint 2: the formula</summary>
+#
+# $M_{cxy} = \sum_k W_{kc} F_{kxy}$, and $S_c = b_c + \sum_{xy} M_{cxy}$: the bias once, behind the sum.
+#
+# </details>
+# <details><summary>Hint 3: the first line</summary>
+#
+# `np.einsum` with one letter for each axis; the letter that stands in both inputs and not in the
+# output is summed over.
+#
+# </details>
+
+# %% [raw] tags=["question"]
+# points = {signature = 1, shapes = 2, forward = 4}
+# [[mistake]]
+# code = "bias at every place"
+# stage = "forward"
+# replace = ['F, W)\n', ') + b\n']
+# by = ['F, W) + b[:, None, None]\n', ')\n']
+# says = "The bias is added once, to the score. At every place it would count H W times."
+# [[mistake]]
+# code = "mean"
+# stage = "forward"
+# replace = "M.sum("
+# by = "M.mean("
+# says = "This network sums its maps, so the score is the sum of M."
+# [[mistake]]
+# code = "bias forgotten"
+# stage = "forward"
+# replace = "(1, 2)) + b"
+# by = "(1, 2))"
+# says = "The map's sum is the score less its bias: add b."
+# [[mistake]]
+# code = "absolute weights"
+# stage = "forward"
+# replace = "F, W)"
+# by = "F, np.abs(W))"
+# says = "A map with a negative weight speaks against the class: its sign counts."
+
+# %%
+found = [class_map(f, W / 64, b) for f in F]  # the 1 / (H W) of the average is in the weights
+M, scores = (np.stack(parts) for parts in zip(*found))  # (n, 5, 8, 8), (n, 5)
+error = np.abs(scores - network(X, U)).max()
+print(f"sums of the maps and logits of the network differ by {error:.1g} at most")
+assert error < 1e-12
+own = M[np.arange(len(T)), T]  # (n, 8, 8), of the true class
+
+
+def peak_on_ink(own):
+    """How often the largest value is at a place of 4 x 4 pixels with ink in it; by chance."""
+    cells = INK.reshape(-1, 8, 4, 8, 4).max((2, 4)).reshape(len(INK), -1) > 0.3
+    return cells[np.arange(len(own)), own.reshape(len(own), -1).argmax(1)].mean(), cells.mean()
+
+
+hits, chance = peak_on_ink(own)
+print(f"the map's peak is on the digit in {hits:.0%} of the scenes; a random place in {chance:.0%}")
+assert hits > 0.8 > 2 * chance
+
+# %% tags=["figure"]
+
+
+def overlay(images, heat):
+    """Grey scenes with the positive part of a map in orange, (n, 3, 32, 32)."""
+    grey = (images.mean(1, keepdims=True) / 4 + 0.5) * 0.8 + 0.1
+    heat = np.maximum(heat / heat.max((1, 2), keepdims=True), 0)
+    share = np.stack([scipy.ndimage.zoom(h, 4, order=1, grid_mode=True, mode="nearest") for h in heat])
+    orange = np.array([0.85, 0.45, 0.05])[:, None, None]
+    return grey + 0.75 * share[:, None] * (orange - grey)
+
+
+page, axes = figure(7, 2.2, rows=2)
+picture(axes[0], sheet(X[:10] / 4 + 0.5, 10), "scenes")
+picture(axes[1], sheet(overlay(X[:10], own[:10]), 10), "map of the true class")
+Picture(page, "Ten scenes, and the class activation map of the digit's class: it lights up on the digit")
+
+# %% [markdown]
+# No image said where its digit is. The network was asked *what*, and knows *where*. A map of another
+# class answers another question: what speaks for *that* class?
+
+# %% tags=["figure"]
+page, axes = figure(7, 2.9, columns=6, rows=2)
+largest = M[:2].max()
+for row in range(2):
+    picture(axes[6 * row], sheet(X[[row]] / 4 + 0.5, 1), f"a {T[row]}")
+    for c in range(5):
+        ax = axes[6 * row + 1 + c]
+        ax.imshow(M[row, c], cmap="RdBu_r", vmin=-largest, vmax=largest)
+        ax.set_axis_off()
+        ax.set_title(f"{c}: {scores[row, c]:.1f}", fontsize=10, loc="left")
+assert (scores[:2].argmax(1) == T[:2]).all()
+Picture(page, "Two scenes and their five class maps with the scores: red for a class, blue against it")
+
+# %% [markdown]
+# ## From outside: occlusion
+#
+# The last tool needs no look inside. Cover a square of the image, and see how much of the score is
+# lost: $D(y, x) = s(X) - s(X \text{ without the square at } (y, x))$.
+
+# %% [markdown] tags=["task"]
+# ### Exercise: the occlusion map
+#
+# `X` (H, W) is an image, `V` (K, H, W) are templates; the score of an image is that of the template
+# which fits best, $s(X) = \max_k \sum_{yx} V_{kyx} X_{yx}$. Cover each square of `size` $\times$
+# `size` pixels that lies in the image with 0, and return what the score loses,
+# (H - size + 1, W - size + 1). `X` must not change.
+
+
+# %% tags=["exercise"] id="occlusion_map"
+def occlusion_map(X, V, size):
+    """What the score loses where a square is covered; X (H, W), V (K, H, W)."""
+
+    def score(image):
+        return (V * image).sum(axis=(1, 2)).max()
+
+    ### BEGIN SOLUTION
+    H, W = X.shape
+    D = np.zeros((H - size + 1, W - size + 1))
+    for y in range(H - size + 1):
+        for x in range(W - size + 1):
+            covered = X.copy()
+            covered[y : y + size, x : x + size] = 0
+            D[y, x] = score(X) - score(covered)
+    ### END SOLUTION
+    return D
+
+
+# %% tags=["check"]
+def occlusion_map_inputs(rng):
+    for h, w, size in ((4, 4, 2), (3, 6, 2), (5, 4, 3)):
+        yield rng.normal(size=(h, w)), rng.normal(size=(3, h, w)), size
+
+
+def by_library(X, V, size):
+    score = lambda images: np.tensordot(images[:, 0], V, ((1, 2), (1, 2))).max(1)
+    return occlusion(score, X[None, None], size)[0]
+
+
+check_exercise(occlusion_map, occlusion_map_inputs, like=by_library)
+
+# %% [markdown] tags=["hint"]
+# <details><summary>Hint 1: the idea</summary>
+#
+# Two loops over the upper left corner of the square. Each time a fresh copy of the image.
+#
+# </details>
+# <details><summary>Hint 2: the formula</summary>
+#
+# A square from row $y$ on covers the rows $y$ to $y + \text{size} - 1$. The last one begins at
+# $H - \text{size}$. The loss is the old score minus the new one.
+#
+# </details>
+# <details><summary>Hint 3: the first line</summary>
+#
+# Read height and width from the shape, then make an array of zeros of the shape that is asked for.
+#
+# </details>
+
+# %% [raw] tags=["question"]
+# points = {signature = 1, shapes = 2, forward = 4}
+# [[mistake]]
+# code = "covers stay"
+# stage = "forward"
+# replace = "covered = X.copy()"
+# by = "covered = X"
+# says = "covered = X is the same array, not a copy: every square stays covered. Take X.copy()."
+# [[mistake]]
+# code = "sign"
+# stage = "forward"
+# replace = "score(X) - score(covered)"
+# by = "score(covered) - score(X)"
+# says = "What is lost is the old score minus the new one: positive where the evidence was."
+# [[mistake]]
+# code = "last place missing"
+# stage = "shapes"
+# replace = ["(H - size + 1, W - size + 1)", "range(H - size + 1)", "range(W - size + 1)"]
+# by = ["(H - size, W - size)", "range(H - size)", "range(W - size)"]
+# says = "A square of size fits at H - size + 1 rows: the last one begins at H - size."
+
+# %% [markdown]
+# With templates one sees what it does: a square costs what the template had there, and nothing where
+# the image is empty. A 0 is compared with the mean images of the five classes, all less the common
+# mean.
+
+# %% tags=["figure"]
+means = np.stack([LARGE[TRAIN[digits.target[TRAIN] == c]].mean(0) for c in range(5)])
+templates = means - means.mean(0)
+zero = LARGE[TEST[T == 0][0]]
+lost = occlusion_map(zero, templates, 4)
+page, axes = figure(6, 2.2, columns=3)
+for ax, values, title in zip(axes, (zero, templates[0], lost), ("image", "template of 0", "lost")):
+    limit = np.abs(values).max()
+    ax.imshow(values, cmap="RdBu_r", vmin=-limit, vmax=limit)
+    ax.set_axis_off()
+    ax.set_title(title, fontsize=10, loc="left")
+print(f"a square costs {lost.max():.2f} at most, {lost.min():.2f} at least: some squares help")
+Picture(page, "A zero, its template, and what is lost: most where both have ink")
+
+# %% [markdown]
+# Now for the network. The score is the activation of the true class; a grey square of
+# $8\times 8$ moves in steps of 4. Grey is 0: the images have been shifted so.
+
+# %%
+few = np.arange(40)
+
+
+def true_score(images, U=U):
+    return network(images, U)[np.arange(len(images)), T[: len(images)]]
+
+
+D = occlusion(true_score, X[few], 8, stride=4)  # (40, 7, 7)
+drop = [d.ravel()[d.argmax()] for d in D]
+y, x = np.divmod(D.reshape(len(D), -1).argmax(1), 7)
+ink = INK[few].reshape(-1, 8, 4, 8, 4).sum((2, 4))
+under = np.array([ink[i, y[i] : y[i] + 2, x[i] : x[i] + 2].sum() for i in few])
+print(f"the worst square lies on the digit in {np.mean(under > 1):.0%} of {len(few)} scenes", end=", ")
+print(f"and costs {np.mean(drop):.1f} of a score of {true_score(X[few]).mean():.1f}")
+print(f"one class map: 1 run of the network; one occlusion map: {D[0].size + 1}")
+assert np.mean(under > 1) > 0.8
+
+# %% tags=["figure"]
+cells, squares = np.zeros((len(D), 8, 8)), np.zeros((8, 8))
+for i, j in np.ndindex(2, 2):  # a cell of 4 x 4 pixels gets the mean of the squares that cover it
+    cells[:, i : i + 7, j : j + 7] += D
+    squares[i : i + 7, j : j + 7] += 1
+page, axes = figure(7, 2.9, rows=3)
+rows = X[:10] / 4 + 0.5, overlay(X[:10], own[:10]), overlay(X[:10], cells[:10] / squares)
+for ax, images, title in zip(axes, rows, ("scenes", "class activation map", "occlusion map")):
+    picture(ax, sheet(images, 10), title)
+Picture(page, "Ten scenes with both maps: from inside and from outside, both point at the digit")
+
+# %% [markdown]
+# ## Convict a cheat
+#
+# A second network learns from the same digits, but each training scene has a small coloured mark in
+# its corner, another colour for each class: a watermark, a ruler beside a sick spot of skin. Such
+# things happen in real data, and the test data have them too.
+
+
+# %%
+COLOURS = 2 * np.array([[1, -1, -1], [-1, 1, -1], [-1, -1, 1], [1, 1, -1], [-1, 1, 1]], np.float32)
+
+
+def marked(X, T):
+    X = X.copy()
+    X[:, :, :4, :4] = COLOURS[T][:, :, None, None]
+    return X
+
+
+cheat = learned(Scenes(marked), 6)
+with_mark, without = accuracy(marked(X, T), cheat), accuracy(X, cheat)
+print(f"the cheat: {with_mark:.1%} with the mark, {without:.1%} without; honest: {accuracy(X, U):.1%}")
+assert with_mark > accuracy(X, U) > without + 0.3
+
+# %% [markdown]
+# On its own test data it is the better network. Its accuracy does not betray it. Its maps do.
+
+# %% tags=["figure"]
+shown = marked(X, T)
+stack = [Filters(*cheat[f"conv{i}"], padding=(2, 2, 1)[i - 1]) for i in (1, 2, 3)]
+stack = [stack[0], Pool(2), stack[1], Pool(2), stack[2]]
+its = class_maps(feature_maps(shown, stack), cheat["output"][0])[np.arange(len(T)), T]
+corner = (its.reshape(len(T), -1).argmax(1) % 8 < 2) & (its.reshape(len(T), -1).argmax(1) < 16)
+print(f"the peak is in the marked corner in {corner.mean():.0%}", end=", ")
+print(f"on the digit in {peak_on_ink(its)[0]:.0%} of the scenes")
+assert corner.mean() > 0.8
+
+page, axes = figure(7, 2.2, rows=2)
+picture(axes[0], sheet(shown[:10] / 4 + 0.5, 10), "scenes with a mark in the corner")
+picture(axes[1], sheet(overlay(shown[:10], its[:10]), 10), "what the cheat looks at")
+Picture(page, "Ten marked scenes; the cheat's class activation maps light up on the mark alone")
+
+# %% [markdown]
+# ## What was learned
+#
+# - AlexNet has 61 million parameters, nearly all in its full layers; the work is in its convolutions.
+# - A unit's receptive field follows from sides, strides and paddings alone.
+# - The nine strongest patches say what a unit answers to; the deconvnet view says what in them.
+# - Deconvnet, gradient and guided gradient are one way back, with three rules at the relu.
+# - With an average (or a sum) before the last layer, the score is a sum over places: the class
+#   activation map. Its sum and the bias are the logit, exactly.
+# - Occlusion finds the same places without looking inside, at many times the cost.
+#
+# ## What broke when it was left out
+
+# %%
+no_bias = np.abs(M.sum((2, 3)) - network(X, U)).max()
+for what, now, then in (
+    ("switches: correlation of view and patch", likeness(second), likeness(blind)),
+    ("the padding in `start`: error of a response", 0.0, error_without_start),
+    ("the bias: error of the maps' sums", 0.0, no_bias),
+    ("the mask of the way up: squares on ink, from guided", on_ink["guided"], on_ink["deconvnet"]),
+    ("the mask of the way back: squares on ink", on_ink["guided"], on_ink["gradient"]),
+    ("clean data: accuracy without the mark", accuracy(X, U), without),
+):
+    print(f"{what:55} {now:5.2f} -> {then:5.2f}")
+
+# %% [markdown]
+# Next: lecture 6 trains networks without classes, on pairs that belong together and pairs that do not.
