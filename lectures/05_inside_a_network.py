@@ -8,14 +8,15 @@
 #
 # **The network says "three". What in the image did it see?**
 #
-# You will count the parameters of AlexNet, the network that made deep learning famous, and then open
-# a smaller one that is trained here: its filters, the patches that its units answer most, what in
-# these patches they answer to, and the places on which its decision rests. At the end the same tools
-# convict a network that cheats. You need convolution and pooling (lecture 4).
+# You will count the parameters of AlexNet, the network that made deep learning famous, and then
+# open a smaller one that is trained here: its filters, the patches that its units answer most, what
+# in these patches they answer to, and the places on which its decision rests. At the end the same
+# tools convict a network that cheats. You need convolution and pooling (lecture 4).
 
 # %% tags=["setup"]
 import numpy as np
 import scipy.ndimage
+from minigrad.models import alexnet
 from sklearn.datasets import load_digits, load_sample_image
 
 import minigrad
@@ -35,24 +36,24 @@ from minigrad.evaluate import (
 )
 from minigrad.learn import Momentum, he, linear, train
 from minigrad.lectures import Picture, check_exercise, requires
-from minigrad.models import alexnet
-from minigrad.stepper.figures import BLUE, GREY, ORANGE, bars, figure, filters, picture, sheet
+from minigrad.stepper.figures import BLUE, ORANGE, figure, filters, picture, sheet
 
 requires("0.1")
 
 # %% [markdown]
 # ## AlexNet
 #
-# ImageNet's challenge has 1000 classes and 1.2 million training images. In 2012 AlexNet won it, about
-# 10 % ahead of all before. It has five convolutions and three fully connected layers, each with relu
-# behind (the last with softmax), and maximum pooling of $3\times 3$ and stride 2 behind the first,
-# second and fifth. It was trained in two halves, on two GPUs: in the convolutions 2, 4 and 5 a map
-# sees only the maps of its own half. That is why the second has filters $5\times 5\times 48$ though
-# the first makes 96 maps. Two *groups*, as we say today.
+# ImageNet's challenge has 1000 classes and 1.2 million training images. In 2012 AlexNet won it,
+# about 10 % ahead of all before. It has five convolutions and three fully connected layers, each
+# with relu behind (the last with softmax; the first convolution has stride 4), and maximum pooling
+# of $3\times 3$ and stride 2 behind the first, second and fifth. It was trained in two halves, on
+# two GPUs: in the convolutions 2, 4 and 5 a map sees only the maps of its own half. That is why the
+# second has filters $5\times 5\times 48$ though the first makes 96 maps. Two *groups*, as we say
+# today.
 #
 # The filters of one layer are an array $\underset{K\times C/G\times R\times R}{W}$ with a bias
-# $\underset{K}{b}$: $K$ maps of $C$ channels in $G$ groups, side $R$. A fully connected layer is the
-# same with a filter as large as its maps: the first one has $R = 6$, the others $R = 1$.
+# $\underset{K}{b}$: $K$ maps of $C$ channels in $G$ groups, side $R$. A fully connected layer is
+# the same with a filter as large as its maps: the first one has $R = 6$, the others $R = 1$.
 
 # %% [markdown] tags=["task"]
 # ### Exercise: the parameters of a layer
@@ -80,7 +81,9 @@ def parameters_inputs(rng):
 
 def connections(maps, channels, side, groups):
     """Counted one by one: a map sees a channel at the same place in the order of the groups."""
-    seen = [k * groups // maps == c * groups // channels for k in range(maps) for c in range(channels)]
+    seen = [
+        k * groups // maps == c * groups // channels for k in range(maps) for c in range(channels)
+    ]
     return sum(seen) * side**2 + maps
 
 
@@ -157,15 +160,17 @@ dense = sum(list(counts.values())[5:]) / total
 print(f"fully connected: {dense:.0%} of the parameters", end=", ")
 print(f"{sum(list(work.values())[5:]) / sum(work.values()):.0%} of the multiplications")
 assert dense > 0.9
-Picture(page, "Bars: nearly all parameters are in the full layers, nearly all work in the convolutions")
+Picture(
+    page, "Bars: nearly all parameters are in the full layers, nearly all work in the convolutions"
+)
 
 # %% [markdown]
 # The weights are in the full layers, the work in the convolutions. What follows looks at the
 # convolutions; in the network that we train, the full layers are gone.
 #
-# > **On the slide:** the figure's caption has 253,440 neurons behind the first layer. The first layer
-# > makes 96 maps of $55\times 55$. The slide's images of $224\times 224$ do not give 55 either: with
-# > filters of 11 in steps of 4, a side of 227 does.
+# > **On the slide:** the figure's caption has 253,440 neurons behind the first layer. The first
+# > layer makes 96 maps of $55\times 55$. The slide's images of $224\times 224$ do not give 55
+# > either: with filters of 11 in steps of 4, a side of 227 does.
 
 # %%
 print(f"neurons of layer 1: {96 * 55 * 55:,}; in the caption: {96 * 55 * 48:,} = 96 * 55 * 48")
@@ -178,19 +183,24 @@ assert (227 - 11) / 4 + 1 == 55
 # ## What kept 60 million parameters from overfitting
 #
 # **Crops and reflections.** From an image of $256\times 256$, crops of $224\times 224$ at
-# $32\times 32$ places and their mirror images: the set is 2048 times larger.
+# $32\times 32$ places and their mirror images: the set is 2048 times larger. In the test, the
+# softmax outputs of ten crops are averaged: four corners, the middle, and their mirror images.
+#
+# > **On the slide:** a crop of 224 fits into 256 pixels at 33 places, not at 32. The factor would
+# > be 2178.
 #
 # **Colours.** To all pixels of an image one colour is added,
 # $$\underset{3\times 3}{[p_1, p_2, p_3]}\;\underset{3}{[\alpha_1\lambda_1, \alpha_2\lambda_2,
-# \alpha_3\lambda_3]^T},\qquad \alpha_i \sim N(0,\,0.1^2),$$
-# where $p_i, \lambda_i$ are the eigenvectors and eigenvalues of the covariance
-# ($\underset{3\times 3}{C}$) of all pixels' colours. A thing stays what it is when the light changes.
+# \alpha_3\lambda_3]^T},\qquad \alpha_i \sim N(0,\,0.1^2),$$ where $p_i, \lambda_i$ are the
+# eigenvectors and eigenvalues of the covariance ($\underset{3\times 3}{C}$) of all pixels' colours.
+# A thing stays what it is when the light changes.
 
 # %%
 china = load_sample_image("china.jpg")[::2, ::2] / 255  # (h, w, 3)
 C = np.cov(china.reshape(-1, 3).T)  # (3, 3)
 eigenvalues, P = np.linalg.eigh(C)  # (3,), and a column for each
-print(f"2 * 32 * 32 = {2 * 32 * 32} crops of an image")
+for places in (32, 256 - 224 + 1):
+    print(f"2 * {places} * {places} = {2 * places**2} crops of an image")
 share = eigenvalues[-1] / eigenvalues.sum()
 print(f"{share:.0%} of the variance is along {P[:, -1].round(2)}: brightness")
 alpha = np.random.default_rng(3).normal(0, 0.1, (5, 3))
@@ -203,10 +213,10 @@ assert np.allclose(np.cov(255 * china.reshape(-1, 3).T), 255**2 * C)
 
 # %% [markdown]
 # > **On the slide:** the formula multiplies by $\lambda_i$, a variance, and so depends on the unit:
-# > pixels 255 times as large have $\lambda_i$ that are $255^2$ times as large. The change is hard to
-# > see in one unit, and larger than the whole range in the other. With $\sqrt{\lambda_i}$, a
-# > deviation, the unit does not matter. The picture takes that, and $\alpha_i \sim N(0,\,0.4^2)$, so
-# > that there is something to see.
+# > pixels 255 times as large have $\lambda_i$ that are $255^2$ times as large. The change is hard
+# > to see in one unit, and larger than the whole range in the other. With $\sqrt{\lambda_i}$, a
+# > deviation, the unit does not matter. The picture takes that, and $\alpha_i \sim N(0,\,0.4^2)$,
+# > so that there is something to see.
 
 # %% tags=["figure"]
 shifts = 4 * alpha * np.sqrt(eigenvalues) @ P.T
@@ -216,10 +226,10 @@ picture(ax, sheet(versions, 3))
 Picture(page, "A photograph, and five versions of it: lighter, darker, a little redder or bluer")
 
 # %% [markdown]
-# **Dropout.** In training each hidden unit of the first two full layers is set to 0 with probability
-# 0.5, anew for each sample. No unit can rely on another one being there. The slide's version takes
-# all units in the test, times 0.5. minigrad divides by 0.5 in training instead, and has nothing to do
-# in the test: the mean is the same.
+# **Dropout.** In training each hidden unit of the first two full layers is set to 0 with
+# probability 0.5, anew for each sample. No unit can rely on another one being there. The slide's
+# version takes all units in the test, times 0.5. minigrad divides by 0.5 in training instead, and
+# has nothing to do in the test: the mean is the same.
 #
 # **Local response normalisation** divides a response by those of its neighbours among the maps:
 # $$\underset{N\times K\times H\times W}{Z}:\quad
@@ -241,11 +251,11 @@ assert N[0, 2, 0, 0] < lrn(A * (A == 50))[0, 2, 0, 0]
 # %% [markdown]
 # **The rule of learning**, with momentum and decay, on batches of 128:
 # $$v \leftarrow 0.9\,v - 0.0005\,\varepsilon\,w - \varepsilon\,\frac{\partial L}{\partial w},\qquad
-# w \leftarrow w + v.$$
-# First weights are drawn from $N(0,\,0.01^2)$; biases are 1 in the convolutions 2, 4, 5 and in the
-# hidden full layers, so that their relus begin with positive inputs, and 0 elsewhere. $\varepsilon$
-# begins at 0.01 and is divided by 10 when the validation error stands still. In the library the rule
-# is `Momentum(form="alexnet")`; our network learns with it.
+# w \leftarrow w + v.$$ First weights are drawn from $N(0,\,0.01^2)$; biases are 1 in the
+# convolutions 2, 4, 5 and in the hidden full layers, so that their relus begin with positive
+# inputs, and 0 elsewhere. $\varepsilon$ begins at 0.01 and is divided by 10 when the validation
+# error stands still. In the library the rule is `Momentum(form="alexnet")`; our network learns with
+# it.
 
 # %%
 w, v, g, rate = np.array([2.0]), 0.0, 3.0, 0.1
@@ -261,9 +271,9 @@ assert abs(w[0] - expected) < 1e-12
 # %% [markdown]
 # ## A network to look into
 #
-# Somewhere on a piece of a photograph stands a digit, light or dark, in a colour of its own. The class
-# is the digit, 0 to 4. Nobody tells the network *where* the digit is; but we know, and can judge what
-# we find inside.
+# Somewhere on a piece of a photograph stands a digit, light or dark, in a colour of its own. The
+# class is the digit, 0 to 4. Nobody tells the network *where* the digit is; but we know, and can
+# judge what we find inside.
 
 # %%
 digits = load_digits(n_class=5)
@@ -297,8 +307,8 @@ picture(ax, sheet(X[:24] / 4 + 0.5, 12))
 Picture(page, "Twenty-four scenes: small pieces of photographs, a digit from 0 to 4 on each")
 
 # %% [markdown]
-# Three convolutions make maps $\underset{N\times 64\times 8\times 8}{F}$. Each map is averaged to one
-# number, and one affine layer makes the activations of the classes:
+# Three convolutions make maps $\underset{N\times 64\times 8\times 8}{F}$. Each map is averaged to
+# one number, and one affine layer makes the activations of the classes:
 # $$\underset{N\times K}{A} = \underset{N\times 64}{\bar F}\;\underset{64\times K}{W} +
 # \underset{K}{b},\qquad \bar F_{nk} = \frac{1}{64}\sum_{xy} F_{nk}(x, y).$$
 # The average does not know *where* a map answered; the maps do. This will pay.
@@ -363,11 +373,18 @@ assert accuracy(X, U) > 0.85
 # ## The first layer: look at the filters
 #
 # AlexNet's 96 filters of $11\times 11\times 3$ have three channels, so they are pictures: edges and
-# waves in grey on one GPU, blobs of colour on the other. Here are our 16, before and after learning.
+# waves in grey on one GPU, blobs of colour on the other. Here are our 16, before and after
+# learning. Noise has become light and dark edges and, here and there, a colour.
 
 # %% tags=["figure"]
 before = initial(np.random.default_rng(1))["conv1"][0]
-page = filters({"before": before, "after learning": U["conv1"][0]}, columns=4)
+grids = {"before": before, "after learning": U["conv1"][0]}
+page = filters(grids, columns=4)
+roughness = {  # mean square of neighbours' differences; about 2 for noise
+    name: (np.diff(W, axis=3) ** 2).mean() / W.var() for name, W in grids.items()
+}
+print(", ".join(f"{name}: roughness {value:.2f}" for name, value in roughness.items()))
+assert roughness["after learning"] < 0.5 * roughness["before"]
 Picture(page, "Filters of 5 x 5: noise before; after learning some are smooth edges and strokes")
 
 # %% [markdown]
@@ -376,16 +393,17 @@ Picture(page, "Filters of 5 x 5: noise before; after learning some are smooth ed
 #
 # ## What a unit sees
 #
-# Its *receptive field*: the pixels that can change it. Go through the layers from the image on. Each
-# has windows of side $k$, a stride $s$ and a padding $p$ in front. Two neighbours on the maps are
-# `step` pixels apart in the image. A unit at $(y, x)$ sees `size` pixels along each axis, from
-# `start + step * y` and `start + step * x` on. Before the first layer size and step are 1, start is 0.
+# Its *receptive field*: the pixels that can change it. Go through the layers from the image on.
+# Each has windows of side $k$, a stride $s$ and a padding $p$ in front. Two neighbours on the maps
+# are `step` pixels apart in the image. A unit at $(y, x)$ sees `size` pixels along each axis, from
+# `start + step * y` and `start + step * x` on. Before the first layer size and step are 1, start is
+# 0.
 
 # %% [markdown] tags=["task"]
 # ### Exercise: the receptive field
 #
-# `sides`, `strides`, `paddings`: whole numbers, one for each layer (L,), from the image on; a pooling
-# counts as a layer. Return `size, step, start`.
+# `sides`, `strides`, `paddings`: whole numbers, one for each layer (L,), from the image on; a
+# pooling counts as a layer. Return `size, step, start`.
 
 
 # %% tags=["exercise"] id="field"
@@ -409,7 +427,9 @@ def field_inputs(rng):
 
 
 def librarys(sides, strides, paddings):
-    found = receptive_field([Pool(int(k), int(s), int(p)) for k, s, p in zip(sides, strides, paddings)])
+    found = receptive_field(
+        [Pool(int(k), int(s), int(p)) for k, s, p in zip(sides, strides, paddings)]
+    )
     return tuple(pair[0] for pair in found)
 
 
@@ -423,13 +443,14 @@ check_exercise(field, field_inputs, like=librarys)
 # </details>
 # <details><summary>Hint 2: the formula</summary>
 #
-# With $j$ the step below: size grows by $(k-1)\,j$, start falls by $p\,j$, and the step above is $j\,s$.
+# With $j$ the step below: size grows by $(k-1)\,j$, start falls by $p\,j$, and the step above is
+# $j\,s$.
 #
 # </details>
 # <details><summary>Hint 3: the first line</summary>
 #
-# A loop over the layers that takes side, stride and padding of each together. The step changes last:
-# the other two need the old one.
+# A loop over the layers that takes side, stride and padding of each together. The step changes
+# last: the other two need the old one.
 #
 # </details>
 
@@ -440,7 +461,7 @@ check_exercise(field, field_inputs, like=librarys)
 # stage = "forward"
 # replace = "(k - 1) * step"
 # by = "(k - 1)"
-# says = "Units below are step pixels apart, step being the product of all strides below: multiply by it."
+# says = "Units below are step pixels apart, the product of all strides below: multiply by it."
 # [[mistake]]
 # code = "padding without step"
 # stage = "forward"
@@ -466,7 +487,9 @@ for i, name in enumerate(("conv 1", "pool 1", "conv 2", "pool 2", "conv 3"), 1):
     size, step, start = field(*(column[:i] for column in ours.values()))
     print(f"{name}: {size:2} pixels in steps of {step}, the first from {start}")
 windows = (11, 3, 5, 3, 3, 3, 3, 3), (4, 2, 1, 2, 1, 1, 1, 2), (0, 0, 2, 0, 1, 1, 1, 0)
-print(f"AlexNet's last pooling: {field(*windows)[0]} of 227 pixels, in steps of {field(*windows)[1]}")
+print(
+    f"AlexNet's last pooling: {field(*windows)[0]} of 227 pixels, in steps of {field(*windows)[1]}"
+)
 assert field(*windows)[:2] == (195, 32)
 
 # %% [markdown]
@@ -479,8 +502,8 @@ assert field(*windows)[:2] == (195, 32)
 # ### Exercise: what the unit saw
 #
 # `X` is an image (C, H, W). The unit at row `y`, column `x` of a map sees `size` pixels along each
-# axis, from `start + step * y` and `start + step * x` on. Return this patch, (C, size, size), with 0
-# for all that lies outside the image. `start` may be below 0.
+# axis, from `start + step * y` and `start + step * x` on. Return this patch, (C, size, size), with
+# 0 for all that lies outside the image. `start` may be below 0.
 
 
 # %% tags=["exercise"] id="patch"
@@ -512,8 +535,8 @@ check_exercise(patch, patch_inputs, like=cut_one)
 # %% [markdown] tags=["hint"]
 # <details><summary>Hint 1: the idea</summary>
 #
-# A slice must not begin below 0: in Python that counts from the end. Put the image into a larger one
-# of zeros first, then cut.
+# A slice must not begin below 0: in Python that counts from the end. Put the image into a larger
+# one of zeros first, then cut.
 #
 # </details>
 # <details><summary>Hint 2: the formula</summary>
@@ -576,8 +599,8 @@ for unit, (images, places) in found.items():
     assert np.array_equal(patches[unit], cut(X[images], places, seen))
 
 # %% [markdown]
-# Was the offset right? There is a strict test: a patch that lies wholly inside its image, sent through
-# the network alone and without padding, must give the response that the whole image gave.
+# Was the offset right? There is a strict test: a patch that lies wholly inside its image, sent
+# through the network alone and without padding, must give the response that the whole image gave.
 
 # %%
 bare = [Filters(*U["conv1"]), Pool(2), Filters(*U["conv2"]), Pool(2)]
@@ -618,9 +641,9 @@ for column, unit in enumerate(best[:4]):
 Picture(page, "Nine patches for each of four maps, and below the strokes that the map answered to")
 
 # %% [markdown]
-# The photograph has gone from the views; the piece of a stroke that the map looks for stays. How much
-# is a view like its patch? We take their correlation, over 16 maps. And again without switches, each
-# value going to all four places of its window alike.
+# The photograph has gone from the views; the piece of a stroke that the map looks for stays. How
+# much is a view like its patch? We take their correlation, over 16 maps. And again without
+# switches, each value going to all four places of its window alike.
 
 
 # %%
@@ -630,11 +653,11 @@ class NoSwitches(Pool):
 
 
 def likeness(layers, rule="deconvnet"):
-    found = []
+    correlations = []
     for unit in best:
         V, P = view(unit, layers, rule).reshape(9, -1), patches[unit].reshape(9, -1)
-        found += [np.corrcoef(v, p)[0, 1] for v, p in zip(V, P)]
-    return np.mean(found)
+        correlations += [np.corrcoef(v, p)[0, 1] for v, p in zip(V, P)]
+    return np.mean(correlations)
 
 
 blind = [NoSwitches(2) if isinstance(layer, Pool) else layer for layer in second]
@@ -711,7 +734,7 @@ check_exercise(relu_back, relu_back_inputs, like=through_one_pixel)
 # stage = "forward"
 # replace = ["A > 0", "S > 0"]
 # by = ["S > 0", "A > 0"]
-# says = "The gradient asks whether the input was positive on the way up; the deconvnet asks the signal."
+# says = "The gradient asks whether A was positive on the way up; the deconvnet asks the signal."
 # [[mistake]]
 # code = "guided forgets the way up"
 # stage = "forward"
@@ -740,13 +763,16 @@ plain = grad(lambda X: minigrad.sum(network(X, U) * np.eye(5)[T]))(X)
 assert np.allclose(back["gradient"], plain, atol=1e-12)
 
 # %% tags=["figure"]
-page, axes = figure(7, 4.2, rows=4)
-some = np.arange(10)
-picture(axes[0], sheet(X[some] / 4 + 0.5, 10), "scenes")
+page, axes = figure(7, 4.6, rows=4)
+some = np.arange(8)
+picture(axes[0], sheet(X[some] / 4 + 0.5, 8), "scenes")
 for ax, (rule, V) in zip(axes[1:], back.items()):
     V = V[some] / np.abs(V[some]).max((1, 2, 3), keepdims=True)
-    picture(ax, sheet(0.5 + 0.5 * V, 10), rule)
-Picture(page, "Ten scenes; the gradient of the class by the image is noisy, the guided one shows strokes")
+    picture(ax, sheet(0.5 + 0.5 * V, 8), rule)
+Picture(
+    page,
+    "Eight scenes; the gradient of the class by the image is noisy, the guided one shows strokes",
+)
 
 # %% [markdown]
 # ## Where: class activation maps
@@ -754,11 +780,11 @@ Picture(page, "Ten scenes; the gradient of the class by the image is noisy, the 
 # Average and affine layer are both sums, so their order can be changed (Zhou et al. 2016). With the
 # maps $\underset{K\times H\times W}{f}$ of one image, and weights $w_k^c$:
 # $$M_c(x, y) = \sum_k w_k^c f_k(x, y),\qquad S_c = \sum_{xy} M_c(x, y) + b_c.$$
-# $M_c(x,y)$ is what the place $(x, y)$ adds to the score of class $c$. The bias belongs to no place.
-# Our network averages; the $1/(HW)$ of the average goes into the weights.
+# $M_c(x,y)$ is what the place $(x, y)$ adds to the score of class $c$. The bias belongs to no
+# place.
 #
-# > **On the slide:** Zhou et al. leave the bias out, and sum instead of averaging. Then $S_c$ is the
-# > sum of $M_c$ alone. Our scores have the bias, so it must come back.
+# > **On the slide:** the drawing averages each map (GAP), and the formula sums it; the bias is left
+# > out. Our network averages, so the factor $1/(HW)$ goes into the weights, and the bias is added.
 
 # %% [markdown] tags=["task"]
 # ### Exercise: the class activation map and its sum
@@ -792,12 +818,14 @@ check_exercise(class_map, class_map_inputs, like=the_network)
 # %% [markdown] tags=["hint"]
 # <details><summary>Hint 1: the idea</summary>
 #
-# At one place there are K numbers; the affine layer turns them into C. Do that at all places at once.
+# At one place there are K numbers; the affine layer turns them into C. Do that at all places at
+# once.
 #
 # </details>
 # <details><summary>Hint 2: the formula</summary>
 #
-# $M_{cxy} = \sum_k W_{kc} F_{kxy}$, and $S_c = b_c + \sum_{xy} M_{cxy}$: the bias once, behind the sum.
+# $M_{cxy} = \sum_k W_{kc} F_{kxy}$, and $S_c = b_c + \sum_{xy} M_{cxy}$: the bias once, behind the
+# sum.
 #
 # </details>
 # <details><summary>Hint 3: the first line</summary>
@@ -835,8 +863,8 @@ check_exercise(class_map, class_map_inputs, like=the_network)
 # says = "A map with a negative weight speaks against the class: its sign counts."
 
 # %%
-found = [class_map(f, W / 64, b) for f in F]  # the 1 / (H W) of the average is in the weights
-M, scores = (np.stack(parts) for parts in zip(*found))  # (n, 5, 8, 8), (n, 5)
+pairs = [class_map(f, W / 64, b) for f in F]  # the 1 / (H W) of the average is in the weights
+M, scores = (np.stack(parts) for parts in zip(*pairs))  # (n, 5, 8, 8), (n, 5)
 error = np.abs(scores - network(X, U)).max()
 print(f"sums of the maps and logits of the network differ by {error:.1g} at most")
 assert error < 1e-12
@@ -853,26 +881,31 @@ hits, chance = peak_on_ink(own)
 print(f"the map's peak is on the digit in {hits:.0%} of the scenes; a random place in {chance:.0%}")
 assert hits > 0.8 > 2 * chance
 
-# %% tags=["figure"]
 
-
+# %%
 def overlay(images, heat):
     """Grey scenes with the positive part of a map in orange, (n, 3, 32, 32)."""
     grey = (images.mean(1, keepdims=True) / 4 + 0.5) * 0.8 + 0.1
     heat = np.maximum(heat / heat.max((1, 2), keepdims=True), 0)
-    share = np.stack([scipy.ndimage.zoom(h, 4, order=1, grid_mode=True, mode="nearest") for h in heat])
+    share = np.stack(
+        [scipy.ndimage.zoom(h, 4, order=1, grid_mode=True, mode="nearest") for h in heat]
+    )
     orange = np.array([0.85, 0.45, 0.05])[:, None, None]
-    return grey + 0.75 * share[:, None] * (orange - grey)
+    return grey + 0.9 * share[:, None] * (orange - grey)
 
 
-page, axes = figure(7, 2.2, rows=2)
-picture(axes[0], sheet(X[:10] / 4 + 0.5, 10), "scenes")
-picture(axes[1], sheet(overlay(X[:10], own[:10]), 10), "map of the true class")
-Picture(page, "Ten scenes, and the class activation map of the digit's class: it lights up on the digit")
+# %% tags=["figure"]
+page, axes = figure(7, 2.5, rows=2)
+picture(axes[0], sheet(X[:8] / 4 + 0.5, 8), "scenes")
+picture(axes[1], sheet(overlay(X[:8], own[:8]), 8), "map of the true class")
+Picture(
+    page,
+    "Eight scenes, and the class activation map of the digit's class: it lights up on the digit",
+)
 
 # %% [markdown]
-# No image said where its digit is. The network was asked *what*, and knows *where*. A map of another
-# class answers another question: what speaks for *that* class?
+# No image said where its digit is. The network was asked *what*, and knows *where*. A map of
+# another class answers another question: what speaks for *that* class?
 
 # %% tags=["figure"]
 page, axes = figure(7, 2.9, columns=6, rows=2)
@@ -885,7 +918,9 @@ for row in range(2):
         ax.set_axis_off()
         ax.set_title(f"{c}: {scores[row, c]:.1f}", fontsize=10, loc="left")
 assert (scores[:2].argmax(1) == T[:2]).all()
-Picture(page, "Two scenes and their five class maps with the scores: red for a class, blue against it")
+Picture(
+    page, "Two scenes and their five class maps with the scores: red for a class, blue against it"
+)
 
 # %% [markdown]
 # ## From outside: occlusion
@@ -974,9 +1009,9 @@ check_exercise(occlusion_map, occlusion_map_inputs, like=by_library)
 # says = "A square of size fits at H - size + 1 rows: the last one begins at H - size."
 
 # %% [markdown]
-# With templates one sees what it does: a square costs what the template had there, and nothing where
-# the image is empty. A 0 is compared with the mean images of the five classes, all less the common
-# mean.
+# With templates one sees what it does: a square costs what the template had there, and nothing
+# where the image is empty. A 0 is compared with the mean images of the five classes, all less the
+# common mean.
 
 # %% tags=["figure"]
 means = np.stack([LARGE[TRAIN[digits.target[TRAIN] == c]].mean(0) for c in range(5)])
@@ -1009,7 +1044,9 @@ drop = [d.ravel()[d.argmax()] for d in D]
 y, x = np.divmod(D.reshape(len(D), -1).argmax(1), 7)
 ink = INK[few].reshape(-1, 8, 4, 8, 4).sum((2, 4))
 under = np.array([ink[i, y[i] : y[i] + 2, x[i] : x[i] + 2].sum() for i in few])
-print(f"the worst square lies on the digit in {np.mean(under > 1):.0%} of {len(few)} scenes", end=", ")
+print(
+    f"the worst square lies on the digit in {np.mean(under > 1):.0%} of {len(few)} scenes", end=", "
+)
 print(f"and costs {np.mean(drop):.1f} of a score of {true_score(X[few]).mean():.1f}")
 print(f"one class map: 1 run of the network; one occlusion map: {D[0].size + 1}")
 assert np.mean(under > 1) > 0.8
@@ -1019,11 +1056,11 @@ cells, squares = np.zeros((len(D), 8, 8)), np.zeros((8, 8))
 for i, j in np.ndindex(2, 2):  # a cell of 4 x 4 pixels gets the mean of the squares that cover it
     cells[:, i : i + 7, j : j + 7] += D
     squares[i : i + 7, j : j + 7] += 1
-page, axes = figure(7, 2.9, rows=3)
-rows = X[:10] / 4 + 0.5, overlay(X[:10], own[:10]), overlay(X[:10], cells[:10] / squares)
+page, axes = figure(7, 3.6, rows=3)
+rows = X[:8] / 4 + 0.5, overlay(X[:8], own[:8]), overlay(X[:8], cells[:8] / squares)
 for ax, images, title in zip(axes, rows, ("scenes", "class activation map", "occlusion map")):
-    picture(ax, sheet(images, 10), title)
-Picture(page, "Ten scenes with both maps: from inside and from outside, both point at the digit")
+    picture(ax, sheet(images, 8), title)
+Picture(page, "Eight scenes with both maps: from inside and from outside, both point at the digit")
 
 # %% [markdown]
 # ## Convict a cheat
@@ -1039,13 +1076,15 @@ COLOURS = 2 * np.array([[1, -1, -1], [-1, 1, -1], [-1, -1, 1], [1, 1, -1], [-1, 
 
 def marked(X, T):
     X = X.copy()
-    X[:, :, :4, :4] = COLOURS[T][:, :, None, None]
+    X[:, :, :6, :6] = COLOURS[T][:, :, None, None]
     return X
 
 
-cheat = learned(Scenes(marked), 6)
+cheat = learned(Scenes(marked), 8)
 with_mark, without = accuracy(marked(X, T), cheat), accuracy(X, cheat)
-print(f"the cheat: {with_mark:.1%} with the mark, {without:.1%} without; honest: {accuracy(X, U):.1%}")
+print(
+    f"the cheat: {with_mark:.1%} with the mark, {without:.1%} without; honest: {accuracy(X, U):.1%}"
+)
 assert with_mark > accuracy(X, U) > without + 0.3
 
 # %% [markdown]
@@ -1061,15 +1100,15 @@ print(f"the peak is in the marked corner in {corner.mean():.0%}", end=", ")
 print(f"on the digit in {peak_on_ink(its)[0]:.0%} of the scenes")
 assert corner.mean() > 0.8
 
-page, axes = figure(7, 2.2, rows=2)
-picture(axes[0], sheet(shown[:10] / 4 + 0.5, 10), "scenes with a mark in the corner")
-picture(axes[1], sheet(overlay(shown[:10], its[:10]), 10), "what the cheat looks at")
-Picture(page, "Ten marked scenes; the cheat's class activation maps light up on the mark alone")
+page, axes = figure(7, 2.5, rows=2)
+picture(axes[0], sheet(shown[:8] / 4 + 0.5, 8), "scenes with a mark in the corner")
+picture(axes[1], sheet(overlay(shown[:8], its[:8]), 8), "what the cheat looks at")
+Picture(page, "Eight marked scenes; the cheat's class activation maps light up on the mark")
 
 # %% [markdown]
 # ## What was learned
 #
-# - AlexNet has 61 million parameters, nearly all in its full layers; the work is in its convolutions.
+# - AlexNet has 61 million parameters, nearly all in its full layers; its convolutions do the work.
 # - A unit's receptive field follows from sides, strides and paddings alone.
 # - The nine strongest patches say what a unit answers to; the deconvnet view says what in them.
 # - Deconvnet, gradient and guided gradient are one way back, with three rules at the relu.
@@ -1092,4 +1131,5 @@ for what, now, then in (
     print(f"{what:55} {now:5.2f} -> {then:5.2f}")
 
 # %% [markdown]
-# Next: lecture 6 trains networks without classes, on pairs that belong together and pairs that do not.
+# Next: lecture 6 trains networks without classes, on pairs that belong together and pairs that do
+# not.
