@@ -160,9 +160,7 @@ dense = sum(list(counts.values())[5:]) / total
 print(f"fully connected: {dense:.0%} of the parameters", end=", ")
 print(f"{sum(list(work.values())[5:]) / sum(work.values()):.0%} of the multiplications")
 assert dense > 0.9
-Picture(
-    page, "Bars: nearly all parameters are in the full layers, nearly all work in the convolutions"
-)
+Picture(page, "Bars: the full layers have nearly all parameters, the convolutions the work")
 
 # %% [markdown]
 # The weights are in the full layers, the work in the convolutions. What follows looks at the
@@ -191,9 +189,9 @@ assert (227 - 11) / 4 + 1 == 55
 #
 # **Colours.** To all pixels of an image one colour is added,
 # $$\underset{3\times 3}{[p_1, p_2, p_3]}\;\underset{3}{[\alpha_1\lambda_1, \alpha_2\lambda_2,
-# \alpha_3\lambda_3]^T},\qquad \alpha_i \sim N(0,\,0.1^2),$$ where $p_i, \lambda_i$ are the
-# eigenvectors and eigenvalues of the covariance ($\underset{3\times 3}{C}$) of all pixels' colours.
-# A thing stays what it is when the light changes.
+# \alpha_3\lambda_3]^T},\qquad \alpha_i \sim N(0,\,0.1^2),$$
+# where $p_i, \lambda_i$ are the eigenvectors and eigenvalues of the covariance
+# $\underset{3\times 3}{C}$ of all pixels' colours. A thing stays what it is when the light changes.
 
 # %%
 china = load_sample_image("china.jpg")[::2, ::2] / 255  # (h, w, 3)
@@ -231,9 +229,9 @@ Picture(page, "A photograph, and five versions of it: lighter, darker, a little 
 # version takes all units in the test, times 0.5. minigrad divides by 0.5 in training instead, and
 # has nothing to do in the test: the mean is the same.
 #
-# **Local response normalisation** divides a response by those of its neighbours among the maps:
-# $$\underset{N\times K\times H\times W}{Z}:\quad
-# Z_i = A_i \Big/ \Big(k + \alpha \sum_{j=i-2}^{i+2} A_j^2\Big)^{\beta},\qquad
+# **Local response normalisation** divides a response by those of its neighbours among the maps
+# ($A_i$ is the map $i$ of $\underset{N\times K\times H\times W}{A}$):
+# $$Z_i = A_i \Big/ \Big(k + \alpha \sum_{j=i-2}^{i+2} A_j^2\Big)^{\beta},\qquad
 # k = 2,\ \alpha = 10^{-4},\ \beta = 0.75.$$
 
 # %%
@@ -251,11 +249,11 @@ assert N[0, 2, 0, 0] < lrn(A * (A == 50))[0, 2, 0, 0]
 # %% [markdown]
 # **The rule of learning**, with momentum and decay, on batches of 128:
 # $$v \leftarrow 0.9\,v - 0.0005\,\varepsilon\,w - \varepsilon\,\frac{\partial L}{\partial w},\qquad
-# w \leftarrow w + v.$$ First weights are drawn from $N(0,\,0.01^2)$; biases are 1 in the
-# convolutions 2, 4, 5 and in the hidden full layers, so that their relus begin with positive
-# inputs, and 0 elsewhere. $\varepsilon$ begins at 0.01 and is divided by 10 when the validation
-# error stands still. In the library the rule is `Momentum(form="alexnet")`; our network learns with
-# it.
+# w \leftarrow w + v.$$
+# First weights are drawn from $N(0,\,0.01^2)$; biases are 1 in the convolutions 2, 4, 5 and in the
+# hidden full layers, so that their relus begin with positive inputs, and 0 elsewhere.
+# $\varepsilon$ begins at 0.01 and is divided by 10 when the validation error stands still. In the
+# library the rule is `Momentum(form="alexnet")`; our network learns with it.
 
 # %%
 w, v, g, rate = np.array([2.0]), 0.0, 3.0, 0.1
@@ -487,10 +485,9 @@ for i, name in enumerate(("conv 1", "pool 1", "conv 2", "pool 2", "conv 3"), 1):
     size, step, start = field(*(column[:i] for column in ours.values()))
     print(f"{name}: {size:2} pixels in steps of {step}, the first from {start}")
 windows = (11, 3, 5, 3, 3, 3, 3, 3), (4, 2, 1, 2, 1, 1, 1, 2), (0, 0, 2, 0, 1, 1, 1, 0)
-print(
-    f"AlexNet's last pooling: {field(*windows)[0]} of 227 pixels, in steps of {field(*windows)[1]}"
-)
-assert field(*windows)[:2] == (195, 32)
+size, step, start = field(*windows)
+print(f"AlexNet's last pooling: {size} of 227 pixels in steps of {step}, the first from {start}")
+assert (size, step) == (195, 32)
 
 # %% [markdown]
 # ## The nine strongest patches
@@ -578,14 +575,14 @@ check_exercise(patch, patch_inputs, like=cut_one)
 # by = ["size - size // 2 + step * y", "size - size // 2 + step * x"]
 # says = "The field begins at start + step y; it is not centred on step y."
 
+
 # %%
-layers = [
-    Filters(*U["conv1"], padding=2),
-    Pool(2),
-    Filters(*U["conv2"], padding=2),
-    Pool(2),
-    Filters(*U["conv3"], padding=1),
-]
+def as_layers(U):
+    convolutions = [Filters(*U[f"conv{i}"], padding=p) for i, p in ((1, 2), (2, 2), (3, 1))]
+    return [convolutions[0], Pool(2), convolutions[1], Pool(2), convolutions[2]]
+
+
+layers = as_layers(U)
 second, seen = layers[:4], receptive_field(layers[:4])
 size, step, start = (pair[0] for pair in seen)
 A = feature_maps(X, second)  # (n, 32, 8, 8)
@@ -595,7 +592,7 @@ patches = {
     unit: np.stack([patch(X[n], y, x, size, step, start) for n, (y, x) in zip(images, places)])
     for unit, (images, places) in found.items()
 }
-for unit, (images, places) in found.items():
+for unit, (images, places) in found.items():  # the library does the same
     assert np.array_equal(patches[unit], cut(X[images], places, seen))
 
 # %% [markdown]
@@ -641,9 +638,10 @@ for column, unit in enumerate(best[:4]):
 Picture(page, "Nine patches for each of four maps, and below the strokes that the map answered to")
 
 # %% [markdown]
-# The photograph has gone from the views; the piece of a stroke that the map looks for stays. How
-# much is a view like its patch? We take their correlation, over 16 maps. And again without
-# switches, each value going to all four places of its window alike.
+# The photograph has gone from the views; the piece of a stroke that the map looks for stays.
+#
+# What are the switches for? Without them, each value goes to all four places of its window. How
+# much is a view like its patch then? We compare the correlations, over 16 maps.
 
 
 # %%
@@ -769,10 +767,7 @@ picture(axes[0], sheet(X[some] / 4 + 0.5, 8), "scenes")
 for ax, (rule, V) in zip(axes[1:], back.items()):
     V = V[some] / np.abs(V[some]).max((1, 2, 3), keepdims=True)
     picture(ax, sheet(0.5 + 0.5 * V, 8), rule)
-Picture(
-    page,
-    "Eight scenes; the gradient of the class by the image is noisy, the guided one shows strokes",
-)
+Picture(page, "Eight scenes; their gradient is noisy, the guided one shows the strokes")
 
 # %% [markdown]
 # ## Where: class activation maps
@@ -840,8 +835,8 @@ check_exercise(class_map, class_map_inputs, like=the_network)
 # [[mistake]]
 # code = "bias at every place"
 # stage = "forward"
-# replace = ['F, W)\n', ') + b\n']
-# by = ['F, W) + b[:, None, None]\n', ')\n']
+# replace = ["F, W)\n", ") + b\n"]
+# by = ["F, W) + b[:, None, None]\n", ")\n"]
 # says = "The bias is added once, to the score. At every place it would count H W times."
 # [[mistake]]
 # code = "mean"
@@ -887,9 +882,8 @@ def overlay(images, heat):
     """Grey scenes with the positive part of a map in orange, (n, 3, 32, 32)."""
     grey = (images.mean(1, keepdims=True) / 4 + 0.5) * 0.8 + 0.1
     heat = np.maximum(heat / heat.max((1, 2), keepdims=True), 0)
-    share = np.stack(
-        [scipy.ndimage.zoom(h, 4, order=1, grid_mode=True, mode="nearest") for h in heat]
-    )
+    zoom = (1, 4, 4)
+    share = scipy.ndimage.zoom(heat, zoom, order=1, grid_mode=True, mode="nearest")
     orange = np.array([0.85, 0.45, 0.05])[:, None, None]
     return grey + 0.9 * share[:, None] * (orange - grey)
 
@@ -898,10 +892,7 @@ def overlay(images, heat):
 page, axes = figure(7, 2.5, rows=2)
 picture(axes[0], sheet(X[:8] / 4 + 0.5, 8), "scenes")
 picture(axes[1], sheet(overlay(X[:8], own[:8]), 8), "map of the true class")
-Picture(
-    page,
-    "Eight scenes, and the class activation map of the digit's class: it lights up on the digit",
-)
+Picture(page, "Eight scenes, and the maps of their classes: they light up on the digit")
 
 # %% [markdown]
 # No image said where its digit is. The network was asked *what*, and knows *where*. A map of
@@ -918,9 +909,7 @@ for row in range(2):
         ax.set_axis_off()
         ax.set_title(f"{c}: {scores[row, c]:.1f}", fontsize=10, loc="left")
 assert (scores[:2].argmax(1) == T[:2]).all()
-Picture(
-    page, "Two scenes and their five class maps with the scores: red for a class, blue against it"
-)
+Picture(page, "Two scenes and their five class maps: red speaks for a class, blue against it")
 
 # %% [markdown]
 # ## From outside: occlusion
@@ -1009,9 +998,9 @@ check_exercise(occlusion_map, occlusion_map_inputs, like=by_library)
 # says = "A square of size fits at H - size + 1 rows: the last one begins at H - size."
 
 # %% [markdown]
-# With templates one sees what it does: a square costs what the template had there, and nothing
-# where the image is empty. A 0 is compared with the mean images of the five classes, all less the
-# common mean.
+# With templates one sees what it does: a square costs what the template had there. Where the image
+# is empty it costs nothing; where the template is negative, covering helps. Here a 0 is compared
+# with the mean images of the five classes, all less the common mean.
 
 # %% tags=["figure"]
 means = np.stack([LARGE[TRAIN[digits.target[TRAIN] == c]].mean(0) for c in range(5)])
@@ -1024,7 +1013,8 @@ for ax, values, title in zip(axes, (zero, templates[0], lost), ("image", "templa
     ax.imshow(values, cmap="RdBu_r", vmin=-limit, vmax=limit)
     ax.set_axis_off()
     ax.set_title(title, fontsize=10, loc="left")
-print(f"a square costs {lost.max():.2f} at most, {lost.min():.2f} at least: some squares help")
+print(f"a square costs {lost.max():.2f} at most, {lost.min():.2f} at least")
+assert lost.max() > 0 > lost.min()
 Picture(page, "A zero, its template, and what is lost: most where both have ink")
 
 # %% [markdown]
@@ -1032,24 +1022,22 @@ Picture(page, "A zero, its template, and what is lost: most where both have ink"
 # $8\times 8$ moves in steps of 4. Grey is 0: the images have been shifted so.
 
 # %%
-few = np.arange(40)
+few = 40
 
 
-def true_score(images, U=U):
-    return network(images, U)[np.arange(len(images)), T[: len(images)]]
+def true_score(images):
+    return network(images, U)[np.arange(few), T[:few]]
 
 
-D = occlusion(true_score, X[few], 8, stride=4)  # (40, 7, 7)
-drop = [d.ravel()[d.argmax()] for d in D]
-y, x = np.divmod(D.reshape(len(D), -1).argmax(1), 7)
-ink = INK[few].reshape(-1, 8, 4, 8, 4).sum((2, 4))
-under = np.array([ink[i, y[i] : y[i] + 2, x[i] : x[i] + 2].sum() for i in few])
-print(
-    f"the worst square lies on the digit in {np.mean(under > 1):.0%} of {len(few)} scenes", end=", "
-)
-print(f"and costs {np.mean(drop):.1f} of a score of {true_score(X[few]).mean():.1f}")
+D = occlusion(true_score, X[:few], 8, stride=4)  # (40, 7, 7)
+y, x = np.divmod(D.reshape(few, -1).argmax(1), 7)
+ink = INK[:few].reshape(-1, 8, 4, 8, 4).sum((2, 4))  # in each cell of 4 x 4 pixels
+under = np.array([cells[i : i + 2, j : j + 2].sum() for cells, i, j in zip(ink, y, x)])
+hits = (under > 1).mean()
+print(f"the worst square lies on the digit in {hits:.0%} of {few} scenes", end=", ")
+print(f"and costs {D.max((1, 2)).mean():.1f} of a score of {true_score(X[:few]).mean():.1f}")
 print(f"one class map: 1 run of the network; one occlusion map: {D[0].size + 1}")
-assert np.mean(under > 1) > 0.8
+assert hits > 0.8
 
 # %% tags=["figure"]
 cells, squares = np.zeros((len(D), 8, 8)), np.zeros((8, 8))
@@ -1082,9 +1070,8 @@ def marked(X, T):
 
 cheat = learned(Scenes(marked), 8)
 with_mark, without = accuracy(marked(X, T), cheat), accuracy(X, cheat)
-print(
-    f"the cheat: {with_mark:.1%} with the mark, {without:.1%} without; honest: {accuracy(X, U):.1%}"
-)
+print(f"the cheat: {with_mark:.1%} with the mark, {without:.1%} without", end="; ")
+print(f"the honest network: {accuracy(X, U):.1%}")
 assert with_mark > accuracy(X, U) > without + 0.3
 
 # %% [markdown]
@@ -1092,13 +1079,13 @@ assert with_mark > accuracy(X, U) > without + 0.3
 
 # %% tags=["figure"]
 shown = marked(X, T)
-stack = [Filters(*cheat[f"conv{i}"], padding=(2, 2, 1)[i - 1]) for i in (1, 2, 3)]
-stack = [stack[0], Pool(2), stack[1], Pool(2), stack[2]]
-its = class_maps(feature_maps(shown, stack), cheat["output"][0])[np.arange(len(T)), T]
-corner = (its.reshape(len(T), -1).argmax(1) % 8 < 2) & (its.reshape(len(T), -1).argmax(1) < 16)
-print(f"the peak is in the marked corner in {corner.mean():.0%}", end=", ")
+F_cheat = feature_maps(shown, as_layers(cheat))  # (n, 64, 8, 8)
+its = class_maps(F_cheat, cheat["output"][0])[np.arange(len(T)), T]
+y, x = np.divmod(its.reshape(len(T), -1).argmax(1), 8)
+corner = ((y < 2) & (x < 2)).mean()
+print(f"the peak is in the marked corner in {corner:.0%}", end=", ")
 print(f"on the digit in {peak_on_ink(its)[0]:.0%} of the scenes")
-assert corner.mean() > 0.8
+assert corner > 0.8
 
 page, axes = figure(7, 2.5, rows=2)
 picture(axes[0], sheet(shown[:8] / 4 + 0.5, 8), "scenes with a mark in the corner")
@@ -1119,16 +1106,17 @@ Picture(page, "Eight marked scenes; the cheat's class activation maps light up o
 # ## What broke when it was left out
 
 # %%
+print(f"{'left out':52} {'with':>5}    {'without'}")
 no_bias = np.abs(M.sum((2, 3)) - network(X, U)).max()
 for what, now, then in (
     ("switches: correlation of view and patch", likeness(second), likeness(blind)),
     ("the padding in `start`: error of a response", 0.0, error_without_start),
     ("the bias: error of the maps' sums", 0.0, no_bias),
-    ("the mask of the way up: squares on ink, from guided", on_ink["guided"], on_ink["deconvnet"]),
-    ("the mask of the way back: squares on ink", on_ink["guided"], on_ink["gradient"]),
-    ("clean data: accuracy without the mark", accuracy(X, U), without),
+    ("of guided, the mask of the way up: share on ink", on_ink["guided"], on_ink["deconvnet"]),
+    ("of guided, the mask of the way back: share on ink", on_ink["guided"], on_ink["gradient"]),
+    ("clean training data: accuracy on clean scenes", accuracy(X, U), without),
 ):
-    print(f"{what:55} {now:5.2f} -> {then:5.2f}")
+    print(f"{what:52} {now:5.2f} -> {then:5.2f}")
 
 # %% [markdown]
 # Next: lecture 6 trains networks without classes, on pairs that belong together and pairs that do
