@@ -900,15 +900,15 @@ Picture(page, "Eight scenes, and the maps of their classes: they light up on the
 
 # %% tags=["figure"]
 page, axes = figure(7, 2.9, columns=6, rows=2)
-largest = M[:2].max()
-for row in range(2):
-    picture(axes[6 * row], sheet(X[[row]] / 4 + 0.5, 1), f"a {T[row]}")
+right = np.flatnonzero(scores.argmax(1) == T)[:2]
+largest = M[right].max()
+for row, n in enumerate(right):
+    picture(axes[6 * row], sheet(X[[n]] / 4 + 0.5, 1), f"a {T[n]}")
     for c in range(5):
         ax = axes[6 * row + 1 + c]
-        ax.imshow(M[row, c], cmap="RdBu_r", vmin=-largest, vmax=largest)
+        ax.imshow(M[n, c], cmap="RdBu_r", vmin=-largest, vmax=largest)
         ax.set_axis_off()
-        ax.set_title(f"{c}: {scores[row, c]:.1f}", fontsize=10, loc="left")
-assert (scores[:2].argmax(1) == T[:2]).all()
+        ax.set_title(f"{c}: {scores[n, c]:.1f}", fontsize=10, loc="left")
 Picture(page, "Two scenes and their five class maps: red speaks for a class, blue against it")
 
 # %% [markdown]
