@@ -1,7 +1,8 @@
-"""Evaluation: how good are features? Neighbours, retrieval, clusters, linear classifiers, more."""
+"""Evaluation: how good are features? Neighbours, clusters, linear classifiers; what a unit sees."""
 
 from .baselines import hog, pixels
 from .clusters import merged, top_firing
+from .evidence import class_maps, occlusion
 from .invariance import accuracy_curve, distance_curves, transformed
 from .neighbours import most_similar, nearest
 from .partitions import k_means, nmi
@@ -11,4 +12,15 @@ from .retrieval import Retrieved, average_precision, mean_average_precision, rec
 from .scaling import by_percentile, scaled
 from .separation import class_cosines, cosine_density, overlap
 from .svm import SVM, balanced_folds, best_weight, label_draws, linear_svm, svm_scores
+from .units import (
+    Field,
+    Filters,
+    Pool,
+    cut,
+    feature_maps,
+    only,
+    receptive_field,
+    strongest,
+    to_image,
+)
 from .voting import knn_scores, knn_vote
