@@ -8,11 +8,12 @@
 #
 # **Can a program write its own backward program?**
 #
-# In lecture 2 the backward code of a network was written by hand, ten statements under nine. Every
-# new layer meant new statements in two places. Here the ten become two, one step at a time, and
-# after each step the gradients are compared with those of the step before. What makes the steps
-# possible is a small machine, an *engine*. At the end you have one of your own, and it agrees with
-# minigrad's to the last bit. You need the chain rule and the backward listing of lecture 2.
+# In lecture 2 the backward code of a network was written by hand, ten statements under nine.
+# Every new layer meant new statements in two places. Here the ten become two, one step at a time,
+# and after each step the gradients are compared with those of the step before. What makes the
+# steps possible is a small machine, an *engine*. At the end you have one of your own, and it
+# agrees with minigrad's to the last bit. You need the chain rule and the backward listing of
+# lecture 2.
 
 # %% tags=["setup"]
 import itertools
@@ -28,18 +29,23 @@ requires("0.1")
 # %% [markdown]
 # ## The listing by hand
 #
-# The network has two layers, a softmax, the mean cross-entropy $D$ and the weight decay $R$:
+# The network of lecture 2 has two layers, a softmax, the mean cross-entropy $D$ and the weight
+# decay $R$. As there, $\mathrm{sum}_0$ and $\mathrm{sum}_1$ are sums over axis 0 and 1:
 #
-# $$\underset{N\times H}{A_1} = \underset{N\times 2}{X}\,\underset{2\times H}{W_1} + b_1,\quad
-# \underset{N\times H}{Z} = \max(0, A_1),\quad
-# \underset{N\times K}{A_2} = Z\,\underset{H\times K}{W_2} + b_2,\quad
-# L = D(A_2, T) + R(W_1, W_2)$$
+# $$\underset{N\times H}{A_1} = \underset{N\times 2}{X}\,\underset{2\times H}{W_1} + b_1,\qquad
+# \underset{N\times H}{Z} = \max(0, A_1),\qquad
+# \underset{N\times K}{A_2} = Z\,\underset{H\times K}{W_2} + b_2$$
+#
+# $$\underset{N\times K}{Y} = e^{A_2} / \mathrm{sum}_1(e^{A_2}),\quad
+# \underset{N}{C} = -\mathrm{sum}_1(\underset{N\times K}{T} \circ \ln Y),\quad
+# D = \tfrac{1}{N}\,\mathrm{sum}_0(C),\quad
+# R = \tfrac{\lambda}{2}\left(\|W_1\|_F^2 + \|W_2\|_F^2\right),\quad L = D + R$$
 #
 # In this lecture a program is also data. We keep the listing as text: so we can run it, count its
 # lines and rewrite it. An empty line separates forward from backward.
 #
-# > **On the slide:** `E = exp(A2)`. That overflows for activations above 709. The maximum of
-# > each row is subtracted here; it cancels in `Y`.
+# > **On the slide:** `E = exp(A2)`. That overflows for activations above 709. The maximum of each
+# > row is subtracted here; it cancels in `Y`.
 
 # %%
 rng = np.random.default_rng(0)
@@ -109,13 +115,13 @@ print("\n".join(moved[-2:]), f"\nmoved to the end: dW1 is wrong by {lost:.0%} of
 assert lost > 0.05
 
 # %% [markdown]
-# > **On the slide:** the first contribution to `dW1` and `dW2` is written with `=`, the second with
-# > `+=`. That is right in one order of the lines only.
+# > **On the slide:** the first contribution to `dW1` and `dW2` is written with `=`, the second
+# > with `+=`. That is right in one order of the lines only.
 #
-# The repair: every derivative starts as an array of zeros, and every statement adds. `run` does the
-# first part. It runs the lines above the gap, gives each variable `V` a derivative `dV` of the
-# same shape, sets `dL` to 1 and runs the lines below. `gradient` remembers which derivative belongs
-# to which array; the tuples will be needed soon.
+# The repair: every derivative starts as an array of zeros, and every statement adds. `run` does
+# the first part. It runs the lines above the gap, gives each variable `V` a derivative `dV` of
+# the same shape, sets `dL` to 1 and runs the lines below. `gradient` remembers which derivative
+# belongs to which array; the tuples will be needed soon.
 
 # %%
 gradients = {}
@@ -160,8 +166,8 @@ in_reverse[1:4] = in_reverse[3:0:-1]  # the decay after the entropy: now allowed
 assert same(run(forward + "\n" + "\n".join(in_reverse)), by_hand)
 
 # %% [markdown]
-# Here is what `dW1` goes through: zeros, the share of the decay, the share of the first layer. All
-# on one scale of colors.
+# Here is what `dW1` goes through: zeros, the share of the decay, the share of the first layer.
+# All on one scale of colors.
 
 # %% tags=["figure"]
 names = {**globals(), "dL": 1.0}
@@ -223,9 +229,9 @@ def relu(A):
 # > **On the slide:** the function ends with `return node(Z, back)`. In Python `@node` above the
 # > function does the same, and the last line stays `return Z, back`.
 #
-# The name `dA` inside means *the derivative of whatever I was called with*. So the listing no longer
-# names derivatives there. It says `Z.back(A1)`, and `Z` finds `dZ` and `dA1` by itself. The lines
-# that changed have a mark.
+# The name `dA` inside means *the derivative of whatever I was called with*. So the listing no
+# longer names derivatives there. It says `Z.back(A1)`, and `Z` finds `dZ` and `dA1` by itself.
+# The lines that changed have a mark.
 
 
 # %%
@@ -250,9 +256,9 @@ listings["relu"] = rewritten(
 # %% [markdown] tags=["task"]
 # ### Exercise: a tanh node
 #
-# Write the operation $Z = \tanh A$ for an array `A` of any shape, with `back(dZ, dA)`, which adds to
-# `dA`. The derivative of $\tanh a$ is $1 - \tanh^2 a$. Compute no tanh twice. (No `@node` here: a node is a
-# plain function until somebody decorates it.)
+# Write the operation $Z = \tanh A$ for an array `A` of any shape, with `back(dZ, dA)`, which adds
+# to `dA`. The derivative of $\tanh a$ is $1 - \tanh^2 a$. Compute no tanh twice. (No `@node`
+# here: a node is a plain function until somebody decorates it.)
 
 
 # %% tags=["exercise"] id="tanh"
@@ -304,13 +310,16 @@ check_exercise(tanh, tanh_inputs, like=mg.tanh)
 # stage = "dA"
 # replace = "dZ * (1 - Z * Z)"
 # by = "dZ * (1 - A * A)"
-# says = "The slope is 1 - tanh(a)^2. Here it is 1 - a^2: the square of the input, not of the output."
+# says = """
+# The slope is 1 - tanh(a)^2. Here it is 1 - a^2: the square of the input, not of the output."""
 # [[mistake]]
 # code = "rebinding"
 # stage = "dA"
 # replace = "dA += dZ * (1 - Z * Z)"
 # by = "dA = dA + dZ * (1 - Z * Z)"
-# says = "Nothing arrives in dA. `dA = dA + ...` makes a new array and gives it the name; the array that the caller holds stays zero. Use `dA += ...`."
+# says = """
+# Nothing arrives in dA. `dA = dA + ...` makes a new array and gives it the name; the array \
+# that the caller holds stays zero. Use `dA += ...`."""
 # [[mistake]]
 # code = "not squared"
 # stage = "dA"
@@ -322,11 +331,13 @@ check_exercise(tanh, tanh_inputs, like=mg.tanh)
 # stage = "dA"
 # replace = "dZ * (1 - Z * Z)"
 # by = "1 - Z * Z"
-# says = "dA does not depend on dZ. The slope of this node is a factor; what comes from above is the other."
+# says = """
+# dA does not depend on dZ. The slope of this node is a factor; what comes from above is the \
+# other."""
 
 # %% [markdown]
-# Now the gain. Exchange one word in the forward program, and the backward program needs no change at
-# all: `Z.back(A1)` does not say which function made `Z`.
+# Now the gain. Exchange one word in the forward program, and the backward program needs no change
+# at all: `Z.back(A1)` does not say which function made `Z`.
 
 # %%
 tanh_node = node(tanh)
@@ -338,14 +349,15 @@ assert abs(with_tanh[1][4] - expected) < 1e-8
 # %% [markdown]
 # ## affine becomes a node
 #
-# Three backward lines belong to each of the two layers. As one node, with the weights and biases in
-# a tuple:
+# Three backward lines belong to each of the two layers. As one node, with the weights and biases
+# in a tuple:
 #
-# > **On the slide:** `def affine(X, (W, b))` and `def back(dA, dX, (dW, db))`. Python 3 has no tuples
-# > among parameters. We take one name and unpack it in the next line. In a *call* the tuple may stand.
+# > **On the slide:** `def affine(X, (W, b))` and `def back(dA, dX, (dW, db))`. Python 3 has no
+# > tuples among parameters. We take one name and unpack it in the next line. In a *call* the
+# > tuple may stand.
 #
-# The node computes `dX` also for the first layer, where the listing did not. The derivative of the
-# data is thrown away here; lecture 5 looks at it.
+# The node computes `dX` also for the first layer, where the listing did not. The derivative of
+# the data is thrown away here; lecture 5 looks at it.
 
 
 # %%
@@ -442,8 +454,9 @@ listings["decay"] = rewritten(
 # %% [markdown] tags=["task"]
 # ### Exercise: add n terms
 #
-# Write `add_terms(X)`, the sum $S = \sum_i X_i$ of a tuple `X` of arrays of one shape, however many. Its
-# `back(dS, dX)` gets a tuple of as many derivatives. The terms themselves must not change.
+# Write `add_terms(X)`, the sum $S = \sum_i X_i$ of a tuple `X` of arrays of one shape, however
+# many. Its `back(dS, dX)` gets a tuple of as many derivatives. The terms themselves must not
+# change.
 
 
 # %% tags=["exercise"] id="add_terms"
@@ -473,7 +486,8 @@ check_exercise(add_terms, add_terms_inputs, like=lambda X: np.stack(X).sum(0))
 # %% [markdown] tags=["hint"]
 # <details><summary>Hint 1: the idea</summary>
 #
-# Raise one entry of one term by a little: the sum rises by as much. What is the slope, for each term?
+# Raise one entry of one term by a little: the sum rises by as much. What is the slope, for each
+# term?
 #
 # </details>
 # <details><summary>Hint 2: the formula</summary>
@@ -502,13 +516,16 @@ check_exercise(add_terms, add_terms_inputs, like=lambda X: np.stack(X).sum(0))
 # stage = "dX1"
 # replace = "dx += dS"
 # by = "dx = dx + dS"
-# says = "Nothing arrives. `dx = dx + dS` makes a new array; the one in the tuple stays zero. Use `dx += dS`."
+# says = """
+# Nothing arrives. `dx = dx + dS` makes a new array; the one in the tuple stays zero. Use `dx \
+# += dS`."""
 # [[mistake]]
 # code = "first term changed"
 # stage = "forward"
 # replace = "S = sum(X)"
 # by = "S = X[0]\n    for x in X[1:]:\n        S += x"
-# says = "The sum is made inside the first term, which belongs to the caller: `S = X[0]` is no copy."
+# says = """
+# The sum is made inside the first term, which belongs to the caller: `S = X[0]` is no copy."""
 # [[mistake]]
 # code = "two terms only"
 # stage = "dX3"
@@ -524,13 +541,13 @@ listings["add"] = rewritten(
 )
 
 # %% [markdown]
-# Look at the two halves. The backward program is the forward program read from below, with `.back`.
-# Nothing in it has to be thought of any more.
+# Look at the two halves. The backward program is the forward program read from below, with
+# `.back`. Nothing in it has to be thought of any more.
 #
 # ## loss becomes a block
 #
-# A *block* is a paragraph of a program. It has no formula of its own. Its `back` calls the backs of
-# the nodes inside, in reverse:
+# A *block* is a paragraph of a program. It has no formula of its own. Its `back` calls the backs
+# of the nodes inside, in reverse:
 
 
 # %%
@@ -578,17 +595,17 @@ listings["loss"] = rewritten(
 # %% [markdown]
 # ## model becomes a block
 #
-# > **On the slide:** the block `model` says `Z = relu(A)` and `Z.back(A)`. There is no `A` in it yet;
-# > what is meant is `A1`.
+# > **On the slide:** the block `model` says `Z = relu(A)` and `Z.back(A)`. There is no `A` in it
+# > yet; what is meant is `A1`.
 
 
 # %%
 @block
 def slip(X, U):
     U1, U2 = U
-    A1 = affine(X, U1)  # noqa: F841
-    Z = relu(A)  # noqa: F821
-    return affine(Z, U2), None
+    A1 = affine(X, U1)
+    Z = relu(A)
+    return affine(Z, U2), lambda X, U: A1.back(X, U1)
 
 
 try:
@@ -637,8 +654,9 @@ for name, (up, down) in count.items():
 assert count["by hand"] == [9, 10] and count["model"] == [2, 2]
 
 # %% [markdown]
-# Each bar below is a line of the listing, as long as its text: blue forward, orange backward. Pale
-# lines are formulas, full ones call a node or block. The formulas go; they live in the nodes now.
+# Each bar below is a line of the listing, as long as its text: blue forward, orange backward.
+# Pale lines are formulas, full ones call a node or block. The formulas go; they live in the nodes
+# now.
 
 # %% tags=["figure"]
 page, axes = figure(7, 2.6, columns=len(listings))
@@ -662,9 +680,9 @@ Picture(
 # %% [markdown]
 # ## Who writes the back of a block?
 #
-# We did, twice. Both times we copied the lines above and read them from below. A machine can do this
-# if every value remembers *how it was made*: its function's `back`, and the arguments. Then the values
-# form a graph: solid arrows for what was computed, dashed ones for what comes back.
+# We did, twice. Both times we copied the lines above and read them from below. A machine can do
+# this if every value remembers *how it was made*: its function's `back`, and the arguments. Then
+# the values form a graph: solid arrows for what was computed, dashed ones for what comes back.
 
 # %% tags=["figure"]
 places = {"X": (0, 1), "W1, b1": (1, 0), "affine": (1, 1), "relu": (2, 1), "W2, b2": (3, 0)}
@@ -691,14 +709,15 @@ for name, (x, y) in places.items():
     boxes[name] = text.get_bbox_patch()
 for a, b in arrows:
     for start, end, color, line in ((a, b, BLUE, "-"), (b, a, ORANGE, "--")):
-        bend = 0.45 if (a, b) == ("W1, b1", "decay") else 0.16
-        bend *= -1 if line == "--" and bend > 0.4 else 1  # around W2, forth and back
+        bend = 0.16
+        if (a, b) == ("W1, b1", "decay"):  # below W2, forth and back
+            bend = 0.28 if line == "-" else -0.4
         look = {"arrowstyle": "->", "color": color, "ls": line, "lw": 1.4, "shrinkA": 2}
         look |= {"shrinkB": 2, "patchA": boxes[start], "patchB": boxes[end]}
         look["connectionstyle"] = f"arc3,rad={bend}"
         if end != "T":
             ax.annotate("", places[end], places[start], arrowprops=look)
-ax.set(xlim=(-0.3, 6), ylim=(-0.9, 2.2))
+ax.set(xlim=(-0.3, 6), ylim=(-1, 2.2))
 ax.set_axis_off()
 Picture(
     page, "The graph of the program; model and loss are shaded; dashed arrows go back, none to T."
@@ -707,15 +726,16 @@ Picture(
 # %% [markdown]
 # ## In which order?
 #
-# A `back` may run when the derivative of its value is complete: when every node that *uses* the value
-# has run. That is the only rule, and there are several right orders.
+# A `back` may run when the derivative of its value is complete: when every node that *uses* the
+# value has run. That is the only rule, and there are several right orders.
 
 # %% [markdown] tags=["task"]
 # ### Exercise: an order for the backs
 #
-# The graph of $n$ nodes is an array `uses` $(n, n)$: `uses[i, j]` is 1 if node `i` has node `j`'s value
-# among its arguments, else 0. All nodes lead to node `last`, which nobody uses. Return an array of the $n$
-# numbers in an order in which the backs may run. Nodes are numbered in no special way.
+# The graph of $n$ nodes is an array `uses` $(n, n)$: `uses[i, j]` is 1 if node `i` has node `j`'s
+# value among its arguments, else 0. All nodes lead to node `last`, which nobody uses. Return an
+# array of the $n$ numbers in an order in which the backs may run. Nodes are numbered in no
+# special way.
 
 
 # %% tags=["exercise"] id="backward_order"
@@ -766,13 +786,14 @@ check_exercise(backward_order, backward_order_inputs, holds=may_run)
 # </details>
 # <details><summary>Hint 2: the formula</summary>
 #
-# At the start node $j$ waits for $\sum_i \text{uses}_{ij}$ users. When node $i$ has run, all $j$ with
-# $\text{uses}_{ij} = 1$ wait for one less.
+# At the start node $j$ waits for $\sum_i \text{uses}_{ij}$ users. When node $i$ has run, all $j$
+# with $\text{uses}_{ij} = 1$ wait for one less.
 #
 # </details>
 # <details><summary>Hint 3: the first line</summary>
 #
-# Begin with the sums over the columns of `uses`, and a list of those that may run, which holds `last` only.
+# Begin with the sums over the columns of `uses`, and a list of those that may run, which holds
+# `last` only.
 #
 # </details>
 
@@ -784,7 +805,9 @@ check_exercise(backward_order, backward_order_inputs, holds=may_run)
 # stage = "forward"
 # replace = "if waits[j] == 0"
 # by = "if j not in order and j not in ready"
-# says = "A node runs as soon as one of its users has run. If it has two, the second one's share comes too late: wait for all."
+# says = """
+# A node runs as soon as one of its users has run. If it has two, the second one's share comes \
+# too late: wait for all."""
 # [[mistake]]
 # code = "forward order"
 # stage = "forward"
@@ -799,9 +822,9 @@ check_exercise(backward_order, backward_order_inputs, holds=may_run)
 # says = "The numbers of the nodes say nothing about when they were made. Look at who uses whom."
 
 # %% [markdown]
-# What happens without the rule? Take $z_{k+1} = z_k + z_k$: each node is used twice. A machine that
-# follows every *path* back from the end, as in the chain rule written out, calls each node once for
-# every way to it.
+# What happens without the rule? Take $z_{k+1} = z_k + z_k$: each node is used twice. A machine
+# that follows every *path* back from the end, as in the chain rule written out, calls each node
+# once for every way to it.
 
 
 # %% tags=["figure"]
@@ -826,13 +849,13 @@ Picture(
 )
 
 # %% [markdown]
-# An engine has a cheap way to a right order. Each node gets a number when it is made. A value must exist
-# before it is used, so *the order of making, from behind,* is right.
+# An engine has a cheap way to a right order. Each node gets a number when it is made. A value
+# must exist before it is used, so *the order of making, from behind,* is right.
 #
 # ## The engine, rebuilt
 #
-# Now the real thing. It replaces `Value`, `gradient` and the hand-written blocks. It needs four pieces;
-# first, two helpers for nested arguments.
+# Now the real thing. It replaces `Value`, `gradient` and the hand-written blocks. It needs four
+# pieces; first, two helpers for nested arguments.
 
 
 # %%
@@ -850,8 +873,8 @@ print(tmap(lambda a: 10 * a, (1, (2, 3))), leaves((1, (2, 3))))
 
 # %% [markdown]
 # A **node** holds a value, its derivative, and how it was made: the arguments of the call and the
-# `back`. `step` calls that `back` once. Arguments that are plain arrays get zeros that nobody will
-# look at, so `back` needs no `if`. And `back` may name fewer derivatives than there are
+# `back`. `step` calls that `back` once. Arguments that are plain arrays get zeros that nobody
+# will look at, so `back` needs no `if`. And `back` may name fewer derivatives than there are
 # arguments, as `entropy` on the slide: the engine counts.
 
 # %%
@@ -881,8 +904,9 @@ def derivative(a):
 
 
 # %% [markdown]
-# **`node`** calls the function with plain values. If there was no `Node` among the arguments, the plain value
-# is all: that is how the same code runs in a test, where nothing has to be remembered.
+# **`node`** calls the function with plain values. If there was no `Node` among the arguments, the
+# plain value is all: that is how the same code runs in a test, where nothing has to be
+# remembered.
 
 
 # %%
@@ -902,8 +926,8 @@ def node(f):
 
 
 # %% [markdown]
-# **`backward`** collects what the loss was made of, sets every derivative to zero, that of the loss to 1,
-# and steps in reverse order of making.
+# **`backward`** collects what the loss was made of, sets every derivative to zero, that of the
+# loss to 1, and steps in reverse order of making.
 
 
 # %%
@@ -933,8 +957,9 @@ def backward(L):
 
 # %% [markdown]
 # **`block`** runs the function as it is and notes on the result which arguments it had, and which
-# number was next when it began. That is all a block is: a mark on a stretch of the graph. The method
-# `back` takes the steps of that stretch. So `A2.back(X, U)` on the slide needs no code of ours.
+# number was next when it began. That is all a block is: a mark on a stretch of the graph. The
+# method `back` takes the steps of that stretch. So `A2.back(X, U)` on the slide needs no code of
+# ours.
 
 
 # %%
@@ -997,8 +1022,8 @@ assert 50 < size < 75
 # ## It agrees with minigrad, to the last bit
 #
 # The functions from above, relu, affine, entropy, decay and yours, do not know which engine
-# decorates them. So we build the network twice: with our `node` and `block`, and with minigrad's. The data
-# is a leaf too, so `dX` is compared as well.
+# decorates them. So we build the network twice: with our `node` and `block`, and with minigrad's.
+# The data is a leaf too, so `dX` is compared as well.
 
 # %%
 functions = relu.plain, affine.plain, entropy.plain, decay.plain, add_terms
@@ -1047,7 +1072,7 @@ L.backward()
 theirs = [v.grad for v in (Xv, V1, c1, V2, c2)]
 for name, a, b in zip(("dX", "dW1", "db1", "dW2", "db2"), ours(steps=False), theirs):
     assert np.array_equal(a, b)
-    print(f"{name:3} {str(a.shape):7} differs in {(a != b).sum()} of {a.size} entries")
+    print(f"{name:3} {a.shape!s:7} differs in {(a != b).sum()} of {a.size} entries")
 assert same(ours(steps=True), theirs) and same(ours(steps=False)[1:], by_hand)
 
 # %% [markdown]
@@ -1083,9 +1108,9 @@ assert str(printed).replace(f", {rate})", ")") == listings["add"].strip()
 # %% [markdown]
 # ## What breaks when a detail is left out
 #
-# **An array for every derivative, also for a number.** `+=` changes an array in place. A NumPy number
-# cannot be changed: Python computes a new one and gives it the name. So a loss, which has no axes, needs a
-# derivative that is an array without axes.
+# **An array for every derivative, also for a number.** `+=` changes an array in place. A NumPy
+# number cannot be changed: Python computes a new one and gives it the name. So a loss, which has
+# no axes, needs a derivative that is an array without axes.
 
 # %%
 number, array = np.float64(0), np.zeros(())
@@ -1096,9 +1121,9 @@ print(f"after += 1 the engine's number is {number}, its array {array}")
 assert number == 0 and array == 1
 
 # %% [markdown]
-# **Never rebind.** `dA = dA + ...` looks like `dA += ...`. It makes a new array, and the engine's stays
-# zero, without a message. Our engine trains on that. minigrad reads the body of a `back` and refuses;
-# the gradient check finds it as well.
+# **Never rebind.** `dA = dA + ...` looks like `dA += ...`. It makes a new array, and the engine's
+# stays zero, without a message. Our engine trains on that. minigrad reads the body of a `back`
+# and refuses; the gradient check finds it as well.
 
 
 # %%
@@ -1106,7 +1131,7 @@ def forgetful(A):
     Z = np.maximum(A, 0)
 
     def back(dZ, dA):
-        dA = dA + dZ * (Z > 0)  # noqa: F841
+        dA = dA + dZ * (Z > 0)
 
     return Z, back
 
@@ -1137,8 +1162,9 @@ assert not forgotten.any() and not report
 # %% [markdown] tags=["task"]
 # ### Exercise: a product node
 #
-# Write $Z = A \circ B$, entry by entry, for two arrays of one shape, with `back(dZ, dA, dB)`. It must also
-# be right when both arguments are the *same* array: then `dA` and `dB` are one array, too.
+# Write $Z = A \circ B$, entry by entry, for two arrays of one shape, with `back(dZ, dA, dB)`. It
+# must also be right when both arguments are the *same* array: then `dA` and `dB` are one array,
+# too.
 
 
 # %% tags=["exercise"] id="product"
@@ -1173,7 +1199,8 @@ check_exercise(product, product_inputs, like=mg.mul)
 # </details>
 # <details><summary>Hint 2: the formula</summary>
 #
-# $\partial L/\partial a = \partial L/\partial z \cdot b$ and $\partial L/\partial b = \partial L/\partial z \cdot a$.
+# $\partial L/\partial a = \partial L/\partial z \cdot b$ and $\partial L/\partial b = \partial
+# L/\partial z \cdot a$.
 #
 # </details>
 # <details><summary>Hint 3: the first line</summary>
@@ -1197,7 +1224,9 @@ check_exercise(product, product_inputs, like=mg.mul)
 # stage = "dB"
 # replace = "dB += dZ * A"
 # by = "dB[...] = dZ * A"
-# says = "What was in dB is lost. If A and B are the same array, that is the share of the first factor. Use +=."
+# says = """
+# What was in dB is lost. If A and B are the same array, that is the share of the first \
+# factor. Use +=."""
 # [[mistake]]
 # code = "one factor only"
 # stage = "dB"
@@ -1232,9 +1261,9 @@ overwritten = A
 assert np.array_equal(A.grad, A.value)  # half of 2 A
 
 # %% [markdown]
-# The same rule makes **shared weights** work by themselves. Use the parameters of a layer twice, and both
-# layers deposit into the same derivative. No line of the engine is about sharing. Siamese networks
-# (lecture 6) rest on this.
+# The same rule makes **shared weights** work by themselves. Use the parameters of a layer twice,
+# and both layers deposit into the same derivative. No line of the engine is about sharing.
+# Siamese networks (lecture 6) rest on this.
 
 # %%
 affine_ = node(affine.plain)
@@ -1259,8 +1288,8 @@ assert np.allclose(shared, first + second)
 # %% [markdown] tags=["task"]
 # ### Exercise: a residual layer
 #
-# Write the operation $\underset{N\times D}{Z} = X + XW + b$ with `U = (W, b)`, `W` $(D, D)$, `b` $(D,)$. Its
-# argument `X` is used twice within one node. `back(dZ, dX, dU)` adds to three arrays.
+# Write the operation $\underset{N\times D}{Z} = X + XW + b$ with `U = (W, b)`, `W` $(D, D)$, `b`
+# $(D,)$. Its argument `X` is used twice within one node. `back(dZ, dX, dU)` adds to three arrays.
 
 
 # %% tags=["exercise"] id="residual"
@@ -1293,7 +1322,8 @@ check_exercise(residual, residual_inputs, like=lambda X, U: mg.add((X, mg.affine
 # %% [markdown] tags=["hint"]
 # <details><summary>Hint 1: the idea</summary>
 #
-# Two ways lead from `X` to `Z`: straight, and through the affine map. `dX` gets a share from each.
+# Two ways lead from `X` to `Z`: straight, and through the affine map. `dX` gets a share from
+# each.
 #
 # </details>
 # <details><summary>Hint 2: the formula</summary>
@@ -1343,8 +1373,8 @@ check_exercise(residual, residual_inputs, like=lambda X, U: mg.add((X, mg.affine
 # says = "b is added to every row, so it gets the sum over the rows, not the mean."
 
 # %% [markdown]
-# Why would one add `X`? Stack twenty layers with small weights. Through affine maps alone, hardly anything of
-# the derivative comes back to the data. The straight way brings it back.
+# Why would one add `X`? Stack twenty layers with small weights. Through affine maps alone, hardly
+# anything of the derivative comes back to the data. The straight way brings it back.
 
 # %%
 small = [(0.1 * rng.normal(size=(3, 3)), np.zeros(3)) for _ in range(20)]
@@ -1358,8 +1388,9 @@ for name, layer in (("affine", affine_), ("residual", node(residual))):
     assert (np.abs(Xv.grad).max() > 0.1) == (name == "residual")
 
 # %% [markdown]
-# **Zero before each program.** `backward` begins with zeros. Without them, a second call adds to what is
-# there, and not just once more: what was left in the middle of the graph comes down again as well.
+# **Zero before each program.** `backward` begins with zeros. Without them, a second call adds to
+# what is there, and not just once more: what was left in the middle of the graph comes down again
+# as well.
 
 # %%
 model, loss = network(node, block)
@@ -1378,8 +1409,8 @@ for name, v in (("db2", c2), ("db1", c1)):
 assert np.allclose(c2.grad, 4 * once["db2"]) and np.allclose(c1.grad, 6 * once["db1"])
 
 # %% [markdown]
-# **Do not change values between forward and backward.** A `back` computes with the arrays that it saw.
-# It holds them, not copies of them.
+# **Do not change values between forward and backward.** A `back` computes with the arrays that it
+# saw. It holds them, not copies of them.
 
 # %%
 L = loss(model(Xv, U), T, (V1, V2))
@@ -1393,9 +1424,9 @@ assert wrong > 0.1
 # %% [markdown]
 # ## What a back keeps alive
 #
-# A `back` that computes with `Z` keeps `Z` in memory until it has run. Which arrays are these? Python
-# knows: they are in the *closure* of the function. For every node of the network, the arrays that no node
-# before it keeps already:
+# A `back` that computes with `Z` keeps `Z` in memory until it has run. Which arrays are these?
+# Python knows: they are in the *closure* of the function. For every node of the network, the
+# arrays that no node before it keeps already:
 
 
 # %%
@@ -1420,9 +1451,9 @@ for n in below(L):
 # The relu keeps `Z`; had its back asked `A > 0`, it would keep `A`, which nobody else needs. In a
 # convolutional network these are most of the memory.
 #
-# Now the memory of a whole training step, of a network with twelve layers, measured whenever a layer runs
-# forward or backward. A Node keeps its value and its derivative until it is thrown away. `mg.grad` frees
-# each of them once it has been used.
+# Now the memory of a whole training step, of a network with twelve layers, measured whenever a
+# layer runs forward or backward. A Node keeps its value and its derivative until it is thrown
+# away. `mg.grad` frees each of them once it has been used.
 
 # %%
 import tracemalloc
@@ -1497,22 +1528,24 @@ Picture(
 #
 # | question | here | minigrad |
 # |---|---|---|
-# | nests | tuples | also lists, dicts and named tuples, copied at the call |
-# | arguments without derivative | zeros, thrown away | an object that swallows every deposit; `needed(dX)` skips the product |
-# | a wrong `back` | trains on | rebinding is refused by name; `check` finds the rest and says what |
+# | nests | tuples | lists, dicts and named tuples, too |
+# | arguments without derivative | zeros, thrown away | `needed(dX)` skips the product |
+# | a wrong `back` | trains on | `check` finds and names the mistake |
 # | steps out of turn | wrong derivatives | an error that says what is missing |
 # | NumPy functions on a Node | an error of NumPy | an error that names the operation to use |
 # | memory | until the graph is thrown away | `grad` frees as it goes |
 # | seeing it | | `program`, `show`, `watch` |
 #
-# PyTorch and others *add* to the derivative of a parameter in every backward call, and the user sets it to
-# zero. minigrad starts from zero each time: two losses are added first.
+# PyTorch and others *add* to the derivative of a parameter in every backward call, and the user
+# sets it to zero. minigrad starts from zero each time: two losses are added first.
 #
 # ## What was learned
 #
-# - An operation is one function: its value, and a `back` that adds to the derivatives of its arguments.
+# - An operation is one function: its value, and a `back` that adds to the derivatives of its
+#   arguments.
 # - The backward program is the forward program from behind. Blocks fold both in the same way.
-# - The engine is small: remember arguments and back, number the nodes, go through them in reverse.
+# - The engine is small: remember arguments and back, number the nodes, go through them in
+#   reverse.
 # - It knows no operation, and an operation knows no engine. So you can write both.
 #
 # ## What broke when it was left out
@@ -1527,4 +1560,5 @@ print(f"zeros first: db1 is {too_much:.0f} times what it should be")
 print(f"values left alone until the backward is done: dW1 is wrong by {wrong:.0%}")
 
 # %% [markdown]
-# Next, lecture 4 takes one more node, the convolution, and finds that its back is a convolution too.
+# Next, lecture 4 takes one more node, the convolution, and finds that its back is a convolution
+# too.
