@@ -684,19 +684,27 @@ Picture(
 # this if every value remembers *how it was made*: its function's `back`, and the arguments. Then
 # the values form a graph: solid arrows for what was computed, dashed ones for what comes back.
 
+# %%
+places = {"X": (0, 1), "affine": (1, 1), "relu": (2, 1), "affine ": (3, 1), "entropy": (4.4, 1)}
+places |= {"add": (5.5, 1), "T": (4.4, 2)}
+places |= {"W1, b1": (1, 0), "W2, b2": (3, 0), "decay": (4.4, 0)}
+arrows = list(zip(places, list(places)[1:6]))  # the chain from X to add
+arrows += [("W1, b1", "affine"), ("W2, b2", "affine "), ("T", "entropy"), ("decay", "add")]
+arrows += [("W1, b1", "decay"), ("W2, b2", "decay")]
+
+
+def connect(ax, boxes, start, end, forward):
+    """An arrow from box to box, solid forward, dashed back."""
+    look = {"arrowstyle": "->", "lw": 1.4, "shrinkA": 2, "shrinkB": 2}
+    look |= {"color": BLUE, "ls": "-"} if forward else {"color": ORANGE, "ls": "--"}
+    bend = 0.16
+    if {start, end} == {"W1, b1", "decay"}:
+        bend = 0.28 if forward else -0.4  # below W2
+    look |= {"connectionstyle": f"arc3,rad={bend}", "patchA": boxes[start], "patchB": boxes[end]}
+    ax.annotate("", places[end], places[start], arrowprops=look)
+
+
 # %% tags=["figure"]
-places = {"X": (0, 1), "W1, b1": (1, 0), "affine": (1, 1), "relu": (2, 1), "W2, b2": (3, 0)}
-places |= {
-    "affine ": (3, 1),
-    "T": (4.4, 2),
-    "entropy": (4.4, 1),
-    "decay": (4.4, 0),
-    "add": (5.5, 1),
-}
-arrows = [("X", "affine"), ("W1, b1", "affine"), ("affine", "relu"), ("relu", "affine ")]
-arrows += [("W2, b2", "affine "), ("affine ", "entropy"), ("T", "entropy"), ("entropy", "add")]
-arrows += [("decay", "add"), ("W2, b2", "decay")]
-arrows += [("W1, b1", "decay")]
 page, (ax,) = figure(7, 2.8)
 for left, right, low, name in ((0.55, 3.5, 0.6, "model"), (3.85, 5.9, -0.3, "loss")):
     ax.fill_between([left, right], low, 1.45, color=BLUE, alpha=0.1, lw=0)
@@ -708,15 +716,9 @@ for name, (x, y) in places.items():
     text = ax.text(x, y, name.strip(), ha="center", va="center", bbox=box, fontsize=9, color=INK)
     boxes[name] = text.get_bbox_patch()
 for a, b in arrows:
-    for start, end, color, line in ((a, b, BLUE, "-"), (b, a, ORANGE, "--")):
-        bend = 0.16
-        if (a, b) == ("W1, b1", "decay"):  # below W2, forth and back
-            bend = 0.28 if line == "-" else -0.4
-        look = {"arrowstyle": "->", "color": color, "ls": line, "lw": 1.4, "shrinkA": 2}
-        look |= {"shrinkB": 2, "patchA": boxes[start], "patchB": boxes[end]}
-        look["connectionstyle"] = f"arc3,rad={bend}"
-        if end != "T":
-            ax.annotate("", places[end], places[start], arrowprops=look)
+    connect(ax, boxes, a, b, forward=True)
+    if a != "T":
+        connect(ax, boxes, b, a, forward=False)
 ax.set(xlim=(-0.3, 6), ylim=(-1, 2.2))
 ax.set_axis_off()
 Picture(

@@ -608,9 +608,7 @@ small, large = (float(models.contrastive(c * F, c * G, t, c)) for c in (1.0, 3.0
 print(f"three times the scale and the margin: {large / small:.3f} times the loss")
 on_sphere = np.linalg.norm(mg.normalize(F) - mg.normalize(G), axis=1)
 for margin in (1.0, 2.1):
-    print(
-        f"unit length, margin {margin}: {(on_sphere < margin).mean():.0%} of random pairs still push"
-    )
+    print(f"unit length, margin {margin}: {(on_sphere < margin).mean():.0%} of random pairs push")
 assert np.isclose(large, 9 * small) and on_sphere.max() < 2.1
 
 # %% [markdown]
