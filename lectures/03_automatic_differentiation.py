@@ -547,7 +547,8 @@ listings["add"] = rewritten(
 # ## loss becomes a block
 #
 # A *block* is a paragraph of a program. It has no formula of its own. Its `back` calls the backs
-# of the nodes inside, in reverse:
+# of the nodes inside, in reverse. The slide's short form, `L = entropy(A, T) + decay(W)` and no
+# `back` at all, has to wait for an engine.
 
 
 # %%
@@ -604,7 +605,7 @@ listings["loss"] = rewritten(
 def slip(X, U):
     U1, U2 = U
     A1 = affine(X, U1)
-    Z = relu(A)
+    Z = relu(A)  # noqa: F821
     return affine(Z, U2), lambda X, U: A1.back(X, U1)
 
 
@@ -856,7 +857,7 @@ Picture(
 #
 # ## The engine, rebuilt
 #
-# Now the real thing. It replaces `Value`, `gradient` and the hand-written blocks. It needs four
+# Now the real thing. It replaces `Value`, `gradient` and the hand-written blocks. It has five
 # pieces; first, two helpers for nested arguments.
 
 
@@ -884,7 +885,7 @@ numbers = itertools.count()
 
 
 class Node:
-    """A value, its derivative and how it was made; var and what @node returns are of this kind."""
+    """A value, its derivative and how it was made; a leaf is given, Node(array), not made."""
 
     def __init__(self, value, args=(), back=None):
         self.value = np.asarray(value)  # a number becomes an array too, see below
@@ -958,10 +959,10 @@ def backward(L):
 
 
 # %% [markdown]
-# **`block`** runs the function as it is and notes on the result which arguments it had, and which
-# number was next when it began. That is all a block is: a mark on a stretch of the graph. The
-# method `back` takes the steps of that stretch. So `A2.back(X, U)` on the slide needs no code of
-# ours.
+# **`block`** is now the slide's short form. It runs the function as it is and notes on the result
+# which arguments it had, and which number was next when it began. That is all a block is: a mark
+# on a stretch of the graph. The method `back` takes the steps of that stretch. So `A2.back(X, U)`
+# on the slide needs no code of ours.
 
 
 # %%
@@ -992,7 +993,8 @@ def back(self, *args):
 Node.back = back
 
 # %% [markdown]
-# **`grad`** is one more line or two: leaves in, derivatives out.
+# **`grad`** is for those who do not want to see Nodes: arrays in, derivatives out. The cell also
+# counts what we have written.
 
 
 # %%
@@ -1076,6 +1078,9 @@ for name, a, b in zip(("dX", "dW1", "db1", "dW2", "db2"), ours(steps=False), the
     assert np.array_equal(a, b)
     print(f"{name:3} {a.shape!s:7} differs in {(a != b).sum()} of {a.size} entries")
 assert same(ours(steps=True), theirs) and same(ours(steps=False)[1:], by_hand)
+model, loss = network(node, block)
+by_grad = grad(lambda U: loss(model(X, U), T, (U[0][0], U[1][0])))(given[1])
+assert same(leaves(by_grad), by_hand)
 
 # %% [markdown]
 # minigrad prints the program that it has in memory, with the caller's names. From its own
@@ -1147,14 +1152,14 @@ def total(A):
 
 
 # %%
-A = Node(np.array([1.0, -2.0, 3.0]))
-backward(total(node(forgetful)(A)))
-print("our engine:", A.grad)
+a = Node(np.array([1.0, -2.0, 3.0]))
+backward(total(node(forgetful)(a)))
+print("our engine:", a.grad)
 try:
     mg.node(forgetful)
 except TypeError as error:  # where there is source to read, as in a notebook
     print("minigrad:", error)
-forgotten, report = A.grad, mg.check(forgetful, A.value)
+forgotten, report = a.grad, mg.check(forgetful, a.value)
 print(report)
 assert not forgotten.any() and not report
 
@@ -1256,11 +1261,11 @@ def overwriting(A, B):
 
 
 for name, f in (("product", product), ("overwriting", overwriting)):
-    A = Node(np.array([1.0, 2.0, 3.0]))
-    backward(total(node(f)(A, A)))
-    print(f"{name}: derivative of the sum of A * A at {A.value} is {A.grad}")
-overwritten = A
-assert np.array_equal(A.grad, A.value)  # half of 2 A
+    a = Node(np.array([1.0, 2.0, 3.0]))
+    backward(total(node(f)(a, a)))
+    print(f"{name}: derivative of the sum of a * a at {a.value} is {a.grad}")
+overwritten = a
+assert np.array_equal(a.grad, a.value)  # half of 2 a
 
 # %% [markdown]
 # The same rule makes **shared weights** work by themselves. Use the parameters of a layer twice,
@@ -1556,7 +1561,7 @@ Picture(
 print(f"only +=: with = first, and the lines moved, dW1 is wrong by {lost:.0%}")
 print("array for a number: after += 1 it holds", number)
 print("no rebinding: dA is", forgotten)
-print("no overwriting: A * A gets", overwritten.grad, "for", 2 * overwritten.value)
+print("no overwriting: a * a gets", overwritten.grad, "for", 2 * overwritten.value)
 print(f"all users first: {along[-1]} calls of back for {in_order[-1]} sums")
 print(f"zeros first: db1 is {too_much:.0f} times what it should be")
 print(f"values left alone until the backward is done: dW1 is wrong by {wrong:.0%}")
