@@ -1089,12 +1089,6 @@ assert same(leaves(by_grad), by_hand)
 
 
 # %%
-@mg.block
-def mg_model(X, U):
-    U1, U2 = U
-    return mg.affine(mg.relu(mg.affine(X, U1)), U2)
-
-
 def of_nodes(X, W1, b1, W2, b2):
     A1 = mg.affine(X, (W1, b1))
     Z = mg.relu(A1)
@@ -1105,9 +1099,28 @@ def of_nodes(X, W1, b1, W2, b2):
     return L, mg.program(L)
 
 
+def of_blocks(X, W1, b1, W2, b2):
+    @mg.block
+    def model(X, U):
+        U1, U2 = U
+        return mg.affine(mg.relu(mg.affine(X, U1)), U2)
+
+    @mg.block
+    def loss(A, T, W):
+        return mg.entropy(A, T) + mg.decay(W, rate)
+
+    A2 = model(X, ((W1, b1), (W2, b2)))
+    L = loss(A2, T, (W1, W2))
+    return mg.program(L, depth=0)
+
+
+# %%
 L, printed = of_nodes(X, *mg.var((W1, b1, W2, b2)))
 print(printed)
+folded = of_blocks(X, *mg.var((W1, b1, W2, b2)))
+print("\nand folded:\n\n", folded, sep="")
 assert str(printed).replace(f", {rate})", ")") == listings["add"].strip()
+assert str(folded) == listings["model"].strip()
 
 # %% [markdown] tags=["later"]
 # STEPPER: minigrad.show(L)
@@ -1455,8 +1468,7 @@ for n in below(L):
 
 # %% [markdown]
 # Look at `entropy`: it keeps `A`, and needs only its length. `n = len(A)` before `back` would do.
-# The relu keeps `Z`; had its back asked `A > 0`, it would keep `A`, which nobody else needs. In a
-# convolutional network these are most of the memory.
+# The relu asks `Z > 0` and not `A > 0`: the next layer keeps `Z` anyway.
 #
 # Now the memory of a whole training step, of a network with twelve layers, measured whenever a
 # layer runs forward or backward. A Node keeps its value and its derivative until it is thrown
