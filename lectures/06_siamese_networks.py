@@ -172,7 +172,19 @@ assert np.allclose(W.grad, W_own.grad)
 # > **On the slide:** $t = 1$ means *similar*. The paper of 2006 has a label $Y$ that is $0$ for
 # > similar pairs, and a factor ½ before both terms. Swap the labels and the network trains all
 # > the same, to nonsense. Look which convention a program uses before you use it.
-#
+
+# %%
+F, G = rng.normal(size=(2, 6, 2))
+t = np.array([1, 0, 0, 1, 0, 1])
+slide = models.contrastive(F, G, t)
+paper = models.contrastive(F, G, 1 - t, form="hadsell")
+print(f"slide {slide:.4f}, paper with its own labels {paper:.4f}: half of it")
+print(
+    f"paper with the slide's labels {models.contrastive(F, G, t, form='hadsell'):.4f}: another loss"
+)
+assert np.isclose(paper, slide / 2)
+
+# %% [markdown]
 # The gradient is a force (with the opposite sign, and $y_i = y_j$ gets none):
 #
 # $$-\frac{\partial \ell}{\partial y_i} = -2\,(y_i - y_j)\ \text{ if similar},\qquad
@@ -324,14 +336,16 @@ check_exercise(contrastive, contrastive_inputs, like=lambda *args: models.contra
 # %%
 pair_loss = mg.node(contrastive)
 start = np.array([[-1.2, 0.7], [0.3, 1.0], [-0.9, -0.5], [0.9, -0.6], [0.1, -0.1], [0.5, 0.2]])
-i, j = np.triu_indices(6, 1)
-t = np.isin(10 * i + j, (1, 12, 23)).astype(int)  # 0-1, 1-2, 2-3 are similar; 4 and 5 are alone
+one, two = np.triu_indices(6, 1)
+joined = np.isin(10 * one + two, (1, 12, 23)).astype(
+    int
+)  # 0-1, 1-2, 2-3 are similar; 4 and 5 are alone
 
 
 def forces(Y):
     """The force on each point (6, 2), and the loss."""
     Yv = mg.var(Y)
-    L = pair_loss(Yv[i], Yv[j], t, m) * len(t)
+    L = pair_loss(Yv[one], Yv[two], joined, m) * len(joined)
     L.backward()
     return -Yv.grad, float(L)
 
@@ -356,7 +370,7 @@ def spring(ax, p, q, color):
 
 page, axes = figure(7, 3.6, columns=2)
 for ax, name, Y in zip(axes, ("at the start", "in equilibrium"), (path[0], path[-1])):
-    for a, b, similar in zip(i, j, t):
+    for a, b, similar in zip(one, two, joined):
         if similar or np.hypot(*(Y[a] - Y[b])) < 0.99 * m:
             spring(ax, Y[a], Y[b], BLUE if similar else ORANGE)
     for p, f in zip(Y, forces(Y)[0]):
@@ -380,8 +394,10 @@ Picture(page, "Six points joined by springs: forces at the start, and the equili
 # %% [markdown]
 # ## Who is similar?
 #
-# The paper drew a map of the handwritten 4s and 9s. Similar are images that are near each other
-# as images: each with its five nearest. Nobody says which is a 4.
+# The paper drew a map of handwritten 4s and 9s. Similar are images that are near each other as
+# images: each with its five nearest. Nobody says which is a 4. The paper took 3000 of each, and a
+# convolutional network with two outputs; `python -m examples.drlim` repeats that. Here the images
+# are small and few, and so is the network.
 
 # %% [markdown] tags=["task"]
 # ### Exercise: the graph of neighbours
