@@ -34,7 +34,7 @@ requires("0.1")
 # A siamese network has two branches with the same weights $\theta$:
 #
 # $$\underset{d}{y_i} = g(\underset{D}{x_i};\theta),\qquad \underset{d}{y_j} = g(x_j;\theta),\qquad
-# t_{ij} = \mathbb{1}[\mathrm{sim}(x_i, x_j)]$$
+# t_{ij} = \mathbf{1}[\mathrm{sim}(x_i, x_j)]$$
 #
 # The loss $\ell_{ij}$ depends on the distance of the outputs and on $t_{ij}$. As code there is
 # one function `g`, called twice. Here it is a small network with two outputs, so that we can look
@@ -402,8 +402,8 @@ Picture(page, "Six points joined by springs: forces at the start, and the equili
 # %% [markdown] tags=["task"]
 # ### Exercise: the graph of neighbours
 #
-# `D` $(n, n)$ holds the distances of all samples. Return a boolean array $(n, n)$: True for `i,
-# j` if `j` is among the `k` nearest of `i`, *or* `i` among those of `j`. Nobody is a neighbour of
+# `D` $(n, n)$ holds the distances of all samples. Return a boolean array $(n, n)$, True at `[i,j]`
+# if $j$ is among the `k` nearest of $i$, *or* $i$ among those of $j$. Nobody is a neighbour of
 # itself.
 
 
