@@ -769,7 +769,7 @@ for h, (w, c) in enumerate(zip(W1.T, b1)):
     along = np.array([-normal[1], normal[0]])
     ax.plot(*np.stack([foot - 3 * along, foot + 3 * along]).T, color=INK, lw=1)
     arrow = {"arrowstyle": "->", "color": INK, "lw": 1.2}
-    place = foot - 0.75 * along
+    place = foot - 0.95 * along
     ax.annotate("", place + 0.15 * normal, place, arrowprops=arrow)
     ax.annotate(str(h), place - 0.06 * normal, ha="center", va="center", fontsize=8)
 ax.set_ylabel("$x_2$")
