@@ -40,6 +40,7 @@ requires("0.1")
 # A row of $T$ holds a single 1. This is called *one-hot*. Our data are points in the plane, so
 # $D = 2$, on $K = 3$ arms.
 
+
 # %%
 def spiral(n, classes, rng):
     """n points on each arm: X (N, 2), and the number of the arm of each, t (N,)."""
@@ -79,9 +80,9 @@ Picture(page, "Points on three arms of a spiral that wind around each other, a c
 # $$a_k = w_k^\top x + b_k.$$
 #
 # The slide writes one sample as a *column* $x$. With the vectors $w_k$ as the columns of
-# $\underset{D\times K}{W}$, all scores of one sample are $W^\top x + b$. In an array of data a sample
-# is a *row*. The transpose of $W^\top x$ is $x^\top W$: the transpose sign goes away, and one product
-# serves all samples:
+# $\underset{D\times K}{W}$, all scores of one sample are $W^\top x + b$. In an array of data a
+# sample is a *row*. The transpose of $W^\top x$ is $x^\top W$: the transpose sign goes away, and
+# one product serves all samples:
 #
 # $$\underset{N\times K}{A} = \underset{N\times D}{X}\;\underset{D\times K}{W} + \underset{K}{b}$$
 #
@@ -103,12 +104,14 @@ print(f"A {A.shape};  its row 0: {A[0].round(3)}, and W^T x + b: {columns[0].rou
 # this $x$ is in class $k$, times how frequent the class is. By Bayes' rule, the probability of the
 # class is then
 #
-# $$p(C_k|x) = \frac{p(x|C_k)\,p(C_k)}{\sum_j p(x|C_j)\,p(C_j)} = \frac{e^{a_k}}{\sum_j e^{a_j}} = \mathrm{softmax}_k(a).$$
+# $$p(C_k|x) = \frac{p(x|C_k)\,p(C_k)}{\sum_j p(x|C_j)\,p(C_j)}
+# = \frac{e^{a_k}}{\sum_j e^{a_j}} = \mathrm{softmax}_k(a).$$
 #
 # > **On the slide:** $w_k^\top x + b_k = \ln p(x|C_k)p(C_k)$. As it stands, this is too much: the
 # > logarithm of a Gaussian has a term quadratic in $x$. If all classes have the same covariance
-# > $\Sigma$, that term is the same for every class, and the softmax does not see it. What is left is
-# > linear, with $w_k = \Sigma^{-1}\mu_k$ and $b_k = -\tfrac12 \mu_k^\top\Sigma^{-1}\mu_k + \ln p(C_k)$.
+# > $\Sigma$, that term is the same for every class, and the softmax does not see it. What is left
+# > is linear, with $w_k = \Sigma^{-1}\mu_k$ and
+# > $b_k = -\tfrac12 \mu_k^\top\Sigma^{-1}\mu_k + \ln p(C_k)$.
 #
 # The cell computes both sides for three Gaussian classes.
 
@@ -131,7 +134,8 @@ print(f"Bayes' rule and softmax of linear scores differ by at most {apart:.1e}")
 #
 # From scores to probabilities, each row for itself:
 #
-# $$y_{nk} = \frac{e^{a_{nk}}}{\sum_j e^{a_{nj}}}, \qquad \underset{N\times K}{Y} = \mathrm{softmax}(\underset{N\times K}{A})$$
+# $$y_{nk} = \frac{e^{a_{nk}}}{\sum_j e^{a_{nj}}}, \qquad
+# \underset{N\times K}{Y} = \mathrm{softmax}(\underset{N\times K}{A})$$
 #
 # The formula is right, and a program that copies it breaks: float64 cannot hold $e^{710}$. But a
 # number $c$ added to all scores of a row cancels: $e^{a_k + c} = e^c e^{a_k}$, above and below the
@@ -149,8 +153,9 @@ assert np.isnan(shares).all()  # inf / inf
 # %% [markdown] tags=["task"]
 # ### Exercise: softmax without overflow
 #
-# Write `softmax(A)`. `A` is (N, K), with entries as large as 1000 or more; return `Y` (N, K). Choose
-# what you subtract so that the largest power in each row is $e^0 = 1$.
+# Write `softmax(A)`. `A` is (N, K), with entries as large as 1000 or more; return `Y` (N, K).
+# Choose what you subtract so that the largest power in each row is $e^0 = 1$.
+
 
 # %% tags=["exercise"] id="softmax"
 def softmax(A):
@@ -180,8 +185,9 @@ check_exercise(softmax, softmax_inputs, like=lambda A: scipy.special.softmax(A, 
 # </details>
 # <details><summary>Hint 2: the formula</summary>
 #
-# $m_n = \max_k a_{nk}$, then $y_{nk} = e^{a_{nk} - m_n} / \sum_j e^{a_{nj} - m_n}$. Both the maximum and
-# the sum are over axis 1, and `keepdims=True` leaves them as (N, 1), so that they meet the rows.
+# $m_n = \max_k a_{nk}$, then $y_{nk} = e^{a_{nk} - m_n} / \sum_j e^{a_{nj} - m_n}$. Both the
+# maximum and the sum are over axis 1, and `keepdims=True` leaves them as (N, 1), so that they meet
+# the rows.
 #
 # </details>
 # <details><summary>Hint 3: the first line</summary>
@@ -224,16 +230,19 @@ check_exercise(softmax, softmax_inputs, like=lambda A: scipy.special.softmax(A, 
 #
 # With two classes one number is enough, the logarithm of a ratio:
 #
-# $$a = \ln\frac{p(x|C_1)p(C_1)}{p(x|C_2)p(C_2)}, \qquad y = p(C_1|x) = \sigma(a) = \frac{1}{1 + e^{-a}}$$
+# $$a = \ln\frac{p(x|C_1)p(C_1)}{p(x|C_2)p(C_2)}, \qquad
+# y = p(C_1|x) = \sigma(a) = \frac{1}{1 + e^{-a}}$$
 #
-# At $a = 0$ both classes are equally probable, and $y = 1/2$. The two classes could also have a score
-# each, $a_1$ and $a_2$, as before. Then which $a$ makes $\sigma(a)$ the first column of the softmax?
+# At $a = 0$ both classes are equally probable, and $y = 1/2$. The two classes could also have a
+# score each, $a_1$ and $a_2$, as before. Then which $a$ makes $\sigma(a)$ the first column of the
+# softmax?
 
 # %% [markdown] tags=["task"]
 # ### Exercise: two classes are one sigmoid
 #
 # Write `first_of_two(A)`: `A` is (N, 2); return the probability of the first class, (N,), by a
 # sigmoid of one number a sample. The check compares it with the softmax.
+
 
 # %% tags=["exercise"] id="first_of_two"
 def first_of_two(A):
@@ -300,11 +309,11 @@ check_exercise(
 #
 # $$L = -\frac1N \sum_n \sum_k t_{nk} \ln y_{nk}$$
 #
-# > **On the slide:** $L = -\ln p(T) = -\frac1N\sum_n\sum_k t_{nk}\ln y_{nk}$. The probability of all
-# > targets is $p(T) = \prod_n\prod_k y_{nk}^{t_{nk}}$, so the left part is $N$ times the right one. We
-# > keep the average: it can be compared between sets of different size.
+# > **On the slide:** $L = -\ln p(T) = -\frac1N\sum_n\sum_k t_{nk}\ln y_{nk}$. The probability of
+# > all targets is $p(T) = \prod_n\prod_k y_{nk}^{t_{nk}}$, so the left part is $N$ times the right
+# > one. We keep the average: it can be compared between sets of different size.
 #
-# Two numbers to remember: who guesses pays $\ln K$, and who is certain and wrong pays without limit.
+# Two numbers to remember: who guesses pays $\ln K$; who is certain and wrong pays without limit.
 
 # %%
 Y = np.full((N, K), 1 / K)
@@ -329,6 +338,7 @@ for score in (1.0, 10.0, 100.0, 1000.0):
 # Write `cross_entropy(A, T)`: scores `A` (N, K) and one-hot targets `T` (N, K); return the number
 # $L$. It must be exact where a probability would round to 0. (The sum of powers still overflows:
 # treat it as you did the softmax.)
+
 
 # %% tags=["exercise"] id="cross_entropy"
 def cross_entropy(A, T):
@@ -422,8 +432,8 @@ for k in range(3):
 # ## Gradient descent
 #
 # All that can be changed are the weights and biases. The slide calls them $\theta$. We want the
-# $\theta$ with the smallest loss $L = f(X, T; \theta)$. From where we are we take a step against the
-# derivative, with a step size $\varepsilon$, the *learning rate*, and repeat:
+# $\theta$ with the smallest loss $L = f(X, T; \theta)$. From where we are we take a step against
+# the derivative, with a step size $\varepsilon$, the *learning rate*, and repeat:
 #
 # $$\theta_{t+1} = \theta_t - \varepsilon\,\frac{\partial f}{\partial\theta}(X, T; \theta_t)$$
 #
@@ -431,9 +441,11 @@ for k in range(3):
 # > $\theta^* = \arg\min_\theta f(X,T;\theta)$. The minus in the step agrees with this.
 #
 # For the linear classifier, $\theta = (W, b)$. The entry $w_{dk}$ multiplies $x_{nd}$ in the score
-# $a_{nk}$ of every sample, and $b_k$ is added to it. So their derivatives collect those of the scores:
+# $a_{nk}$ of every sample, and $b_k$ is added to it. So their derivatives collect those of the
+# scores:
 #
-# $$\frac{\partial L}{\partial w_{dk}} = \sum_n x_{nd}\,\frac{\partial L}{\partial a_{nk}}, \qquad \frac{\partial L}{\partial b_k} = \sum_n \frac{\partial L}{\partial a_{nk}}$$
+# $$\frac{\partial L}{\partial w_{dk}} = \sum_n x_{nd}\,\frac{\partial L}{\partial a_{nk}}, \qquad
+# \frac{\partial L}{\partial b_k} = \sum_n \frac{\partial L}{\partial a_{nk}}$$
 #
 # Do one step by hand for the two samples below, both of the first of two classes, from $W = 0$,
 # $b = 0$ and with $\varepsilon = 1$. Your function will tell whether you were right.
@@ -447,8 +459,10 @@ print(f"X =\n{X2}\nT =\n{T2}\nY =\n{Y2}")
 # ### Exercise: one step
 #
 # Write `descend(X, T, Y, W, b, rate)`: data `X` (N, D), targets `T` and probabilities `Y` (N, K),
-# weights `W` (D, K), biases `b` (K,), learning rate `rate`. Return the new pair `W`, `b`. The sum over
+# weights `W` (D, K), biases `b` (K,), learning rate `rate`. Return the new pair `W`, `b`. The sum
+# over
 # $n$ of $x_{nd}$ times something is a matrix product: which one has the shape (D, K)?
+
 
 # %% tags=["exercise"] id="descend"
 def descend(X, T, Y, W, b, rate):
@@ -483,7 +497,8 @@ check_exercise(descend, descend_inputs, like=descended)
 # </details>
 # <details><summary>Hint 2: the formula</summary>
 #
-# With $G = (Y - T)/N$: $W \leftarrow W - \varepsilon\, X^\top G$ and $b_k \leftarrow b_k - \varepsilon\sum_n g_{nk}$.
+# With $G = (Y - T)/N$: $W \leftarrow W - \varepsilon\, X^\top G$ and $b_k \leftarrow b_k -
+# \varepsilon\sum_n g_{nk}$.
 #
 # </details>
 # <details><summary>Hint 3: the first line</summary>
@@ -527,6 +542,7 @@ print(f"after one step:  W =\n{stepped[0]}\nb = {stepped[1]}")
 # %% [markdown]
 # Your three functions are a whole training program. Here it is, on the spiral.
 
+
 # %%
 def train_linear(rate, steps=300):
     """W, b and the losses of a linear classifier of the spiral, from zeros."""
@@ -541,7 +557,7 @@ def train_linear(rate, steps=300):
 W, b, losses = train_linear(rate=1.0)
 linear = ((X @ W + b).argmax(axis=1) == t).mean()
 assert losses[-1] < losses[0] and linear < 0.6
-print(f"loss {losses[0]:.3f} -> {losses[-1]:.3f};  {linear:.0%} of the points are on the right side")
+print(f"loss {losses[0]:.3f} -> {losses[-1]:.3f};  {linear:.0%} of the points are right")
 
 _, _, summed = train_linear(rate=N)  # N times the mean is the sum: this is the step without 1/N
 assert summed[-1] > guess
@@ -549,9 +565,9 @@ print(f"without 1/N: loss {summed[0]:.3f} -> {summed[-1]:.1f}")
 
 # %% [markdown]
 # The loss falls and stays high. Longer training does not help: two classes are equally probable
-# where $a_j = a_k$, that is, where $(w_j - w_k)^\top x + b_j - b_k = 0$. This is a straight line, for
-# whatever weights. (Without the $1/N$, the same rate means steps $N$ times as long, and the loss
-# ends above that of a guess. The step would also depend on how many samples you have.)
+# where $a_j = a_k$, that is, where $(w_j - w_k)^\top x + b_j - b_k = 0$. This is a straight line,
+# for whatever weights. (Without the $1/N$, the same rate means steps $N$ times as long, and the
+# loss ends above that of a guess. The step would also depend on how many samples you have.)
 #
 # ## A layer in front
 #
@@ -588,11 +604,12 @@ axes[0].legend(frameon=False, fontsize=9, loc="upper left")
 steepest = np.gradient(curves["sigmoid"], a).max()
 assert np.isclose(steepest, 0.25, atol=1e-3)
 print(f"the slope of the sigmoid is at most {steepest:.2f}, that of tanh and relu at most 1")
-Picture(page, "Sigmoid, tanh and relu from -4 to 4, and their slopes: those of sigmoid and tanh vanish.")
+Picture(page, "Sigmoid, tanh and relu, and their slopes: those of sigmoid and tanh vanish.")
 
 # %% [markdown]
-# Why nonlinear? Without $h$ the two layers are one: $(XW_1 + b_1)W_2 + b_2 = X(W_1W_2) + (b_1W_2 + b_2)$.
-# The network would have more weights and the same straight boundaries.
+# Why nonlinear? Without $h$ the two layers are one:
+# $(XW_1 + b_1)W_2 + b_2 = X(W_1W_2) + (b_1W_2 + b_2)$. The network would have more weights and the
+# same straight boundaries.
 
 # %%
 W1, b1, W2, b2 = [rng.normal(size=s) for s in ((D, 16), (16,), (16, K), (K,))]
@@ -608,7 +625,8 @@ print(f"largest difference of their scores: {np.abs(two - one).max():.1e}")
 # Large weights make steep scores, and steep scores make boundaries that wind around single points.
 # So large weights get a price, with a factor $\lambda$ (the *rate* of the decay):
 #
-# $$L = D + R, \qquad D = -\frac1N\sum_n\sum_k t_{nk}\ln y_{nk}, \qquad R = \frac\lambda2\left(\|W_1\|_F^2 + \|W_2\|_F^2\right)$$
+# $$L = D + R, \qquad D = -\frac1N\sum_n\sum_k t_{nk}\ln y_{nk}, \qquad
+# R = \frac\lambda2\left(\|W_1\|_F^2 + \|W_2\|_F^2\right)$$
 #
 # $\|W\|_F^2$ is the sum of the squares of all entries. The biases pay nothing: they do not make
 # scores steep, they shift them.
@@ -618,6 +636,7 @@ print(f"largest difference of their scores: {np.abs(two - one).max():.1e}")
 #
 # Write `weight_decay(U, rate)`: `U` is the nest `((W1, b1), (W2, b2))` of all parameters, with
 # shapes (D, H), (H,), (H, K), (K,); `rate` is $\lambda$. Return the number $R$.
+
 
 # %% tags=["exercise"] id="weight_decay"
 def weight_decay(U, rate):
@@ -648,7 +667,8 @@ check_exercise(
 # </details>
 # <details><summary>Hint 2: the formula</summary>
 #
-# $R = \frac\lambda2\left(\sum_{dh} w_{1,dh}^2 + \sum_{hk} w_{2,hk}^2\right)$, without $b_1$ and $b_2$.
+# $R = \frac\lambda2\left(\sum_{dh} w_{1,dh}^2 + \sum_{hk} w_{2,hk}^2\right)$, without $b_1$ and
+# $b_2$.
 #
 # </details>
 # <details><summary>Hint 3: the first line</summary>
@@ -681,9 +701,11 @@ check_exercise(
 # %% [markdown]
 # ## Training two layers
 #
-# A step needs the derivatives by $W_1$, $b_1$, $W_2$ and $b_2$, through both layers. Today we borrow
-# them: `value_and_grad(loss)` of minigrad returns the loss and its derivatives, in a nest like `U`.
-# In lecture 2 you compute them by hand, and in lecture 3 you build the machine that does it.
+# A step needs the derivatives by $W_1$, $b_1$, $W_2$ and $b_2$, through both layers. Today we
+# borrow them: `value_and_grad(loss)` of minigrad returns the loss and its derivatives, in a nest
+# like `U`. In lecture 2 you compute them by hand, and in lecture 3 you build the machine that does
+# it.
+
 
 # %%
 def network(X, U):
@@ -715,6 +737,7 @@ def train(U, X, T, epsilon=1.0, rate=1e-3, steps=1000, loss=loss):
 # The weights start at small random numbers, and the biases at 0. Why not all at 0? You will see
 # below. Your decay and your cross-entropy give the loss that is minimised.
 
+
 # %%
 def start(D, H, K, rng):
     """Random ((W1, b1), (W2, b2)) of a network with H features."""
@@ -731,6 +754,7 @@ assert np.isclose(loss(U, X, T, 1e-3), cross_entropy(network(X, U), T) + weight_
 assert accuracy(U, X, t) > 0.99
 print(f"loss {losses[0]:.3f} -> {losses[-1]:.3f};  accuracy {accuracy(U, X, t):.1%}")
 
+
 # %% tags=["figure"]
 def regions(ax, U, K=3, alpha=0.25):
     """Colour each place of the plane by the class with the largest score."""
@@ -746,7 +770,7 @@ for ax, V, name in zip(axes, ([[W, b]], U), ("linear", "two layers, 16 features"
     dots(ax, X, t)
     ax.set_title(f"{name}: {accuracy(V, X, t):.0%} right", fontsize=10, loc="left")
 axes[0].set_ylabel("$x_2$")
-Picture(page, "Left: three straight borders cut through the arms. Right: each arm has its own region.")
+Picture(page, "Left: straight borders cut through the arms. Right: each arm has its own region.")
 
 # %% [markdown]
 # ## What layer 1 sees
@@ -774,7 +798,7 @@ for h, (w, c) in enumerate(zip(W1.T, b1)):
     ax.annotate(str(h), place - 0.06 * normal, ha="center", va="center", fontsize=8)
 ax.set_ylabel("$x_2$")
 print(f"8 features: {accuracy(U8, X, t):.1%} of the points are on the right side")
-Picture(page, "The lines of the 8 features over the regions; the borders bend where they cross a line.")
+Picture(page, "The lines of 8 features over the regions; the borders bend where they cross a line.")
 
 # %% [markdown]
 # Each feature alone is a ramp over the plane. White is 0. The second layer adds the ramps, with
@@ -810,7 +834,8 @@ for epsilon, color in rates.items():
     _, curve = train(start(D, 16, K, np.random.default_rng(1)), X, T, epsilon, steps=400)
     ends[epsilon] = curve[-1]
     ax.plot(curve, color=color, lw=2 if epsilon < 10 else 0.8)
-    ax.text(405, curve[-1] + 0.2 * (epsilon == 10), rf"$\varepsilon$ = {epsilon:g}", color=color, va="center", fontsize=10)
+    place = 405, curve[-1] + 0.2 * (epsilon == 10)
+    ax.text(*place, rf"$\varepsilon$ = {epsilon:g}", color=color, va="center", fontsize=10)
     print(f"epsilon = {epsilon:5}: loss after 400 steps {curve[-1]:.3f}")
 ax.axhline(guess, color=INK, lw=0.8, ls=":")
 ax.text(405, guess + 0.04, "guessing", fontsize=9, color=INK)
@@ -822,8 +847,8 @@ Picture(page, "Loss against step: slow for 0.01, falling fast for 1, above a gue
 # ## Why not start at 0?
 #
 # If all weights are 0, all features are 0, and no feature gets a derivative: the network does not
-# move. If all weights are *equal*, all features are equal, get equal derivatives, and stay equal for
-# ever. Sixteen equal features are one feature. Random numbers break this symmetry.
+# move. If all weights are *equal*, all features are equal, get equal derivatives, and stay equal
+# for ever. Sixteen equal features are one feature. Random numbers break this symmetry.
 
 # %%
 for name, value in (("zeros", 0.0), ("all 0.1", 0.1)):
@@ -843,6 +868,7 @@ for name, value in (("zeros", 0.0), ("all 0.1", 0.1)):
 # the minimum the derivative by $b_k$ is 0, and this derivative is $\sum_n (y_{nk} - t_{nk})/N$: on
 # average, the probabilities are exactly the frequencies of the classes. If the biases decay too,
 # this is lost, and the rare classes are predicted too often.
+
 
 # %%
 def loss_all(U, X, T, rate):
@@ -870,6 +896,7 @@ for name, f in (("weights decay", loss), ("biases decay too", loss_all)):
 # network trained with $\varepsilon = 1$ in 1000 steps puts at least 99 % of the points on the right
 # side, from each of three starts. `settings()` returns the pair. The check trains three times; try
 # bad values also, and read what it says.
+
 
 # %% tags=["exercise"] id="settings"
 def settings():
@@ -902,14 +929,15 @@ check_exercise(settings, settings_inputs, holds=separates)
 # %% [markdown] tags=["hint"]
 # <details><summary>Hint 1: the idea</summary>
 #
-# Too few features are too few lines to bend the borders along. Too much decay makes the scores flat,
-# and the arms are no longer worth their price.
+# Too few features are too few lines to bend the borders along. Too much decay makes the scores
+# flat, and the arms are no longer worth their price.
 #
 # </details>
 # <details><summary>Hint 2: the formula</summary>
 #
 # The price is $\frac\lambda2$ times the sum of the squares, and the most that can be gained is the
-# loss of a guess, $\ln 4$. Compare the two for the weights of the network above, for several $\lambda$.
+# loss of a guess, $\ln 4$. Compare the two for the weights of the network above, for several
+# $\lambda$.
 #
 # </details>
 # <details><summary>Hint 3: the first line</summary>
@@ -949,7 +977,7 @@ for ax, (name, h, r) in zip(axes, choices):
     ax.set_title(rf"H = {h}, $\lambda$ = {r:g}: {right:.0%}", fontsize=9, loc="left")
     print(f"{name:8}  H = {h}, lambda = {r:g}: {right:.1%}")
 axes[0].set_ylabel("$x_2$")
-Picture(page, "Regions of three networks: with four features, with strong decay, and with your choice.")
+Picture(page, "Regions of three networks: four features, strong decay, and your choice.")
 
 # %% [markdown]
 # ## What was learned
@@ -958,8 +986,8 @@ Picture(page, "Regions of three networks: with four features, with strong decay,
 # - Softmax makes probabilities of scores. Subtract each row's maximum first.
 # - Compute the cross-entropy from the scores. Its derivative by the scores is $(Y - T)/N$.
 # - A step of gradient descent goes against the derivative. Its length is yours to choose.
-# - The boundary of a linear classifier is straight. A layer of features in front of it lays $H$ lines
-#   over the plane, and the boundary can bend at each of them.
+# - The boundary of a linear classifier is straight. A layer of features in front of it lays $H$
+#   lines over the plane, and the boundary can bend at each of them.
 #
 # ## What broke when it was left out
 #

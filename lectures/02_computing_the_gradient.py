@@ -20,7 +20,7 @@ import numpy as np
 import minigrad
 from minigrad import affine, check, decay, entropy, grad, relu
 from minigrad.lectures import Picture, check_exercise, requires
-from minigrad.stepper.figures import BLUE, GREEN, GREY, INK, ORANGE, RED, VIOLET, figure
+from minigrad.stepper.figures import BLUE, GREEN, GREY, INK, ORANGE, RED, figure
 
 requires("0.1")
 
@@ -58,17 +58,19 @@ assert abs(central - np.cos(x)) < abs(one_sided - np.cos(x)) / 5
 Picture(page, "The central secant is nearly parallel to the tangent; the one-sided one is not.")
 
 # %% [markdown]
-# A loss depends on many numbers. Its derivative by an array `W` is an array of the same shape, which
-# we call `dW` from now on: entry by entry, how fast the final number $L$ changes with that entry.
+# A loss depends on many numbers. Its derivative by an array `W` is an array of the same shape,
+# which we call `dW` from now on: entry by entry, how fast the final number $L$ changes with that
+# entry.
 #
 # $$\text{shape of } dW = \text{shape of } W, \qquad dW_{ij} = \frac{\partial L}{\partial W_{ij}}$$
 
 # %% [markdown] tags=["task"]
 # ### Exercise: the gradient by differences
 #
-# Write `numeric_gradient(x, h, f)`: `x` is an array of any shape, and `f(x)` a number (by default the
-# variance of all entries). Return the array of central differences, of the shape of `x`. Vary one
-# entry at a time, and leave `x` as it was.
+# Write `numeric_gradient(x, h, f)`: `x` is an array of any shape, and `f(x)` a number (by default
+# the variance of all entries). Return the array of central differences, of the shape of `x`. Vary
+# one entry at a time, and leave `x` as it was.
+
 
 # %% tags=["exercise"] id="numeric_gradient"
 def numeric_gradient(x, h, f=np.var):
@@ -98,19 +100,20 @@ check_exercise(
 )
 
 # %% [markdown]
-# The check compares with the formula $2(x_i - \bar x)/n$. It may ask for nine digits although $h$ is
-# large: for a quadratic function a central difference is exact, and a one-sided one is not.
+# The check compares with the formula $2(x_i - \bar x)/n$. It may ask for nine digits although $h$
+# is large: for a quadratic function a central difference is exact, and a one-sided one is not.
 
 # %% [markdown] tags=["hint"]
 # <details><summary>Hint 1: the idea</summary>
 #
-# Keep the old entry in a variable. Write the raised one into `x` and call `f`; write the lowered one
-# and call `f`; put the old one back.
+# Keep the old entry in a variable. Write the raised one into `x` and call `f`; write the lowered
+# one and call `f`; put the old one back.
 #
 # </details>
 # <details><summary>Hint 2: the formula</summary>
 #
-# $dx_i = \big(f(x + h e_i) - f(x - h e_i)\big) / 2h$, where $e_i$ is 1 at entry $i$ and 0 elsewhere.
+# $dx_i = \big(f(x + h e_i) - f(x - h e_i)\big) / 2h$, where $e_i$ is 1 at entry $i$ and 0
+# elsewhere.
 #
 # </details>
 # <details><summary>Hint 3: the first line</summary>
@@ -144,10 +147,10 @@ check_exercise(
 # %% [markdown]
 # ## How small is h?
 #
-# A smaller $h$ makes the formula better and the arithmetic worse: $f(x+h)$ and $f(x-h)$ agree in more
-# and more leading digits, which cancel, and the rounding errors that remain are divided by $h$. Let us
-# see it on the network of lecture 1, with $N = 8$, $D = 2$, $H = 5$, $K = 3$. (For the exact
-# derivative we borrow `grad` once more.)
+# A smaller $h$ makes the formula better and the arithmetic worse: $f(x+h)$ and $f(x-h)$ agree in
+# more and more leading digits, which cancel, and the rounding errors that remain are divided by
+# $h$. Let us see it on the network of lecture 1, with $N = 8$, $D = 2$, $H = 5$, $K = 3$. (For the
+# exact derivative we borrow `grad` once more.)
 
 # %%
 rng = np.random.default_rng(0)
@@ -186,24 +189,28 @@ for name, values in errors.items():
     best = int(np.argmin(values))
     print(f"{name:18}  best h = {steps[best]:.0e}, error {values[best]:.0e}")
 fine, coarse = (min(errors[f"float{bits}, central"]) for bits in (64, 32))
-assert fine < 1e-9 and coarse > 1e4 * fine
+assert fine < 1e-9 and 1e-6 < coarse > 1e4 * fine
+at = dict(zip(errors, np.array(list(errors.values()))[:, np.searchsorted(steps, [9e-4, 9e-3])]))
+for name, gain in (("float64, central", 100), ("float64, one-sided", 10)):
+    assert gain / 2 < at[name][1] / at[name][0] < gain * 2
 
 # %% tags=["figure"]
 page, (ax,) = figure(6, 3.4)
-for (name, values), (color, style) in zip(errors.items(), ((BLUE, "-"), (RED, "-"), (ORANGE, "--"))):
-    shown = np.maximum(values, 1e-12)
-    ax.loglog(steps, shown, style, color=color, marker="o", ms=4, lw=2, label=name)
+for (name, values), look in zip(errors.items(), ((BLUE, "-"), (RED, "-"), (ORANGE, "--"))):
+    color, style = look
+    ax.loglog(steps, values, style, color=color, marker="o", ms=4, lw=2, label=name)
 ax.set(xlabel="$h$", ylabel="error of the gradient")
-ax.annotate("rounding", (1e-11, 1e-6), fontsize=9, color=INK)
-ax.annotate("curvature", (2e-2, 1e-7), fontsize=9, color=INK)
-ax.legend(frameon=False, fontsize=9, loc="lower left", bbox_to_anchor=(0, 0))
+ax.annotate("rounding", (1.5e-12, 5e-7), fontsize=9, color=INK)
+ax.annotate("curvature", (1.5e-3, 1e-9), fontsize=9, color=INK)
+ax.legend(frameon=False, fontsize=9, loc="lower left")
 Picture(page, "Error against h: a V for each, lowest for central differences in float64 near 1e-5.")
 
 # %% [markdown]
-# Read the V from right to left: at first the error falls, a hundred times for every ten times in $h$
-# with central differences, only ten times with one-sided ones. Then rounding takes over and it rises.
-# In float64 with $h = 10^{-5}$ about ten digits are right. In float32 never more than a few are: **a
-# gradient check works in float64.** What follows uses $h = 10^{-5}$.
+# Read the V from right to left: at first the error falls, a hundred times for every ten times in
+# $h$ with central differences, only ten times with one-sided ones. Then rounding takes over and it
+# rises. In float64 with $h = 10^{-5}$ about ten digits are right. In float32 at most five are, and
+# only with a large $h$; a small one is lost altogether, as $x + h$ rounds to $x$. **A gradient
+# check works in float64.** What follows uses $h = 10^{-5}$.
 #
 # Could we train with differences? Each entry costs two forward passes.
 
@@ -224,10 +231,11 @@ print(f"a network of 1000000 parameters: {2 * 1000000} forward passes for one st
 # ends in a single number, so its matrix is a *row*. From there we go backward. Let $dx_2$ be the
 # derivative of $L$ by $x_2$, as a row. Then, as on the slide,
 #
-# $$\frac{\partial L}{\partial x_1} = \frac{\partial L}{\partial x_2}\cdot\frac{\partial x_2}{\partial x_1}, \qquad \underset{1\times n_1}{dx_1} = \underset{1\times n_2}{dx_2}\;\underset{n_2\times n_1}{Df(x_1)}.$$
+# $$\frac{\partial L}{\partial x_1} = \frac{\partial L}{\partial x_2}\cdot\frac{\partial x_2}{\partial x_1}, \qquad
+# \underset{1\times n_1}{dx_1} = \underset{1\times n_2}{dx_2}\;\underset{n_2\times n_1}{Df(x_1)}.$$
 #
-# A row is pulled back through one step after the other. Why backward? The product of the matrices is
-# the same from either end. But from the loss's end it is a row times a matrix, always.
+# A row is pulled back through one step after the other. Why backward? The product of the matrices
+# is the same from either end. But from the loss's end it is a row times a matrix, always.
 
 # %%
 n = 60
@@ -253,8 +261,9 @@ print(f"from the input: {2 * n**3 + n**2:7} multiplications, for the same row")
 # %% [markdown] tags=["task"]
 # ### Exercise: relu backward
 #
-# Write `relu_back(dZ, A)`: `A` is the input of the relu and `dZ` the derivative of $L$ by its output,
-# of the same shape. Return `dA`. Where an entry of `A` is exactly 0, return 0 there.
+# Write `relu_back(dZ, A)`: `A` is the input of the relu and `dZ` the derivative of $L$ by its
+# output, of the same shape. Return `dA`. Where an entry of `A` is exactly 0, return 0 there.
+
 
 # %% tags=["exercise"] id="relu_back"
 def relu_back(dZ, A):
@@ -319,8 +328,8 @@ check_exercise(relu_back, relu_back_inputs, like=relu_pulled)
 # ## At a kink
 #
 # At 0 the relu has no derivative: its slope is 0 on the left and 1 on the right. We agree on 0. A
-# difference knows nothing of this. If $x$ is closer to 0 than $h$, it looks across the kink and sees
-# a part of both slopes.
+# difference knows nothing of this. If $x$ is closer to 0 than $h$, it looks across the kink and
+# sees a part of both slopes.
 
 # %% tags=["figure"]
 h = 0.5
@@ -336,28 +345,33 @@ ax.legend(frameon=False, fontsize=9, loc="upper left")
 middle = seen[len(u) // 2]
 assert np.isclose(middle, 0.5)
 print(f"central difference of relu at 0: {middle:.2f}; at h / 2: {np.interp(h / 2, u, seen):.2f}")
-Picture(page, "Within h of 0 the central difference rises evenly from 0 to 1; the derivative jumps.")
+Picture(
+    page, "Within h of 0 the central difference rises evenly from 0 to 1; the derivative jumps."
+)
 
 # %% [markdown]
-# So a check that meets a kink may call a right derivative wrong. With random numbers and $h = 10^{-5}$
-# this is rare. If it happens, look at the input, not at the formula.
+# So a check that meets a kink may call a right derivative wrong. With random numbers and
+# $h = 10^{-5}$ this is rare. If it happens, look at the input, not at the formula.
 #
 # ## affine backward
 #
-# $$\underset{N\times K}{A} = \underset{N\times D}{X}\;\underset{D\times K}{W} + \underset{K}{b}, \qquad a_{nk} = \sum_d x_{nd} w_{dk} + b_k$$
+# $$\underset{N\times K}{A} = \underset{N\times D}{X}\;\underset{D\times K}{W} + \underset{K}{b}, \qquad
+# a_{nk} = \sum_d x_{nd} w_{dk} + b_k$$
 #
 # Three inputs, so three derivatives. Ask of each number which outputs it moves: $w_{dk}$ moves
 # $a_{nk}$ for every sample $n$, by $x_{nd}$. And $b_k$ moves $a_{nk}$ for every $n$, by 1. And
 # $x_{nd}$ moves $a_{nk}$ for every class $k$, by $w_{dk}$. All that it moves counts:
 #
-# $$dw_{dk} = \sum_n x_{nd}\,da_{nk}, \qquad db_k = \sum_n da_{nk}, \qquad dx_{nd} = \sum_k da_{nk}\,w_{dk}$$
+# $$dw_{dk} = \sum_n x_{nd}\,da_{nk}, \qquad db_k = \sum_n da_{nk}, \qquad
+# dx_{nd} = \sum_k da_{nk}\,w_{dk}$$
 
 # %% [markdown] tags=["task"]
 # ### Exercise: affine backward
 #
-# Write `affine_back(dA, X, W)`, with `dA` (N, K), `X` (N, D), `W` (D, K). Return the tuple `dX`, `dW`,
-# `db`, of shapes (N, D), (D, K), (K,). Turn two of the sums into matrix products; the shapes tell you
-# what to transpose. `dX` is what goes on to the layer below.
+# Write `affine_back(dA, X, W)`, with `dA` (N, K), `X` (N, D), `W` (D, K). Return the tuple `dX`,
+# `dW`, `db`, of shapes (N, D), (D, K), (K,). Turn two of the sums into matrix products; the shapes
+# tell you what to transpose. `dX` is what goes on to the layer below.
+
 
 # %% tags=["exercise"] id="affine_back"
 def affine_back(dA, X, W):
@@ -386,8 +400,8 @@ check_exercise(affine_back, affine_back_inputs, like=affine_pulled)
 # %% [markdown] tags=["hint"]
 # <details><summary>Hint 1: the idea</summary>
 #
-# In a matrix product the inner index is summed. Which index does each sum run over, and where must it
-# stand for that?
+# In a matrix product the inner index is summed. Which index does each sum run over, and where must
+# it stand for that?
 #
 # </details>
 # <details><summary>Hint 2: the formula</summary>
@@ -438,12 +452,13 @@ check_exercise(affine_back, affine_back_inputs, like=affine_pulled)
 # %% [markdown]
 # ## Softmax and cross-entropy together
 #
-# For one sample of class $c$, lecture 1 gave $-\ln y_c = \ln\sum_j e^{a_j} - a_c$. Its derivative by $a_k$
-# is
+# For one sample of class $c$, lecture 1 gave $-\ln y_c = \ln\sum_j e^{a_j} - a_c$. Its derivative
+# by $a_k$ is
 #
 # $$\frac{e^{a_k}}{\sum_j e^{a_j}} - t_k = y_k - t_k.$$
 #
-# With the mean over the samples, $dA = dD\,(Y - T)/N$, which is $N\times K$. Your differences agree:
+# With the mean over the samples, $dA = dD\,(Y - T)/N$, which is $N\times K$. Your differences
+# agree:
 
 # %%
 A = rng.normal(size=(8, 3))
@@ -457,14 +472,15 @@ print(f"error of (Y - T) / N: {error(numeric, analytic):.0e}")
 #
 # Each is one line, and each has a corner case. The **sum** of the entries of $x$: every entry moves
 # it as much. The **maximum**: only the largest entry moves it. The **norm** $r = \|x\|$, with
-# $r^2 = \sum_i x_i^2$: differentiate both sides, $2r\,dr = \sum_i 2x_i\,dx_i$. At $x = 0$ the norm has
-# a kink. As with relu, we agree on 0.
+# $r^2 = \sum_i x_i^2$: differentiate both sides, $2r\,dr = \sum_i 2x_i\,dx_i$. At $x = 0$ the norm
+# has a kink. As with relu, we agree on 0.
 
 # %% [markdown] tags=["task"]
 # ### Exercise: sum, maximum, norm
 #
-# Write `slopes(x)` for a vector `x` (n,): return the tuple of the derivatives of its sum, its maximum
-# and its norm, each (n,). The largest entry is unique. The norm may be 0.
+# Write `slopes(x)` for a vector `x` (n,): return the tuple of the derivatives of its sum, its
+# maximum and its norm, each (n,). The largest entry is unique. The norm may be 0.
+
 
 # %% tags=["exercise"] id="slopes"
 def slopes(x):
@@ -487,7 +503,8 @@ def slopes_inputs(rng):
 
 
 def slopes_pulled(x):
-    of_norm = [(np.hypot.reduce(x + e) - np.hypot.reduce(x - e)) / 2e-4 for e in 1e-4 * np.eye(len(x))]
+    norm = np.linalg.norm  # at 0 its central difference is 0, as agreed
+    of_norm = [(norm(x + e) - norm(x - e)) / 2e-5 for e in 1e-5 * np.eye(len(x))]
     return grad(minigrad.sum)(x), grad(minigrad.max)(x), np.array(of_norm)
 
 
@@ -542,8 +559,9 @@ check_exercise(slopes, slopes_inputs, like=slopes_pulled, tolerance=1e-6)
 # ## A variable used twice
 #
 # The loss of lecture 1 is $L = D + R$, and $W_2$ enters both: the scores, and the price of the
-# weights. If $w$ moves, both change, and $L$ changes by the sum. **A variable that is used twice gets
-# two contributions, and they add up.** The smallest example is $x\cdot x$, where $x$ is used twice:
+# weights. If $w$ moves, both change, and $L$ changes by the sum. **A variable that is used twice
+# gets two contributions, and they add up.** The smallest example is $x\cdot x$, where $x$ is used
+# twice:
 
 # %%
 x = np.array([3.0])
@@ -557,6 +575,7 @@ print(f"by differences: {numeric[0]:.6f}")
 # ## The whole program
 #
 # All is ready. First the slide's nine statements forward:
+
 
 # %%
 def forward(X, T, W1, b1, W2, b2, rate):
@@ -574,11 +593,13 @@ def forward(X, T, W1, b1, W2, b2, rate):
 
 
 # %% [markdown]
-# > **On the slide:** `E = exp(A2)`. As you know from lecture 1, this overflows. The largest score of
-# > each row is subtracted here; $Y$ does not change, so nothing changes in the backward statements.
+# > **On the slide:** `E = exp(A2)`. As you know from lecture 1, this overflows. The largest score
+# > of each row is subtracted here; $Y$ does not change, so nothing changes in the backward
+# > statements.
 #
 # Then ten statements backward, in reverse order. Each carries a derivative from the output of a
 # statement to its inputs.
+
 
 # %%
 def backward(dL, saved):
@@ -603,9 +624,12 @@ _, _, dW1, db1, dW2, db2 = backward(1.0, saved)
 print(f"L = {L:.4f}, dW1 {dW1.shape}, db1 {db1.shape}, dW2 {dW2.shape}, db2 {db2.shape}")
 
 # %% [markdown]
-# Follow it in the figure. Values are computed downward, along the blue arrows. Derivatives run
-# upward, along the dashed ones, and each has the shape of its value. Where two dashed arrows arrive,
-# at `W1` and `W2`, two contributions are added. Blue is negative, red positive, white 0.
+# Follow it in a figure. Values, framed blue, are computed downward, along the blue arrows.
+# Derivatives, framed orange, run upward, along the dashed arrows, and each has the shape of its
+# value. Where two dashed arrows arrive, at `W1` and `W2`, two contributions are added. In the maps
+# red is positive, blue negative, white 0. See how `dZ` loses entries on its way to `dA1`: where `Z`
+# is 0, nothing passes. (Two cells that draw cards and arrows come first; you may skip them.)
+
 
 # %%
 def card(ax, name, value, derivative, x, y):
@@ -627,6 +651,7 @@ def card(ax, name, value, derivative, x, y):
     ax.text(x, y + side * rows / 2 + 0.04, label, **style)
 
 
+# %%
 def arrows(ax, start, end, back=True):
     """Down from the first place to the second, and dashed up again."""
     style = {"arrowstyle": "-|>", "lw": 1.3, "shrinkA": 0, "shrinkB": 0}
@@ -638,34 +663,38 @@ def arrows(ax, start, end, back=True):
         ax.annotate("", (x + shift, y), (u + shift, v), arrowprops=dashed)
 
 
-# %% tags=["figure"]
+# %%
 _, _, Z, Y, *_ = saved
 A1, A2 = X @ W1 + b1, Z @ W2 + b2
 dA2 = (Y - T) / len(X)
 dZ = dA2 @ W2.T
-D, R = L - rate / 2 * ((W1**2).sum() + (W2**2).sum()), rate / 2 * ((W1**2).sum() + (W2**2).sum())
+R = decay((W1, W2), rate)
+D = L - R
 
-page, (ax,) = figure(6.8, 8.2)
+# %% tags=["figure"]
+page, (ax,) = figure(5, 7.8)
 for name, value, derivative, x, y in (
-    *(("X", X, None, 0.9, 9.7), ("W1", W1, dW1, 5.6, 9.9), ("b1", b1, db1, 3.1, 9.9)),
-    *(("A1", A1, dZ * (Z > 0), 2.2, 7.3), ("Z", Z, dZ, 2.2, 4.8)),
-    *(("b2", b2, db2, 4.25, 4.9), ("W2", W2, dW2, 5.7, 4.9)),
-    *(("A2", A2, dA2, 3.0, 2.2), ("T", T, None, 1.2, 2.2)),
-    *(("D", D, 1.0, 3.0, 0.5), ("R", R, 1.0, 5.7, 0.5), ("L", L, 1.0, 4.35, -0.6)),
+    *(("X", X, None, 0.9, 9.1), ("W1", W1, dW1, 5.4, 9.3), ("b1", b1, db1, 2.9, 9.3)),
+    *(("A1", A1, dZ * (Z > 0), 2.1, 7.0), ("Z", Z, dZ, 2.1, 4.9)),
+    *(("b2", b2, db2, 3.8, 5.0), ("W2", W2, dW2, 5.1, 5.0)),
+    *(("A2", A2, dA2, 2.9, 2.6), ("T", T, None, 1.2, 2.6)),
+    *(("D", D, 1.0, 2.9, 1.1), ("R", R, 1.0, 5.4, 1.1), ("L", L, 1.0, 4.15, 0.2)),
 ):
     card(ax, name, value, derivative, x, y)
-arrows(ax, (0.9, 8.9), (1.6, 8.3), back=False)
+for start, end in (((0.9, 8.3), (1.6, 8.05)), ((1.4, 1.8), (2.4, 1.2))):
+    arrows(ax, start, end, back=False)
 for start, end in (
-    *(((5.2, 9.6), (2.9, 8.35)), ((3.1, 9.75), (2.3, 8.35)), ((2.2, 6.5), (2.2, 5.85))),
-    *(((2.4, 4.0), (2.8, 3.25)), ((4.2, 4.75), (3.1, 3.25)), ((5.5, 4.4), (3.5, 3.2))),
-    *(((3.0, 1.4), (3.0, 0.9)), ((5.75, 4.4), (5.75, 0.9)), ((6.9, 9.6), (6.0, 0.9))),
-    *(((3.1, 0.35), (4.15, -0.3)), ((5.6, 0.35), (4.55, -0.3))),
+    *(((5.0, 9.05), (2.9, 8.05)), ((2.9, 9.15), (2.3, 8.05)), ((2.1, 6.2), (2.1, 5.95))),
+    *(((2.3, 4.1), (2.7, 3.65)), ((3.9, 4.85), (3.0, 3.65)), ((5.0, 4.5), (3.4, 3.6))),
+    *(((2.9, 1.8), (2.9, 1.5)), ((5.25, 4.5), (5.25, 1.5)), ((6.3, 9.05), (5.7, 1.5))),
+    *(((3.0, 0.95), (3.95, 0.5)), ((5.3, 0.95), (4.35, 0.5))),
 ):
     arrows(ax, start, end)
-arrows(ax, (1.35, 1.4), (2.5, 0.75), back=False)
-ax.set(xlim=(0.2, 7.4), ylim=(-0.9, 10.4), aspect="equal")
+ax.set(xlim=(0.5, 6.7), ylim=(0, 10.2), aspect="equal")
 ax.set_axis_off()
-Picture(page, "The program as a graph: arrays from X, W1, b1 down to L, and their derivatives beside.")
+Picture(
+    page, "The program as a graph: arrays from X, W1, b1 down to L, and their derivatives beside."
+)
 
 # %% [markdown]
 # > **On the slide:** the first contribution to `dW1` and `dW2` is written with `=`, the second with
@@ -699,6 +728,7 @@ check((forward, backward), X, T, W1, b1, W2, b2, rate)
 # %% [markdown]
 # Now with a mistake: the $1/N$ is left out.
 
+
 # %%
 def backward_N(dL, saved):
     X, T, Z, Y, W1, W2, rate = saved
@@ -713,8 +743,9 @@ report
 # ## What a mistake looks like
 #
 # Each mistake has a signature: which parameters are wrong, and by how much. The function has four
-# well-known ones to switch on. For the decay, the mistake is in the *value*: $\lambda\sum w^2$ instead
-# of $\frac\lambda2\sum w^2$, while the derivative stays $\lambda w$.
+# well-known ones to switch on. For the decay, the mistake is in the *value*: $\lambda\sum w^2$
+# instead of $\frac\lambda2\sum w^2$, while the derivative stays $\lambda w$.
+
 
 # %%
 def gradients(bug, rate, X=X, T=T, U=(W1, b1, W2, b2)):
@@ -766,9 +797,9 @@ print(table.round(10))
 page, (ax,) = figure(6.8, 3.2)
 ax.imshow(np.log10(table), cmap="Reds", vmin=-6, vmax=1.5, aspect="auto")
 for (row, column), entry in np.ndenumerate(table):
-    weight = "bold" if entry > 1e-7 else "normal"
-    text = f"{entry:.2g}" if entry > 1e-7 else "ok"
-    ax.text(column, row, text, ha="center", va="center", fontsize=10, weight=weight, color=INK)
+    text = f"{entry:.2g}" if entry > 1e-7 else "right"
+    color = "white" if entry > 0.1 else INK
+    ax.text(column, row, text, ha="center", va="center", fontsize=10, color=color)
 ax.set_xticks(range(4), ["$W_1$", "$b_1$", "$W_2$", "$b_2$"])
 ax.set_yticks(range(len(cases)), list(cases))
 ax.xaxis.tick_top()
@@ -789,11 +820,13 @@ Picture(page, "Errors of the four derivatives for six programs: each mistake mar
 #
 # ## Value and derivative that disagree
 #
-# Look at the second row again. With a small decay, $\lambda = 10^{-4}$, the error is so small that a
-# generous tolerance of $10^{-3}$ would let it pass. This mistake is found in real course material: the
-# text has $\frac\lambda2\sum w^2$, the program has $\lambda\sum w^2$, and both have the derivative
+# Look at the second row again. With a small decay, $\lambda = 10^{-4}$, the error is so small that
+# a generous tolerance of $10^{-3}$ would let it pass. This mistake is found in real course
+# material: the text has $\frac\lambda2\sum w^2$, the program has $\lambda\sum w^2$, and both have
+# the derivative
 # $\lambda w$. The remedy: **check the small parts alone.** The part is wrong by a factor, whatever
 # $\lambda$ is.
+
 
 # %%
 def price(W, rate):
@@ -812,8 +845,9 @@ report
 # %% [markdown]
 # ## A falling loss proves nothing
 #
-# Why so much care? Would a wrong gradient not show in training? Here are the spiral of lecture 1 and
-# 16 features, trained with the right gradient and with three wrong ones.
+# Why so much care? Would a wrong gradient not show in training? Here are the spiral of lecture 1
+# and 16 features, trained with the right gradient and with three wrong ones.
+
 
 # %%
 def spiral(n, classes, rng):
@@ -838,7 +872,7 @@ def train(bug, slip=1.0, steps=600, epsilon=1.0, rate=1e-3):
 
 # %% tags=["figure"]
 runs = {
-    "right": (train("none"), INK, "-"),
+    "no mistake": (train("none"), INK, "-"),
     "decay halved": (train("none", slip=0.5), BLUE, "--"),
     "db2 is a mean": (train("db2 is a mean"), GREEN, "-."),
     "relu mask missing": (train("relu mask missing"), RED, "-"),
@@ -851,17 +885,20 @@ for name, ((losses, right), color, style) in runs.items():
 ax.set(xlabel="step", ylabel="loss", ylim=(0, None))
 ax.legend(frameon=False, fontsize=9, loc="upper right", bbox_to_anchor=(1, 0.95))
 assert min(right for (_, right), *_ in list(runs.values())[:3]) > 0.97
-Picture(page, "Four falling losses; two of the wrong gradients are as good as the right one to the eye.")
+Picture(
+    page, "Four falling losses; two of the wrong gradients are as good as the right one to the eye."
+)
 
 # %% [markdown]
 # All four losses fall. Two of the wrong gradients even reach the right side for nearly all points.
-# Without the mask the network learns, too, but no more than a linear one. Nobody would know from the
-# curve alone that a better one was possible.
+# Without the mask the network learns, too, but no more than a linear one. Nobody would know from
+# the curve alone that a better one was possible.
 
 # %% [markdown]
 # ## Find three mistakes
 #
 # This backward program was handed in. It runs, all shapes are right, and three things are wrong.
+
 
 # %%
 def handed_in(X, T, W1, b1, W2, b2, rate):
@@ -887,6 +924,7 @@ for lam in (0.1, 0.0):
 # All four are wrong with decay; without decay `W2` is right. What does that tell about `W2`? And
 # `check` of the one statement after the relu, alone:
 
+
 # %%
 def rectifier(A):
     return np.maximum(0, A), A
@@ -905,6 +943,7 @@ report
 #
 # The beginning and the end of `handed_in` are right, and stand below. Write what belongs between:
 # `dW2` (H, K), `db2` (K,) and `dA1` (N, H), of the loss with decay `rate`.
+
 
 # %% tags=["exercise"] id="repaired"
 def repaired(X, T, W1, b1, W2, b2, rate):
@@ -941,14 +980,14 @@ check_exercise(repaired, repaired_inputs, like=repaired_pulled)
 # %% [markdown] tags=["hint"]
 # <details><summary>Hint 1: the idea</summary>
 #
-# `dW2` is assigned twice. A bias adds up what its scores get. A relu remembers where its *input* was
-# positive.
+# `dW2` is assigned twice. A bias adds up what its scores get. A relu remembers where its *input*
+# was positive.
 #
 # </details>
 # <details><summary>Hint 2: the formula</summary>
 #
-# $dW_2 = Z^\top dA_2 + \lambda W_2$; $db_2$ is the sum of the rows of $dA_2$; $dA_1$ is $dA_2 W_2^\top$
-# where $Z > 0$ and 0 elsewhere.
+# $dW_2 = Z^\top dA_2 + \lambda W_2$; $db_2$ is the sum of the rows of $dA_2$; $dA_1$ is
+# $dA_2 W_2^\top$ where $Z > 0$ and 0 elsewhere.
 #
 # </details>
 # <details><summary>Hint 3: the first line</summary>
@@ -992,8 +1031,8 @@ check_exercise(repaired, repaired_inputs, like=repaired_pulled)
 # - Central differences need only values. In float64 with $h = 10^{-5}$ about ten digits are right.
 # - The chain rule pulls a row back from the loss, step by step. One pass backward gives all
 #   derivatives.
-# - Each forward statement has its backward statements, and they run in reverse order. A variable used
-#   twice gets two contributions.
+# - Each forward statement has its backward statements, and they run in reverse order. A variable
+#   used twice gets two contributions.
 # - A gradient check, of the small parts first, is the only proof. Its table of errors leads to the
 #   line that is wrong.
 #
