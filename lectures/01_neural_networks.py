@@ -108,23 +108,23 @@ print(f"A {A.shape};  its row 0: {A[0].round(3)}, and W^T x + b: {columns[0].rou
 # = \frac{e^{a_k}}{\sum_j e^{a_j}} = \mathrm{softmax}_k(a).$$
 #
 # > **On the slide:** $w_k^\top x + b_k = \ln p(x|C_k)p(C_k)$. As it stands, this is too much: the
-# > logarithm of a Gaussian has a term quadratic in $x$. If all classes have the same covariance
-# > $\Sigma$, that term is the same for every class, and the softmax does not see it. What is left
-# > is linear, with $w_k = \Sigma^{-1}\mu_k$ and
-# > $b_k = -\tfrac12 \mu_k^\top\Sigma^{-1}\mu_k + \ln p(C_k)$.
+# > logarithm of a Gaussian has a term quadratic in $x$. Let each class be a round cloud of variance
+# > 1 around $\mu_k$. Then
+# > $\ln p(x|C_k) = -\tfrac12\|x\|^2 + \mu_k^\top x - \tfrac12\|\mu_k\|^2$ plus a constant. The
+# > quadratic term is the same for all classes, and the softmax does not see it. What is left is
+# > linear, with $w_k = \mu_k$ and $b_k = -\tfrac12\|\mu_k\|^2 + \ln p(C_k)$. The same holds for
+# > clouds of any one shape.
 #
-# The cell computes both sides for three Gaussian classes.
+# The cell computes both sides for three clouds.
 
 # %%
 mu, prior = rng.normal(size=(K, D)), np.array([0.5, 0.3, 0.2])
-Sigma = np.array([[1.0, 0.4], [0.4, 0.5]])
-P = np.linalg.inv(Sigma)
 
-difference = X[:, None] - mu  # (N, K, D)
-joint = np.exp(-np.einsum("nkd,de,nke->nk", difference, P, difference) / 2) * prior
+squares = ((X[:, None] - mu) ** 2).sum(axis=2)  # (N, K): distances to the three centres, squared
+joint = np.exp(-squares / 2) * prior  # p(x|C) p(C), but for a constant that cancels
 bayes = joint / joint.sum(axis=1, keepdims=True)  # (N, K)
 
-scores = X @ (P @ mu.T) - np.einsum("kd,de,ke->k", mu, P, mu) / 2 + np.log(prior)  # (N, K)
+scores = X @ mu.T - (mu**2).sum(axis=1) / 2 + np.log(prior)  # (N, K)
 apart = np.abs(bayes - scipy.special.softmax(scores, axis=1)).max()
 assert apart < 1e-12
 print(f"Bayes' rule and softmax of linear scores differ by at most {apart:.1e}")
