@@ -109,18 +109,17 @@ print(f"A {A.shape};  its row 0: {A[0].round(3)}, and W^T x + b: {columns[0].rou
 #
 # > **On the slide:** $w_k^\top x + b_k = \ln p(x|C_k)p(C_k)$. As it stands, this is too much: the
 # > logarithm of a Gaussian has a term quadratic in $x$. Let each class be a round cloud of variance
-# > 1 around $\mu_k$. Then
-# > $\ln p(x|C_k) = -\tfrac12\|x\|^2 + \mu_k^\top x - \tfrac12\|\mu_k\|^2$ plus a constant. The
-# > quadratic term is the same for all classes, and the softmax does not see it. What is left is
-# > linear, with $w_k = \mu_k$ and $b_k = -\tfrac12\|\mu_k\|^2 + \ln p(C_k)$. The same holds for
-# > clouds of any one shape.
+# > 1 around $\mu_k$. Then $\ln p(x|C_k) = -\tfrac12\|x\|^2 + \mu_k^\top x - \tfrac12\|\mu_k\|^2$
+# > plus a constant. The quadratic term is the same for all classes, and the softmax does not see
+# > it. What is left is linear, with $w_k = \mu_k$ and $b_k = -\tfrac12\|\mu_k\|^2 + \ln p(C_k)$.
+# > The same holds for clouds of any one shape.
 #
 # The cell computes both sides for three clouds.
 
 # %%
 mu, prior = rng.normal(size=(K, D)), np.array([0.5, 0.3, 0.2])
 
-squares = ((X[:, None] - mu) ** 2).sum(axis=2)  # (N, K): distances to the three centres, squared
+squares = ((X[:, None] - mu) ** 2).sum(axis=2)  # (N, K): distances, squared
 joint = np.exp(-squares / 2) * prior  # p(x|C) p(C), but for a constant that cancels
 bayes = joint / joint.sum(axis=1, keepdims=True)  # (N, K)
 
@@ -159,7 +158,7 @@ assert np.isnan(shares).all()  # inf / inf
 
 # %% tags=["exercise"] id="softmax"
 def softmax(A):
-    """The probabilities of the scores A, row by row; A, Y (N, K)."""
+    """Y (N, K): the softmax of each row of A (N, K)."""
     ### BEGIN SOLUTION
     E = np.exp(A - A.max(axis=1, keepdims=True))
     Y = E / E.sum(axis=1, keepdims=True)
@@ -246,7 +245,7 @@ check_exercise(softmax, softmax_inputs, like=lambda A: scipy.special.softmax(A, 
 
 # %% tags=["exercise"] id="first_of_two"
 def first_of_two(A):
-    """The probability of the first of two classes, by a sigmoid; A (N, 2), y (N,)."""
+    """y (N,): the probability of the first class; A (N, 2)."""
     ### BEGIN SOLUTION
     y = 1 / (1 + np.exp(A[:, 1] - A[:, 0]))
     ### END SOLUTION
@@ -342,7 +341,7 @@ for score in (1.0, 10.0, 100.0, 1000.0):
 
 # %% tags=["exercise"] id="cross_entropy"
 def cross_entropy(A, T):
-    """The average cross-entropy of the scores A and the targets T, both (N, K); a number."""
+    """L, a number: the cross-entropy of scores A and targets T."""
     ### BEGIN SOLUTION
     S = A - A.max(axis=1, keepdims=True)
     ln_Y = S - np.log(np.exp(S).sum(axis=1, keepdims=True))
@@ -460,13 +459,12 @@ print(f"X =\n{X2}\nT =\n{T2}\nY =\n{Y2}")
 #
 # Write `descend(X, T, Y, W, b, rate)`: data `X` (N, D), targets `T` and probabilities `Y` (N, K),
 # weights `W` (D, K), biases `b` (K,), learning rate `rate`. Return the new pair `W`, `b`. The sum
-# over
-# $n$ of $x_{nd}$ times something is a matrix product: which one has the shape (D, K)?
+# over $n$ of $x_{nd}$ times something is a matrix product: which one has the shape (D, K)?
 
 
 # %% tags=["exercise"] id="descend"
 def descend(X, T, Y, W, b, rate):
-    """W (D, K) and b (K,) after one step of gradient descent."""
+    """W and b after one step of gradient descent."""
     ### BEGIN SOLUTION
     G = (Y - T) / len(X)
     W, b = W - rate * (X.T @ G), b - rate * G.sum(axis=0)
@@ -477,8 +475,9 @@ def descend(X, T, Y, W, b, rate):
 # %% tags=["check"]
 def descend_inputs(rng):
     for n, d, k, rate in ((5, 2, 3, 0.5), (3, 3, 3, 1.0), (2, 4, 2, 0.1)):
-        X, W, b = rng.normal(size=(n, d)), rng.normal(size=(d, k)), rng.normal(size=k)
-        yield X, np.eye(k)[rng.integers(k, size=n)], minigrad.softmax(X @ W + b), W, b, rate
+        X, W, b = [rng.normal(size=s) for s in ((n, d), (d, k), (k,))]
+        T = np.eye(k)[rng.integers(k, size=n)]
+        yield X, T, minigrad.softmax(X @ W + b), W, b, rate
 
 
 def descended(X, T, Y, W, b, rate):
@@ -559,7 +558,7 @@ linear = ((X @ W + b).argmax(axis=1) == t).mean()
 assert losses[-1] < losses[0] and linear < 0.6
 print(f"loss {losses[0]:.3f} -> {losses[-1]:.3f};  {linear:.0%} of the points are right")
 
-_, _, summed = train_linear(rate=N)  # N times the mean is the sum: this is the step without 1/N
+_, _, summed = train_linear(rate=N)  # N times the mean is the sum: no 1/N
 assert summed[-1] > guess
 print(f"without 1/N: loss {summed[0]:.3f} -> {summed[-1]:.1f}")
 
@@ -616,7 +615,7 @@ W1, b1, W2, b2 = [rng.normal(size=s) for s in ((D, 16), (16,), (16, K), (K,))]
 two = (X @ W1 + b1) @ W2 + b2
 one = X @ (W1 @ W2) + (b1 @ W2 + b2)
 assert np.allclose(two, one)
-print(f"two layers without h: {W1.size + W2.size} weights; one layer: {(W1 @ W2).size} weights")
+print(f"weights of two layers without h: {W1.size + W2.size}; of one: {(W1 @ W2).size}")
 print(f"largest difference of their scores: {np.abs(two - one).max():.1e}")
 
 # %% [markdown]
@@ -640,7 +639,7 @@ print(f"largest difference of their scores: {np.abs(two - one).max():.1e}")
 
 # %% tags=["exercise"] id="weight_decay"
 def weight_decay(U, rate):
-    """R, the price of the weights of both layers; U = ((W1, b1), (W2, b2)); a number."""
+    """R, a number: the price of the weights of both layers."""
     (W1, b1), (W2, b2) = U
     ### BEGIN SOLUTION
     R = rate / 2 * (np.sum(W1**2) + np.sum(W2**2))
@@ -709,7 +708,7 @@ check_exercise(
 
 # %%
 def network(X, U):
-    """Scores (N, K) of X (N, D); U holds a pair (W, b) for each layer. One layer is linear."""
+    """Scores (N, K) of X (N, D); U holds (W, b) of each layer. One is linear."""
     Z = X
     for layer in U[:-1]:
         Z = relu(affine(Z, layer))
@@ -750,7 +749,8 @@ def accuracy(U, X, t):
 
 
 U, losses = train(start(D, 16, K, np.random.default_rng(1)), X, T)
-assert np.isclose(loss(U, X, T, 1e-3), cross_entropy(network(X, U), T) + weight_decay(U, 1e-3))
+yours = cross_entropy(network(X, U), T) + weight_decay(U, 1e-3)
+assert np.isclose(loss(U, X, T, 1e-3), yours)
 assert accuracy(U, X, t) > 0.99
 print(f"loss {losses[0]:.3f} -> {losses[-1]:.3f};  accuracy {accuracy(U, X, t):.1%}")
 
@@ -789,11 +789,11 @@ page, (ax,) = figure(5, 5)
 regions(ax, U8)
 dots(ax, X, t)
 for h, (w, c) in enumerate(zip(W1.T, b1)):
-    normal, foot = w / np.linalg.norm(w), -c * w / (w @ w)  # foot: the point next to the origin
+    normal, foot = w / np.linalg.norm(w), -c * w / (w @ w)  # foot: the point next to 0
     along = np.array([-normal[1], normal[0]])
     ax.plot(*np.stack([foot - 3 * along, foot + 3 * along]).T, color=INK, lw=1)
     arrow = {"arrowstyle": "->", "color": INK, "lw": 1.2}
-    place = foot - 0.95 * along
+    place = foot + (-1) ** h * np.sqrt(1.1**2 - foot @ foot) * along  # on a circle around 0
     ax.annotate("", place + 0.15 * normal, place, arrowprops=arrow)
     ax.annotate(str(h), place - 0.06 * normal, ha="center", va="center", fontsize=8)
 ax.set_ylabel("$x_2$")
@@ -900,7 +900,7 @@ for name, f in (("weights decay", loss), ("biases decay too", loss_all)):
 
 # %% tags=["exercise"] id="settings"
 def settings():
-    """The number of features H and the decay lambda of your network."""
+    """The features H and the decay lambda of your network."""
     ### BEGIN SOLUTION
     H, rate = 24, 1e-4
     ### END SOLUTION

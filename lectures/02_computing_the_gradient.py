@@ -76,7 +76,7 @@ Picture(page, "The central secant is nearly parallel to the tangent; the one-sid
 
 # %% tags=["exercise"] id="numeric_gradient"
 def numeric_gradient(x, h, f=np.var):
-    """The derivative of the number f(x) by each entry of x, by central differences; as x."""
+    """dx, as x: the derivative of the number f(x), by differences."""
     dx = np.zeros_like(x)
     for i in np.ndindex(x.shape):  # i = (0, 0), (0, 1), ... of a matrix
         ### BEGIN SOLUTION
@@ -173,20 +173,19 @@ def error(dV, right):
 
 exact = grad(loss_of_W1)(W1)
 steps = 10.0 ** np.arange(-12, 0)
-errors = {
-    "float64, central": [error(numeric_gradient(W1.copy(), h, loss_of_W1), exact) for h in steps],
-    "float32, central": [
-        error(numeric_gradient(W1.astype("f4"), np.float32(h), loss_of_W1), exact) for h in steps
-    ],
-}
+errors = {}
+for dtype in (np.float64, np.float32):
+    V = W1.astype(dtype)
+    found = [numeric_gradient(V, dtype(h), loss_of_W1) for h in steps]
+    errors[f"{dtype.__name__}, central"] = [error(dV, exact) for dV in found]
 
 # %%
 units = np.eye(W1.size).reshape(-1, *W1.shape)  # 1 in one entry each
-L0 = loss_of_W1(W1)
-errors["float64, one-sided"] = [
-    error(np.reshape([(loss_of_W1(W1 + h * e) - L0) / h for e in units], W1.shape), exact)
-    for h in steps
-]
+L0, one_sided = loss_of_W1(W1), []
+for h in steps:
+    dV = [(loss_of_W1(W1 + h * e) - L0) / h for e in units]
+    one_sided.append(error(np.reshape(dV, W1.shape), exact))
+errors["float64, one-sided"] = one_sided
 for name, values in errors.items():
     best = int(np.argmin(values))
     print(f"{name:18}  best h = {steps[best]:.0e}, error {values[best]:.0e}")
@@ -218,8 +217,8 @@ Picture(page, "Error against h: a V for each, lowest for central differences in 
 
 # %%
 entries = sum(V.size for V in (W1, b1, W2, b2))
-print(f"this network: {entries} parameters, {2 * entries} forward passes for one gradient")
-print(f"a network of 1000000 parameters: {2 * 1000000} forward passes for one step")
+print(f"this network: {entries} parameters, {2 * entries} forward passes a step")
+print(f"a network of 1000000 parameters: {2 * 1000000} forward passes a step")
 
 # %% [markdown]
 # ## The chain rule
@@ -241,7 +240,7 @@ print(f"a network of 1000000 parameters: {2 * 1000000} forward passes for one st
 
 # %%
 n = 60
-J1, J2, J3 = (rng.normal(size=(n, n)) for _ in range(3))  # three steps of n numbers each
+J1, J2, J3 = rng.normal(size=(3, n, n))  # three steps of n numbers each
 last = rng.normal(size=(1, n))  # the step to L
 
 from_the_loss = ((last @ J3) @ J2) @ J1
@@ -279,7 +278,7 @@ def relu_back(dZ, A):
 # %% tags=["check"]
 def relu_back_inputs(rng):
     yield rng.normal(size=(4, 3)), rng.normal(size=(4, 3))
-    yield rng.normal(size=(3, 3)), np.round(rng.normal(size=(3, 3))) * (np.eye(3) == 0)
+    yield rng.normal(size=(3, 3)), rng.normal(size=(3, 3)) * (np.eye(3) == 0)
 
 
 def relu_pulled(dZ, A):
@@ -377,7 +376,7 @@ Picture(
 
 # %% tags=["exercise"] id="affine_back"
 def affine_back(dA, X, W):
-    """dX (N, D), dW (D, K) and db (K,) of A = X W + b, from dA (N, K)."""
+    """dX, dW and db of A = X W + b, from dA."""
     ### BEGIN SOLUTION
     dW = X.T @ dA
     db = np.sum(dA, axis=0)
@@ -486,7 +485,7 @@ print(f"error of (Y - T) / N: {error(numeric, analytic):.0e}")
 
 # %% tags=["exercise"] id="slopes"
 def slopes(x):
-    """The derivatives of the sum, the maximum and the norm of a vector x; each as x, (n,)."""
+    """The derivatives of sum, maximum and norm of x; each (n,)."""
     ### BEGIN SOLUTION
     of_sum = np.ones_like(x)
     of_max = np.zeros_like(x)
@@ -624,23 +623,17 @@ def backward(dL, saved):
 rate = 0.1
 L, saved = forward(X, T, W1, b1, W2, b2, rate)
 _, _, dW1, db1, dW2, db2 = backward(1.0, saved)
-print(f"L = {L:.4f}, dW1 {dW1.shape}, db1 {db1.shape}, dW2 {dW2.shape}, db2 {db2.shape}")
+print(f"L = {L:.4f}, dW1 {dW1.shape}, db1 {db1.shape}, ...")
 
 # %% [markdown]
-# Follow it in a figure. Values, framed blue, are computed downward, along the blue arrows.
-# Derivatives, framed orange, run upward, along the dashed arrows, and each has the shape of its
-# value. Where two dashed arrows arrive, at `W1` and `W2`, two contributions are added. In the maps
-# red is positive, blue negative, white 0. See how `dZ` loses entries on its way to `dA1`: where `Z`
-# is 0, nothing passes. (Two cells that draw cards and arrows come first; you may skip them. The
-# third computes the derivatives once more, with your functions, and they agree.)
+# Follow it in a figure made of cards like this one: a value, framed blue, and its derivative,
+# framed orange, of the same shape. Red is positive, blue negative, white 0.
 
-
-# %%
+# %% tags=["figure"]
 SIDE = 0.19  # of an entry
 
 
 def card(ax, name, value, derivative, x, y):
-    """A value and, to its right, its derivative, as heat maps around (x, y)."""
     rows, columns = np.atleast_2d(value).shape
     maps = [(value, BLUE)] if derivative is None else [(value, BLUE), (derivative, ORANGE)]
     left, high = x - len(maps) * (SIDE * columns + 0.12) / 2 + 0.06, SIDE * rows / 2
@@ -654,42 +647,55 @@ def card(ax, name, value, derivative, x, y):
     ax.text(x, y + high + 0.04, label, fontsize=9, ha="center", va="bottom")
 
 
+page, (ax,) = figure(2.2, 1)
+card(ax, "W1", W1, dW1, 0, 0)
+ax.set(xlim=(-1.2, 1.2), ylim=(-0.25, 0.5), aspect="equal")
+ax.set_axis_off()
+Picture(
+    page, "Two heat maps of 2 by 5 entries side by side: W1, framed blue, and dW1, framed orange."
+)
+
+# %% [markdown]
+# Now all of them, with the derivatives computed once more, by your functions.
+
 # %%
+_, _, Z, Y, *_ = saved
+A1, A2, R = X @ W1 + b1, Z @ W2 + b2, decay((W1, W2), rate)
+dA2 = (Y - T) / len(X)
+dZ, scores_W2, _ = affine_back(dA2, Z, W2)
+dA1 = relu_back(dZ, A1)
+_, scores_W1, _ = affine_back(dA1, X, W1)
+assert np.allclose(dW1, scores_W1 + rate * W1)
+assert np.allclose(dW2, scores_W2 + rate * W2)
+
+cards = {  # value, derivative, place
+    **{"X": (X, None, 0.9, 9.1), "W1": (W1, dW1, 6.5, 9.3), "b1": (b1, db1, 2.9, 9.3)},
+    **{"A1": (A1, dA1, 2.1, 7.0), "Z": (Z, dZ, 2.1, 4.9)},
+    **{"W2": (W2, dW2, 5.2, 5.0), "b2": (b2, db2, 3.8, 5.0)},
+    **{"A2": (A2, dA2, 2.9, 2.6), "T": (T, None, 1.2, 2.6)},
+    **{"D": (L - R, 1.0, 2.9, 1.1), "R": (R, 1.0, 6.1, 1.1), "L": (L, 1.0, 4.4, 0.2)},
+}
+
+# %% [markdown]
+# Values are computed downward, along the blue arrows. Derivatives run upward, along the dashed
+# ones. Where two dashed arrows arrive, at `W1` and `W2`, two contributions are added. See how `dZ`
+# loses entries on its way to `dA1`: where `Z` is 0, nothing passes.
+
+
+# %% tags=["figure"]
 def edge(ax, start, end):
-    """Down from one card to another, and up again, dashed, if the first has a derivative."""
     (value, derivative, x, y), (target, _, u, v) = cards[start], cards[end]
     y -= SIDE * len(np.atleast_2d(value)) / 2 + 0.05
     v += SIDE * len(np.atleast_2d(target)) / 2 + 0.3
     lean = np.clip(u - x, -2.5, 2.5)
     x, u = x + 0.2 * lean, u - 0.3 * lean
     style = {"arrowstyle": "-|>", "lw": 1.3, "shrinkA": 0, "shrinkB": 0}
-    down = style | {"color": BLUE}
-    up = style | {"color": ORANGE, "ls": "--"}
+    down, up = style | {"color": BLUE}, style | {"color": ORANGE, "ls": "--"}
     ax.annotate("", (u - 0.09, v), (x - 0.09, y), arrowprops=down)
     if derivative is not None:
         ax.annotate("", (x + 0.09, y), (u + 0.09, v), arrowprops=up)
 
 
-# %%
-_, _, Z, Y, *_ = saved
-A1, A2 = X @ W1 + b1, Z @ W2 + b2
-R = decay((W1, W2), rate)
-D = L - R
-
-dA2 = (Y - T) / len(X)
-dZ, scores_W2, _ = affine_back(dA2, Z, W2)
-dA1 = relu_back(dZ, A1)
-_, scores_W1, _ = affine_back(dA1, X, W1)
-assert np.allclose(dW2, scores_W2 + rate * W2) and np.allclose(dW1, scores_W1 + rate * W1)
-
-# %% tags=["figure"]
-cards = {
-    **{"X": (X, None, 0.9, 9.1), "W1": (W1, dW1, 6.5, 9.3), "b1": (b1, db1, 2.9, 9.3)},
-    **{"A1": (A1, dA1, 2.1, 7.0), "Z": (Z, dZ, 2.1, 4.9)},
-    **{"W2": (W2, dW2, 5.2, 5.0), "b2": (b2, db2, 3.8, 5.0)},
-    **{"A2": (A2, dA2, 2.9, 2.6), "T": (T, None, 1.2, 2.6)},
-    **{"D": (D, 1.0, 2.9, 1.1), "R": (R, 1.0, 6.1, 1.1), "L": (L, 1.0, 4.4, 0.2)},
-}
 page, (ax,) = figure(5.5, 7.5)
 for name, of_card in cards.items():
     card(ax, name, *of_card)
@@ -762,11 +768,11 @@ def gradients(bug, X, T, W1, b1, W2, b2, rate):
 
 
 def errors_of(gradient, rate, rate_of_value=None):
-    """The errors of the derivatives by W1, b1, W2, b2, against differences of the value."""
+    """The errors of a gradient by W1, b1, W2, b2."""
     U, errors = [V.copy() for V in (W1, b1, W2, b2)], []
-    for i, dV in enumerate(gradient(X, T, *U, rate)):
-        value = lambda V, i=i: forward(X, T, *U[:i], V, *U[i + 1 :], rate_of_value or rate)[0]
-        errors.append(error(dV, numeric_gradient(U[i], 1e-5, value)))
+    value = lambda _: forward(X, T, *U, rate_of_value or rate)[0]
+    for V, dV in zip(U, gradient(X, T, *U, rate)):
+        errors.append(error(dV, numeric_gradient(V, 1e-5, value)))  # which changes V in U
     return errors
 
 
@@ -822,9 +828,8 @@ Picture(page, "Errors of the four derivatives for six programs: each mistake mar
 # Look at the second row again. With a small decay, $\lambda = 10^{-4}$, the error is so small that
 # a generous tolerance of $10^{-3}$ would let it pass. This mistake is found in real course
 # material: the text has $\frac\lambda2\sum w^2$, the program has $\lambda\sum w^2$, and both have
-# the derivative
-# $\lambda w$. The remedy: **check the small parts alone.** The part is wrong by a factor, whatever
-# $\lambda$ is.
+# the derivative $\lambda w$. The remedy: **check the small parts alone.** The part is wrong by a
+# factor, whatever $\lambda$ is.
 
 
 # %%
@@ -1029,7 +1034,7 @@ check_exercise(repaired, repaired_inputs, like=repaired_pulled)
 # %%
 losses, right = train(repaired)
 assert right > 0.99
-print(f"trained with your gradient: loss {losses[0]:.3f} -> {losses[-1]:.3f}, accuracy {right:.1%}")
+print(f"trained with your gradient: loss {losses[-1]:.3f}, accuracy {right:.1%}")
 
 # %% [markdown]
 # ## What was learned
