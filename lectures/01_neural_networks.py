@@ -790,11 +790,11 @@ regions(ax, U8)
 dots(ax, X, t)
 for h, (w, c) in enumerate(zip(W1.T, b1)):
     normal, foot = w / np.linalg.norm(w), -c * w / (w @ w)  # foot: the point next to 0
-    along = np.array([-normal[1], normal[0]])
+    along = np.array([-normal[1], normal[0]]) * np.sign(normal[0])  # upward
     ax.plot(*np.stack([foot - 3 * along, foot + 3 * along]).T, color=INK, lw=1)
     arrow = {"arrowstyle": "->", "color": INK, "lw": 1.2}
-    place = foot + (-1) ** h * np.sqrt(1.1**2 - foot @ foot) * along  # on a circle around 0
-    ax.annotate("", place + 0.15 * normal, place, arrowprops=arrow)
+    place = foot + np.sqrt(1.15**2 - foot @ foot) * along  # on a circle around 0
+    ax.annotate("", place + 0.13 * normal, place, arrowprops=arrow)
     ax.annotate(str(h), place - 0.06 * normal, ha="center", va="center", fontsize=8)
 ax.set_ylabel("$x_2$")
 print(f"8 features: {accuracy(U8, X, t):.1%} of the points are on the right side")

@@ -779,8 +779,8 @@ def errors_of(gradient, rate, rate_of_value=None):
 # %%
 cases = {
     "none": ("none", 0.1),
-    r"decay: value doubled, $\lambda = 10^{-4}$": ("none", 1e-4, 2e-4),
-    r"decay: value doubled, $\lambda = 0.1$": ("none", 0.1, 0.2),
+    "decay doubled, rate 0.0001": ("none", 1e-4, 2e-4),  # in the value
+    "decay doubled, rate 0.1": ("none", 0.1, 0.2),
     "1/N missing": ("1/N missing", 1e-4),
     "relu mask missing": ("relu mask missing", 0.1),
     "db2 is a mean": ("db2 is a mean", 0.1),
@@ -788,7 +788,7 @@ cases = {
 rows = [errors_of(partial(gradients, bug), *rates) for bug, *rates in cases.values()]
 table = np.array(rows)  # (6, 4)
 for name, row in zip(cases, table):
-    print(f"{name:40}", *(f"{e:7.0e}" for e in row))
+    print(f"{name:27}", *(f"{e:7.0e}" for e in row))
 
 none, small, large, N_missing, mask, mean = table
 assert none.max() < 1e-7
