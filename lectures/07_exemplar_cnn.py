@@ -717,6 +717,7 @@ nets = [Learned(seed, after_epoch=two_terms) for seed in range(3)]
 terms = np.array([net.terms for net in nets])  # (3 seeds, epochs, 3)
 assert np.allclose(terms[..., 0], terms[..., 1] + terms[..., 2], atol=1e-9)
 assert (terms[..., 2] > 0).all() and np.allclose(jensen_gap(np.ones((4, 5, 6))), 0)
+assert (terms[:, 0, 1] > 10 * terms[:, 0, 2]).all() and (terms[:, -1, 1] < terms[:, -1, 2]).all()
 print(f"ln N = {np.log(100):.2f}")
 for when, row in (("first epoch", terms[:, 0].mean(0)), ("last epoch", terms[:, -1].mean(0))):
     print("after the {}: loss {:.2f} = logistic {:.2f} + regulariser {:.2f}".format(when, *row))
@@ -733,11 +734,11 @@ ax.text(epochs[-1], np.log(100), "ln N", ha="right", va="bottom", color=figures.
 ax.set_xlabel("epoch")
 ax.set_ylabel("loss per sample")
 ax.legend(frameon=False, fontsize=9)
-Picture(page, "The loss falls; soon most of it is the regulariser, little logistic regression.")
+Picture(page, "The loss falls; in the end more of it is the regulariser than logistic regression.")
 
 # %% [markdown]
-# The mean features are soon told apart; what is left of the loss is nearly all regulariser. From
-# then on the network learns to be invariant.
+# At first nearly all of the loss is logistic regression on mean features. In the end these are told
+# apart, and most of what is left is the regulariser: the network goes on to learn to be invariant.
 #
 # ## Judged with few labels
 #
@@ -900,8 +901,9 @@ for ax, found, label in zip(axes, (by_N, by_K), ("seeds N (K = 30)", "versions K
     ax.set_xticks(list(found), [str(n) for n in found])
     ax.minorticks_off()
     ax.set_xlabel(label)
+    ax.set_ylim(80, 98)
 axes[0].set_ylabel("test accuracy (%)")
-axes[1].legend(frameon=False, fontsize=9, loc="lower right")
+axes[1].legend(frameon=False, fontsize=9, loc="upper left")
 Picture(page, "Accuracy rises with N and then falls; it rises with K and then stays level.")
 
 # %% [markdown]
@@ -954,7 +956,7 @@ Picture(
 # - Transformations are composed into one lookup, in a fixed order, and read once.
 # - The chance level of $N$ classes is $\ln N$.
 # - The objective is logistic regression on mean features plus a regulariser that is never negative
-#   and wants invariance; the loss that remains is nearly all regulariser.
+#   and wants invariance; in the end it is most of the loss.
 # - Features learned without a label are better than raw pixels and random weights, most of all
 #   where labels are few.
 #
