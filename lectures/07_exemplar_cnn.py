@@ -398,9 +398,10 @@ assert np.abs(transformed(seven) - seven).max() < 1e-12  # the identity changes 
 # %% [markdown]
 # Moving and then turning is what the formula says, but two lookups blur twice. The other order is
 # another transformation: what has been turned is then moved along the window's own axes.
-# `minigrad.data` does all six transformations of many images at once, with their colours. One at a
-# time, from its least value on
-# the left to its greatest on the right, for one seed:
+#
+# `minigrad.data` does all six transformations of many images at once; its `seed_patches` also
+# draws the scale of a patch. One transformation at a time, from its least value on the left to its
+# greatest on the right, for one seed:
 
 # %% tags=["figure"]
 seeds = seed_patches([photo], 10, np.random.default_rng(1), per_image=None)
@@ -453,12 +454,15 @@ Picture(page, "Six patches of a photograph and six digits, each with nine random
 #
 # In training we take the mean over the $n$ samples of a batch instead:
 #
-# $$\underset{n\times N}{A} = \underset{n\times H}{G}\;\underset{H\times N}{W} +
-# \underset{N}{b},\qquad \underset{1\times1}{L} = -\frac1n\sum_{m=1}^n \ln
-# \frac{e^{A_{m t_m}}}{\sum_{j=1}^N e^{A_{mj}}},\qquad
-# \underset{n\times N}{dA} = \frac{dL}{n}\,(Y - T),$$
+# $$\begin{aligned}
+# \underset{n\times N}{A} &= \underset{n\times H}{G}\;\underset{H\times N}{W} + \underset{N}{b},\\
+# \underset{1\times1}{L} &= -\frac1n\sum_{m=1}^n \ln
+# \frac{e^{A_{m t_m}}}{\sum_{j=1}^N e^{A_{mj}}},\\
+# \underset{n\times N}{dA} &= \frac{dL}{n}\,(\underset{n\times N}{Y} - \underset{n\times N}{T}),
+# \end{aligned}$$
 #
-# where $t_m$ is the seed of sample $m$, $Y$ the softmax of $A$ and $T$ the seeds as one-hot rows.
+# where $t_m$ is the seed of sample $m$, $Y$ the softmax of $A$ and $T$ here not a transformation
+# but the seeds as one-hot rows.
 
 # %% [markdown] tags=["task"]
 # ### Exercise: the loss over surrogate classes
@@ -561,7 +565,7 @@ for N in (10, 100, 8000):
 # The paper's smallest network is 64c5-64c5-128f: two convolutions of 64 filters 5 × 5, each with a
 # relu and a maximum over 2 × 2, then 128 hidden units, $g(x)$. Its images have 32 × 32 pixels. Ours
 # have 8 × 8: 16c3-32c3-128f. The last weights begin ten times smaller than usual, so that the loss
-# begins at its chance level; with larger ones it stays there for long.
+# begins at its chance level, and no higher.
 
 
 # %%
@@ -625,12 +629,16 @@ def learned(seed, N=100, K=30, ranges=RANGES, measure=None):
 #
 # where $\|\exp h\|_1 = \sum_j e^{h_j}$. Let $\hat g_i = E_\alpha[g(T_\alpha x_i)]$ be the mean
 # feature of seed $i$. The first part is linear in $g$, so its expectation is its value at
-# $\hat g_i$. Add and subtract $\ln\|\exp(W^\top\hat g_i + b)\|_1$:
+# $\hat g_i$. With $\hat h_i$ the last layer of $\hat g_i$, add and subtract
+# $\ln\|\exp \hat h_i\|_1$:
 #
-# $$\underbrace{\sum_i -(W^\top \hat g_i + b)_i + \ln\|\exp(W^\top\hat g_i + b)\|_1}_{\text{logistic
-# regression on mean features}} \;+\; \underbrace{\sum_i
-# E_\alpha\big[\ln\|\exp h(T_\alpha x_i)\|_1\big] -
-# \ln\|\exp(W^\top\hat g_i + b)\|_1}_{\text{regulariser}}.$$
+# $$\begin{aligned}
+# &\underbrace{\sum_i -\hat h_{ii} + \ln\|\exp \hat h_i\|_1}_{\text{logistic regression on mean
+# features}} + \underbrace{\sum_i E_\alpha\big[\ln\|\exp h(T_\alpha x_i)\|_1\big] -
+# \ln\|\exp \hat h_i\|_1}_{\text{regulariser}},\\
+# &\qquad \underset{N}{\hat h_i} = \underset{N\times H}{W^\top}\,\underset{H}{\hat g_i} +
+# \underset{N}{b}.
+# \end{aligned}$$
 #
 # The first term wants the *mean* features of different seeds to be told apart. The second is never
 # negative, by Jensen's inequality, since $\ln\sum_j e^{h_j}$ is convex; and it is 0 if all versions
@@ -928,9 +936,10 @@ Picture(page, "Accuracy rises with N and then falls; it rises with K and then st
 # The shape is the paper's, in small. With too few seeds there is little to tell apart. With too
 # many, the task is too hard for so few steps (and some seeds are nearly the same digit). With
 # $K = 1$ there is one version of each seed, so nothing to be invariant to, and what is learned is
-# worth no more than random weights. The paper finds on STL-10 that accuracy is best near $N = 8000$ and
-# levels off near $K = 100$; its networks, from 64c5-64c5-128f to 92c5-256c5-512c5-1024f, reach
-# 67.1, 72.8 and 74.2 %. (`python -m examples.exemplar_digits` does our task with a larger network.)
+# worth no more than random weights. The paper finds on STL-10 that accuracy is best near
+# $N = 8000$ and levels off near $K = 100$; its networks, from 64c5-64c5-128f to
+# 92c5-256c5-512c5-1024f, reach 67.1, 72.8 and 74.2 %. (`python -m examples.exemplar_digits` does
+# our task with a larger network.)
 #
 # ## Which transformation?
 #

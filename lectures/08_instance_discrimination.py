@@ -17,6 +17,9 @@
 
 # %% tags=["setup"]
 import numpy as np
+from minigrad.models.instance_losses import exemplar_softmax, instance_softmax_paper, log_shares
+from minigrad.models.memory_bank import initial as empty_bank
+from minigrad.models.memory_bank import memory_softmax, remember
 
 import minigrad
 from minigrad import affine, block, conv_pool, detach, flatten, grad, node, normalize, relu, softmax
@@ -24,9 +27,6 @@ from minigrad.data import Ranges, digits, draw, transform
 from minigrad.evaluate import knn_vote, label_draws
 from minigrad.learn import Momentum, he, linear, train
 from minigrad.lectures import Picture, check_exercise, requires
-from minigrad.models.instance_losses import exemplar_softmax, instance_softmax_paper, log_shares
-from minigrad.models.memory_bank import initial as empty_bank
-from minigrad.models.memory_bank import memory_softmax, remember
 from minigrad.stepper import figures
 
 requires("0.1")
@@ -597,8 +597,8 @@ Picture(page, "Five probabilities: nearly alike at temperature 1, one of them ne
 # STEPPER: softmax_page(np.array([[0.9, 0.8, 0.5, 0.2, -0.3]]))
 
 # %% [markdown]
-# With $\tau = 0.03$ only the most similar instance counts. With $\tau = 1$ even the best arrangement
-# leaves a small probability, as products end at 1: nothing can satisfy the loss.
+# With $\tau = 0.03$ only the most similar instance counts. With $\tau = 1$ even the best
+# arrangement leaves a small probability, as products end at 1: nothing can satisfy the loss.
 
 # %%
 m = 32
