@@ -9,11 +9,11 @@
 # **Can every image be a class of its own, when there are as many classes as images?**
 #
 # Exemplar-CNN keeps a row of weights for each image. With a million images that is a layer of a
-# million rows, and each of them learns only when its image comes by. Here the rows go: first
-# features that are remembered take their place (a memory bank), then the features of the batch
-# itself (Ye et al., CVPR 2019). You write the loss as four operations, train a small network with
-# them, and judge it by its nearest neighbours. You need lecture 7, and of lecture 6 that a value
-# used twice gets two gradients.
+# million rows, and each of them is pulled to its image only when that image comes by. Here the rows
+# go: first features that are remembered take their place (a memory bank), then the features of the
+# batch itself (Ye et al., CVPR 2019). You write the loss as four operations, train a small network
+# with them, and judge it by its nearest neighbours. You need lecture 7, and of lecture 6 that a
+# value used twice gets two gradients.
 
 # %% tags=["setup"]
 import numpy as np
@@ -597,21 +597,22 @@ Picture(page, "Five probabilities: nearly alike at temperature 1, one of them ne
 # STEPPER: softmax_page(np.array([[0.9, 0.8, 0.5, 0.2, -0.3]]))
 
 # %% [markdown]
-# With $\tau = 0.03$ only the most similar instance counts. With $\tau = 1$ even the best
-# arrangement leaves a small probability, as products end at 1: nothing can satisfy the loss.
+# With $\tau = 0.03$ only the most similar instance counts. With $\tau = 1$ nothing can satisfy the
+# loss, as products end at 1: a version that lies exactly on its image, at right angles to 31
+# others, still gets a small probability.
 
 # %%
 m = 32
 for tau in (1.0, 0.1):
-    best = 1 / (1 + (m - 1) * np.exp(-1 / tau))
-    print(f"tau = {tau}: P is at most {best:.3f} if all others are at right angles")
+    own = 1 / (1 + (m - 1) * np.exp(-1 / tau))
+    print(f"tau = {tau}: P = {own:.3f} with all others at right angles")
 
 # %% [markdown]
 # ## Training
 #
 # The images: half of the digits. Each batch holds 32 of them and a random version of each, moved,
-# scaled, turned, with other contrast. The network is that of lecture 7 with an embedding of 32
-# numbers on top, in rows of length 1 by *your* `unit`.
+# scaled, turned, with other contrast. The network is like that of lecture 7, with an embedding of
+# 32 numbers on top, in rows of length 1 by *your* `unit`.
 
 # %%
 X, T = digits(8)  # (1797, 1, 8, 8) in [0, 1], (1797,)
@@ -928,10 +929,8 @@ assert middle[0.1] > middle[0.3] > middle[1.0] and abs(middle[0.03] - middle[0.1
 page, (ax,) = figures.figure(6, 3)
 for column, name, color in ((0, "as they are", figures.BLUE), (1, "transformed", figures.ORANGE)):
     values = np.array(list(by_tau.values()))[..., column]  # (temperatures, seeds)
-    ax.errorbar(
-        list(by_tau), values.mean(1), values.std(1), color=color, marker="o", capsize=3, lw=2,
-        label=name,
-    )  # fmt: skip
+    style = {"color": color, "marker": "o", "capsize": 3, "lw": 2}
+    ax.errorbar(list(by_tau), values.mean(1), values.std(1), **style, label=name)
 ax.set_xscale("log")
 ax.set_xticks(list(by_tau), [f"{tau:g}" for tau in by_tau])
 ax.minorticks_off()
@@ -941,8 +940,8 @@ ax.legend(frameon=False, fontsize=9)
 Picture(page, "Accuracy falls as the temperature rises above 0.1; below, it stays about the same.")
 
 # %% [markdown]
-# With $\tau = 1$ no arrangement of the points satisfies the loss, and what it asks for is vague. A
-# lower one than the paper's 0.1 does no harm here.
+# With a temperature that nothing can satisfy, less is learned. A lower one than the paper's 0.1
+# does no harm here.
 #
 # ## On photographs
 #
