@@ -625,7 +625,7 @@ def learned(seed, N=100, K=30, ranges=RANGES, measure=None):
 # Take infinitely many versions: the sum over $\mathcal{T}_i$ becomes an expectation over $\alpha$,
 #
 # $$\sum_{i=1}^N E_\alpha\big[l(i, T_\alpha x_i)\big] = \sum_i E_\alpha\big[
-# -h_i(T_\alpha x_i) + \ln\|\exp h(T_\alpha x_i)\|_1\big],$$
+# {-h_i(T_\alpha x_i)} + \ln\|\exp h(T_\alpha x_i)\|_1\big],$$
 #
 # where $\|\exp h\|_1 = \sum_j e^{h_j}$. Let $\hat g_i = E_\alpha[g(T_\alpha x_i)]$ be the mean
 # feature of seed $i$. The first part is linear in $g$, so its expectation is its value at

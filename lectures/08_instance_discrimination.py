@@ -262,7 +262,7 @@ check_exercise(similarity, similarity_inputs, like=lambda F, G, t: np.einsum("id
 # instances sum to 1. The rows do not. The first part of the loss pulls each version to its own
 # image, and pushes it from all others:
 #
-# $$J_1 = -\frac1m\sum_{i=1}^m \ln P(i|\hat x_i),\qquad
+# $$\underset{1\times1}{J_1} = -\frac1m\sum_{i=1}^m \ln P(i|\hat x_i),\qquad
 # \underset{m\times m}{dS} = \frac{dJ_1}{m}\,(P - I),$$
 #
 # with $\underset{m\times m}{P}$, $P_{ij} = P(i|\hat x_j)$, and the identity $I$. (The paper sums
@@ -393,7 +393,7 @@ assert abs(with_itself).max() < 1e-12 < 0.01 < abs(with_version).max()
 # other $i$. With $\underset{m\times m}{S} = FF^\top/\tau$ and again
 # $P_{ij} = e^{S_{ij}}/\sum_k e^{S_{kj}}$:
 #
-# $$J_2 = -\frac1m\sum_{j=1}^m\sum_{i\neq j}\ln(1 - P_{ij}).$$
+# $$\underset{1\times1}{J_2} = -\frac1m\sum_{j=1}^m\sum_{i\neq j}\ln(1 - P_{ij}).$$
 #
 # Where $P$ is near 1 the computer's $1 - P$ loses its digits, and then it is 0 and the logarithm
 # infinite. But no subtraction is needed: $1 - P_{ij}$ is the share of all *others*,
