@@ -49,7 +49,7 @@ class Source(NamedTuple):
 
 
 def source_of(n: Node) -> Source:
-    """The source of a node's function, and of its back behind it where that is written elsewhere."""
+    """The source of a node's function, and behind it that of a back that is written elsewhere."""
     whole, back = _taken_apart(n.function), getattr(n._back, "__code__", None)
     if back is None or not whole.lines or back is n.function.__code__:
         return whole

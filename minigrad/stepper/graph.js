@@ -53,7 +53,7 @@ class Graph {
     const id = path.join(" ")
     if (!containers.has(id)) {
       const block = path.at(-1), name = DATA.blocks[block].name
-      const made = { key: `c${block}`, block, name, framed: true, least: name.length * LETTER.sub + 44, children: [] }
+      const made = { key: `c${block}`, block, name, framed: true, title: { w: name.length * LETTER.sub + 24, h: 18 }, children: [] }
       containers.set(id, made)
       this.container(containers, path.slice(0, -1)).children.push(made)
     }
@@ -114,7 +114,7 @@ class Graph {
 
   titles(image, container) {
     for (const child of container.children.filter(c => c.children)) {
-      const title = draw("text", { x: child.left + 11, y: child.upper + 17, class: "title" }, `▾ ${child.name}`)
+      const title = draw("text", { x: child.left + child.title.x - child.title.w / 2, y: child.upper + child.title.y + 5, class: "title" }, `▾ ${child.name}`)
       image.append(this.button(draw("g", { "aria-label": `Fold ${child.name}` }, title), () => this.fold(child.block)))
       this.titles(image, child)
     }

@@ -4,8 +4,8 @@
 >>> gallery.add(np.array([[0.0, 0.5], [0.25, 1.0]]))
 0
 >>> entry = gallery.entries[0]
->>> entry["shape"], entry["low"], entry["high"], entry["values"]
-('2 × 2', 0.0, 1.0, [['0', '0.5'], ['0.25', '1']])
+>>> entry["range"], entry["values"]
+([0.0, 1.0], [['0', '0.5'], ['0.25', '1']])
 >>> [*base64.b64decode(entry["cells"])]
 [0, 127, 64, 254]
 """
@@ -18,6 +18,8 @@ import numpy as np
 
 SIDE, TILE, TILES = 64, 32, 64  # cells of a side, of the side of a tile, and tiles at most
 EXACT, CORNER = 64, 6  # entries that are all given as numbers, and the side of the corner that is
+WIDE = 9  # tiles beside each other, about
+TIMES = "\N{MULTIPLICATION SIGN}"
 STRANGE = 255  # the byte of what is not finite
 
 
@@ -42,8 +44,8 @@ class Gallery:
 
 
 def shape_of(a: Any) -> str:
-    """A shape in words: '6 × 4', 'scalar'."""
-    return " × ".join(map(str, np.shape(a))) or "scalar"
+    """A shape as it is read: its sides with the sign of multiplication between, or "scalar"."""
+    return TIMES.join(map(str, np.shape(a))) or "scalar"
 
 
 def _entry(a, cells):
@@ -52,19 +54,25 @@ def _entry(a, cells):
     if not a.size:
         return entry | {"note": "empty"}
     finite = a[np.isfinite(a)]
-    low, high = (float(finite.min()), float(finite.max())) if finite.size else (0.0, 0.0)
     sheet, tiles, notes = _sheet(a, cells)
     if finite.size < a.size:
         notes.append(f"{a.size - finite.size} not finite")
-    width = (high - low) or 1.0
+    drawn = sheet[np.isfinite(sheet)]
+    least, most = _ends(drawn)
     with np.errstate(invalid="ignore"):
-        bytes_ = np.where(np.isfinite(sheet), np.round((sheet - low) / width * 254), STRANGE)
-    entry |= {"low": low, "high": high, "rows": sheet.shape[0], "columns": sheet.shape[1]}
-    entry |= {"cells": base64.b64encode(bytes_.astype(np.uint8).tobytes()).decode()}
+        share = np.round((sheet - least) / ((most - least) or 1.0) * 254)
+    coded = np.where(np.isfinite(sheet), share, STRANGE).astype(np.uint8)
+    entry |= {"range": _ends(finite), "drawn": [least, most], "rows": len(sheet)}
+    entry |= {"columns": sheet.shape[1], "cells": base64.b64encode(coded.tobytes()).decode()}
     entry |= {"values": _values(a), "whole": a.size <= EXACT}
     if tiles:
         entry |= {"tile": tiles}
     return entry | ({"note": ", ".join(notes)} if notes else {})
+
+
+def _ends(finite):
+    """The least and the greatest number, 0 and 0 of none."""
+    return [float(finite.min()), float(finite.max())] if finite.size else [0.0, 0.0]
 
 
 def _sheet(a, cells):
@@ -76,8 +84,8 @@ def _sheet(a, cells):
     tiles = a.reshape(-1, *a.shape[-2:])
     h, w = (min(side, TILE) for side in tiles.shape[1:])
     shown = max(1, min(len(tiles), TILES, cells // (h * w)))
-    across = a.shape[-3] if a.shape[-3] <= 8 else min(8, shown)
-    shown -= shown % across if shown > across else 0
+    across = min(_across(a.shape[-3], len(tiles)), shown)
+    shown -= shown % across
     reduced = [_reduced(tile, TILE) for tile in tiles[:shown]]
     notes = [f"first {shown} of {len(tiles)} maps"] * (shown < len(tiles)) + reduced[0][1]
     h, w = reduced[0][0].shape
@@ -86,6 +94,13 @@ def _sheet(a, cells):
     sheet[:shown] = [matrix for matrix, _ in reduced]
     sheet = sheet.reshape(down, across, h, w).swapaxes(1, 2).reshape(down * h, across * w)
     return sheet, [h, w], notes
+
+
+def _across(channels, tiles):
+    """How many tiles stand beside each other: whole samples where they have few channels."""
+    if channels > WIDE:
+        return WIDE
+    return channels if tiles <= 2 * WIDE else channels * (WIDE // channels)
 
 
 def _reduced(matrix, side):
@@ -98,7 +113,7 @@ def _reduced(matrix, side):
         counts = np.diff([*starts, matrix.shape[axis]])
         sums = np.add.reduceat(matrix, starts, axis)
         matrix = sums / (counts[:, None] if axis == 0 else counts)
-    return matrix, [f"means of {blocks[0]} × {blocks[1]}"]
+    return matrix, [f"means of {blocks[0]}{TIMES}{blocks[1]}"]
 
 
 def _values(a):

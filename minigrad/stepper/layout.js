@@ -2,7 +2,8 @@
 // An edge enters a block through a port at its top and leaves it through one at its bottom.
 
 const GAP = { x: 22, y: 36 }
-const INSET = { x: 14, top: 26, bottom: 12 }  // between a block's frame and what is inside it
+const WIDE = 560  // a row of inputs that is wider becomes two
+const INSET = { x: 14, top: 5, bottom: 12 }  // between a block's frame and what is inside it
 
 // container: { key, children }; a child is a container too, or { key, w, h, given }.
 // edges: [from, to] keys of childless ones. Fills in x, y (of the centre), w, h, and returns the routes:
@@ -41,6 +42,7 @@ function arrange(container, edges, home, pieces) {
   })
   const rows = layers([...boxes.values()], [...links.values()])
   order(rows)
+  if (container.framed) addTitle(container, rows)
   align(rows)
   stack(rows)
   finish(container, rows, [...boxes.values()])
@@ -83,6 +85,7 @@ function layers(boxes, links) {
     if (b.side === "bottom") b.layer = last + (boxes.some(o => !o.side && o.layer === last) ? 1 : 0)
     else if (b.child?.given && b.after.length) b.layer = Math.max(top, Math.min(...b.after.map(o => o.layer)) - 1)
   }
+  widen(boxes)
   const rows = []
   const put = (b, layer) => {
     for (let i = rows.length; i <= layer; i++) rows.push([])
@@ -90,21 +93,38 @@ function layers(boxes, links) {
     rows[layer].push(b)
   }
   for (const b of boxes) put(b, b.layer)
+  const trunks = new Map()  // links that begin alike run together as long as they can
+  const dummy = (link, layer) => {
+    const key = `${link.a.key} ${link.from} ${layer}`
+    if (!trunks.has(key)) {
+      trunks.set(key, { w: 6, h: 0, up: [], down: [], isDummy: true })
+      put(trunks.get(key), layer)
+    }
+    return trunks.get(key)
+  }
   for (const link of links) {
     link.chain = [link.a]
-    for (let layer = link.a.layer + 1; layer < link.b.layer; layer++) {
-      const dummy = { w: 6, h: 0, up: [], down: [] }
-      put(dummy, layer)
-      link.chain.push(dummy)
-    }
+    for (let layer = link.a.layer + 1; layer < link.b.layer; layer++) link.chain.push(dummy(link, layer))
     link.chain.push(link.b)
-    link.chain.slice(1).forEach((b, i) => {
-      const a = link.chain[i], from = i ? 0 : link.from, to = b === link.b ? link.to : 0
-      a.down.push({ other: b, own: from, far: to })
-      b.up.push({ other: a, own: to, far: from })
-    })
+    link.chain.slice(1).forEach((b, i) => join(link.chain[i], b, i ? 0 : link.from, b === link.b ? link.to : 0))
   }
   return rows.filter(row => row.length)
+}
+
+// neighbours; long edges should be straight more than short ones
+function join(a, b, from, to) {
+  if (a.down.some(n => n.other === b && n.own === from && n.far === to)) return
+  const weight = [1, 2, 8][Number(Boolean(a.isDummy)) + Number(Boolean(b.isDummy))]
+  a.down.push({ other: b, own: from, far: to, weight })
+  b.up.push({ other: a, own: to, far: from, weight })
+}
+
+// every other box of a wide row of inputs goes up into a row of its own
+function widen(boxes) {
+  const first = Math.min(...boxes.map(b => b.layer)), row = boxes.filter(b => b.layer === first)
+  const width = row.reduce((sum, b) => sum + b.w + GAP.x, 0)
+  if (width <= WIDE || !row.every(b => b.child?.given)) return
+  for (const b of boxes) if (b.layer > first || row.indexOf(b) % 2) b.layer++
 }
 
 // few crossings: sweeps by the mean place of the neighbours
@@ -121,8 +141,20 @@ function order(rows) {
   }
 }
 
+// the title of a block stands among the ports, so that no edge runs through it
+function addTitle(container, rows) {
+  if (rows[0].some(b => !b.side)) rows.unshift([])
+  container.title = { ...container.title, up: [], down: [], isTitle: true }
+  rows[0].unshift(container.title)
+}
+
 const mean = (numbers, otherwise) =>
   numbers.length ? numbers.reduce((sum, x) => sum + x, 0) / numbers.length : otherwise
+
+function wish(b) {
+  const near = [...b.up, ...b.down], weight = near.reduce((sum, n) => sum + n.weight, 0)
+  return weight ? near.reduce((sum, n) => sum + n.weight * (n.other.x + n.far - n.own), 0) / weight : b.x
+}
 
 // straight edges: each box goes where its neighbours are, as far as its row lets it
 function align(rows) {
@@ -135,7 +167,8 @@ function align(rows) {
   }
   for (let pass = 0; pass < 60; pass++)
     for (const row of pass % 2 ? [...rows].reverse() : rows) {
-      for (const b of row) b.wish = mean([...b.up, ...b.down].map(n => n.other.x + n.far - n.own), b.x)
+      for (const b of row) b.wish = wish(b)
+      if (row[0].isTitle) row[0].wish = Math.min(...rows.slice(1).map(r => r[0].x - r[0].w / 2)) + row[0].w / 2
       let least = -Infinity, most = Infinity
       for (const b of row) {
         b.left = Math.max(b.wish, least + b.w / 2)
@@ -154,12 +187,11 @@ function stack(rows) {
   let y = 0
   rows.forEach((row, i) => {
     const h = Math.max(...row.map(b => b.h))
-    const thin = h === 0 && row.every(b => b.side)
     for (const b of row) {
       Object.assign(b, { top: y, bottom: y + h })
       b.y = b.child?.given ? y + h - b.h / 2 : y + b.h / 2
     }
-    y += h + (thin && i === 0 ? GAP.y * .7 : i === rows.length - 1 ? 0 : GAP.y)
+    y += h + (row[0].isTitle ? GAP.y * .7 : i === rows.length - 1 ? 0 : GAP.y)
   })
 }
 
@@ -167,13 +199,12 @@ function stack(rows) {
 function finish(container, rows, boxes) {
   const all = rows.flat(), frame = container.framed ? INSET : { x: 0, top: 0, bottom: 0 }
   const left = Math.min(...all.map(b => b.x - b.w / 2)), right = Math.max(...all.map(b => b.x + b.w / 2))
-  const wide = Math.max(right - left, container.least ?? 0)
-  const x = frame.x - left + (wide - right + left) / 2, y = frame.top
+  const x = frame.x - left, y = frame.top
   for (const b of all) {
     b.x += x
     for (const key of ["y", "top", "bottom"]) b[key] += y
   }
-  container.w = wide + 2 * frame.x
+  container.w = right - left + 2 * frame.x
   container.h = Math.max(...all.map(b => b.bottom)) - y + frame.top + frame.bottom
   for (const b of boxes) {
     if (b.child) Object.assign(b.child, { x: b.x, y: b.y })

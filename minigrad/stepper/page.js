@@ -28,14 +28,14 @@ function digits(x) {
 
 // ---- heat maps: an entry is an array as `heatmaps.py` writes it
 
-const LARGEST = e => Math.max(Math.abs(e.low), Math.abs(e.high)) || 1
+const size = entry => Math.max(...entry.drawn.map(Math.abs))
 
 function bytes(entry) {
   entry.bytes ??= Uint8Array.from(atob(entry.cells), letter => letter.charCodeAt(0))
   return entry.bytes
 }
 
-const cell = (entry, i) => entry.low + bytes(entry)[i] / 254 * (entry.high - entry.low)
+const cell = ({ drawn: [low, high] }, byte) => low + byte / 254 * (high - low)
 
 function colours() {
   const style = getComputedStyle(document.documentElement)
@@ -58,7 +58,8 @@ function sheet(entry) {
            x: j => place(j, w), y: i => place(i, h) }
 }
 
-function paint(canvas, entry, largest = LARGEST(entry)) {
+// largest: the size of a value that has the full colour
+function paint(canvas, entry, largest = size(entry)) {
   const at = sheet(entry), values = bytes(entry)
   canvas.width = at.width
   canvas.height = at.height
@@ -66,7 +67,7 @@ function paint(canvas, entry, largest = LARGEST(entry)) {
   const filled = entry.rows * entry.columns
   for (let k = 0; k < filled; k++) {
     const i = Math.floor(k / entry.columns), j = k % entry.columns
-    const shade = values[k] === 255 ? palette.strange : colour(cell(entry, k) / largest)
+    const shade = values[k] === 255 ? palette.strange : colour(cell(entry, values[k]) / (largest || 1))
     image.data.set([...shade, 255], 4 * (at.y(i) * at.width + at.x(j)))
   }
   context.putImageData(image, 0, 0)
@@ -78,20 +79,22 @@ matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => {
   for (const canvas of document.querySelectorAll("canvas.map")) canvas.repaint?.()
 })
 
-const range = entry => `${digits(entry.low)} to ${digits(entry.high)}`
+const range = ({ range: [low, high] }) => low === high ? `all ${digits(low)}` : `${digits(low)} to ${digits(high)}`
+
+const THIN = 10  // pixels of a single row or column of many cells at least
 
 // a heat map with its range; a scalar is its number; side: pixels at most
 function heatMap(name, entry, side, largest) {
   if (entry.shape === "scalar") return [make("span", { class: "number" }, entry.values[0][0])]
   if (!entry.cells) return [make("span", { class: "range" }, entry.note)]
   const note = entry.note ? `, ${entry.note}` : ""
-  const words = `${name}, ${entry.shape}, from ${range(entry)}${note}`
+  const words = `${name}, ${entry.shape}, ${range(entry)}${note}`
   const canvas = make("canvas", { class: "map", role: "img", "aria-label": words })
   paint(canvas, entry, largest)
-  const fit = Math.min(18, side / canvas.width, side * .8 / canvas.height)
-  const scale = fit > 1 ? Math.floor(fit) : fit
-  canvas.style.width = `${canvas.width * scale + 2}px`
-  canvas.style.height = `${canvas.height * scale + 2}px`
+  const fit = Math.min(18, side / canvas.width, side / canvas.height)
+  const scale = fit > 3 ? Math.floor(fit) : fit
+  canvas.style.width = `${Math.max(THIN, canvas.width * scale) + 2}px`
+  canvas.style.height = `${Math.max(THIN, canvas.height * scale) + 2}px`
   canvas.addEventListener("mousemove", event => { canvas.title = under(event, entry, name) })
   const below = [make("div", { class: "range" }, range(entry))]
   if (entry.note) below.push(make("div", { class: "range" }, entry.note))
@@ -108,10 +111,11 @@ function under(event, entry, name) {
   }
   const i = near(entry.rows, at.y, (event.clientY - box.top) / box.height * at.height)
   const j = near(entry.columns, at.x, (event.clientX - box.left) / box.width * at.width)
-  if (bytes(entry)[i * entry.columns + j] === 255) return `${name}: not finite`
+  const byte = bytes(entry)[i * entry.columns + j]
+  if (byte === 255) return `${name}: not finite`
   const exact = entry.whole && !entry.tile
   if (exact) return `${name}[${entry.rows > 1 ? `${i}, ` : ""}${j}] = ${entry.values[i][j]}`
-  return `${name}: about ${digits(Number(cell(entry, i * entry.columns + j).toPrecision(2)))}`
+  return `${name}: about ${digits(Number(cell(entry, byte).toPrecision(2)))}`
 }
 
 // a table of values that opens
@@ -127,8 +131,8 @@ function valuesOf(name, entry) {
 // ---- the player: buttons, slider, keys, and the step in the address
 
 const ICONS = {
-  first: "M2 2h2v12H2zM14 2v12L5 8z", previous: "M12 2v12L3 8z", play: "M4 2l9 6-9 6z",
-  pause: "M3 2h4v12H3zM9 2h4v12H9z", next: "M4 2v12l9-6z", last: "M12 2h2v12h-2zM2 2v12l9-6z",
+  first: "M2 2h2v12H2zM14 2v12L5 8z", previous: "M11 1.5L4.5 8l6.5 6.5 1.6-1.6L7.7 8l4.9-4.9z", play: "M4 2l9 6-9 6z",
+  pause: "M3 2h4v12H3zM9 2h4v12H9z", next: "M5 1.5L11.5 8 5 14.5l-1.6-1.6L8.3 8 3.4 3.1z", last: "M12 2h2v12h-2zM2 2v12l9-6z",
 }
 const icon = name => draw("svg", { viewBox: "0 0 16 16", "aria-hidden": "true" }, draw("path", { d: ICONS[name] }))
 

@@ -38,7 +38,7 @@ class Page:
         return f"<Page: {self.title}>"
 
     def _repr_html_(self) -> str:
-        """A frame of its own, so that neither the page nor the notebook changes the other's looks."""
+        """A frame, so that neither the page nor the notebook changes how the other looks."""
         look = "width: 100%; height: 46rem; border: 1px solid #8886; border-radius: 6px"
         return (
             f'<iframe srcdoc="{html.escape(self.html)}" title="{html.escape(self.title)}" '

@@ -131,7 +131,7 @@ function showStep(step, before) {
   if (!step.reads) return place.replaceChildren(card(name, "written back", result))
   if (step.backward) {
     const [read] = step.reads, three = [step.old, step.added, step.array].map(i => arrays[i])
-    const largest = Math.max(...three.map(LARGEST).map((size, i) => three[i].low === 0 && three[i].high === 0 ? 0 : size)) || 1
+    const largest = Math.max(...three.map(size))
     return place.replaceChildren(
       card(`d${variables[read].name}`, "read", arrays[before[read].gradient]), sign("→", "gives"),
       card(`${name} before`, "old", three[0], largest), sign("+", "plus"),
@@ -143,15 +143,19 @@ function showStep(step, before) {
   place.replaceChildren(...cards, sign("→", "gives"), card(name, "written forward", result))
 }
 
+// a long name may break where an index begins
+const breakable = name => name.split(/(?=\[)/).flatMap((part, i) => i ? [make("wbr"), part] : [part])
+
 // ---- all arrays: a row for each variable, its value and its gradient beside each other
 
 class Table {
   constructor(place) {
     this.place = place
     this.open = new Set()
+    this.side = innerWidth < 500 ? 88 : 112
     this.rows = variables.map(v => {
       const value = make("td", { class: "moves" }), gradient = make("td", { class: "moves" })
-      const head = make("th", { scope: "row" }, make("code", {}, v.name), make("span", { class: "shape" }, v.shape))
+      const head = make("th", { scope: "row" }, make("code", {}, ...breakable(v.name)), make("span", { class: "shape" }, v.shape))
       return { row: make("tr", {}, head, value, gradient), value, gradient }
     })
     const heads = ["array", "value", "gradient"].map(text => make("th", { scope: "col" }, text))
@@ -171,7 +175,7 @@ class Table {
     if (cell.dataset.content === content) return
     cell.dataset.content = content
     if (array === undefined) return cell.replaceChildren(make("span", { class: "hint" }, otherwise))
-    cell.replaceChildren(...heatMap(name, arrays[array], 112), ...valuesOf(name, arrays[array]))
+    cell.replaceChildren(...heatMap(name, arrays[array], this.side), ...valuesOf(name, arrays[array]))
     for (const details of cell.querySelectorAll("details")) {
       details.open = this.open.has(name)
       details.addEventListener("toggle", () => details.open ? this.open.add(name) : this.open.delete(name))
@@ -240,6 +244,7 @@ function show(at) {
   listing.mark(at)
   showSource(step)
   graph.mark(step, state)
+  within(graph.place, graph.place.querySelector(".vertex.forward, .vertex.back"))
   table.mark(step, state, at)
 }
 

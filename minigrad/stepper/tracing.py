@@ -48,7 +48,7 @@ def traced(L: Node) -> list[Write]:
 
     The backward program is the engine's own, run once: gradients are then those of `L.backward()`.
     A write begins with the first deposit that a back makes for one of its arguments; deposits into
-    slices, as those of a loop, are one write, and so is all that a back does unseen, as in a kernel.
+    slices, as in a loop, are one write, and so is all that a back does unseen, as in a kernel.
     An argument given twice gets two writes. Arrays are copies.
     Raises TypeError and ValueError as `backward` does.
     """
@@ -83,7 +83,7 @@ class Log:
         self.code, self.deposits = code, []  # type: ignore[var-annotated]
 
     def note(self, slot: int, target: Node) -> None:
-        """A deposit for an argument is about to be made: a new write, unless it goes on with one."""
+        """A deposit for an argument is about to be made: a new write, or more of the last one."""
         last = next((d.slot for d in reversed(self.deposits) if d.target is target), None)
         if slot != last:
             self.deposits.append(Deposit(slot, target, _copy(target.grad), self._line()))

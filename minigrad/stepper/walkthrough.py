@@ -27,8 +27,8 @@ from .heatmaps import Gallery, shape_of
 from .pages import FOLDER, Page
 from .tracing import Write, traced
 
-BYTES = 800_000  # of all arrays on a page, roughly
-CELLS = 64, 4096  # of one array, least and most
+BYTES = 1_000_000  # of all arrays on a page, roughly
+CELLS = 64, 16_384  # of one array, least and most
 VISIBLE = 60  # nodes of the graph that are drawn at first, at most
 
 
@@ -172,7 +172,9 @@ class Walkthrough:
         paths: dict[Node, list[int]] = {n: [] for n in self.order}
         blocks = []
         for k, (b, n) in enumerate(marks):
-            blocks.append({"name": b.function.__name__, "path": list(paths[n]), **self._texts(b, n)})
+            blocks.append(
+                {"name": b.function.__name__, "path": list(paths[n]), **self._texts(b, n)}
+            )
             for m in below(n, b.since):
                 if m.function:
                     paths[m].append(k)
@@ -220,7 +222,9 @@ class Walkthrough:
     def _divide(self):
         """Where too much stands outside of blocks, make parts of the program that fold as well."""
         nodes = [v for v in self.vertices if v["kind"] == "node"]
-        tops = list(dict.fromkeys(v["path"][0] if v["path"] else -1 - k for k, v in enumerate(nodes)))
+        tops = list(
+            dict.fromkeys(v["path"][0] if v["path"] else -1 - k for k, v in enumerate(nodes))
+        )
         if len(tops) <= VISIBLE:
             return
         size = -(-len(tops) // (VISIBLE // 2))
@@ -234,7 +238,9 @@ class Walkthrough:
             own["path"] = [part_of[top], *own["path"]]
         for i, part in enumerate(parts):
             inside = [v for v in nodes if v["path"][0] == part]
-            text = f"{inside[0]['forward'].split(' = ')[0]} to {inside[-1]['forward'].split(' = ')[0]}"
+            text = (
+                f"{inside[0]['forward'].split(' = ')[0]} to {inside[-1]['forward'].split(' = ')[0]}"
+            )
             name = f"part {i + 1} of {len(parts)}"
             self.blocks.append({"name": name, "path": [], "forward": text, "back": text})
 
@@ -278,8 +284,9 @@ def _rows(data):
 
 def _range(entry):
     """The value of a scalar, else the least and the greatest value."""
-    if "low" not in entry:
+    if "range" not in entry:
         return entry["note"]
     if entry["shape"] == "scalar":
         return entry["values"][0][0]
-    return f"{entry['low']:.4g} to {entry['high']:.4g}"
+    low, high = entry["range"]
+    return f"all {low:.4g}" if low == high else f"{low:.4g} to {high:.4g}"
