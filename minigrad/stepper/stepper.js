@@ -107,7 +107,7 @@ function showSource(step) {
     const now = i >= first && i <= last
     return make("span", { class: now ? `now ${way}` : inBack(source, i) === step.backward ? "" : "other" }, `${text}\n`)
   })
-  place.replaceChildren(make("pre", {}, make("code", {}, ...lines)))
+  place.replaceChildren(make("pre", { tabindex: "0" }, make("code", {}, ...lines)))
   within(place, place.querySelector(".now"))
 }
 

@@ -245,18 +245,13 @@ class Walkthrough:
             self.blocks.append({"name": name, "path": [], "forward": text, "back": text})
 
     def _folded(self):
-        """The blocks that are folded at first: as few as leave no more than VISIBLE nodes."""
-        paths = [v["path"] for v in self.vertices]
-        deepest = sorted(range(len(self.blocks)), key=lambda b: -len(self.blocks[b]["path"]))
-        folded: set[int] = set()
-        for b in deepest:
-            seen = {
-                next(((k,) for k in path if k in folded), (-1, i)) for i, path in enumerate(paths)
-            }
-            if len(seen) <= VISIBLE:
+        """The blocks that are folded at first, the deepest, so that VISIBLE nodes are left."""
+        paths, depths = [v["path"] for v in self.vertices], [len(b["path"]) for b in self.blocks]
+        for depth in range(max(depths, default=-1) + 1, -1, -1):
+            seen = {path[depth] if len(path) > depth else -i for i, path in enumerate(paths, 1)}
+            if len(seen) <= VISIBLE or not depth:
                 break
-            folded.add(b)
-        return sorted(folded)
+        return [b for b, own in enumerate(depths) if own >= depth]
 
 
 def _listing(data):

@@ -1,14 +1,15 @@
 """traced: every write of a program, in order, and nothing else changed."""
 
+import inspect
 import threading
 
 import numpy as np
 import pytest
+from minigrad.models import exemplar_cnn
 
 import minigrad as mg
 from minigrad import affine, block, decay, entropy, mul, node, relu, sum, var
 from minigrad.kernels.parallel import threads
-from minigrad.models import exemplar_cnn
 from minigrad.stepper.tracing import traced
 from minigrad.tree import leaves
 
@@ -158,8 +159,6 @@ def test_constants_get_nothing():
 
 
 def test_the_line_of_a_write_is_that_of_the_deposit(net):
-    import inspect
-
     lines, start = inspect.getsourcelines(relu.plain)
     (write,) = (w for w in traced(net["L"]) if w.node is net["Z"] and w.backward)
     assert lines[write.line - start].strip() == "dA += dZ * (Z > 0)"
@@ -185,13 +184,10 @@ def test_a_training_step_with_kernels_is_traced_exactly(workers):
     rng = np.random.default_rng(0)
     U = var(exemplar_cnn.initial(rng, 4, code="4c5-4c5-8f"))
     X, T = rng.normal(size=(4, 1, 16, 16)).astype(np.float32), np.arange(4)
-    threads(workers)
-    try:
+    with threads(workers):
         L = exemplar_cnn.loss(U, X, T, rng=rng, code="4c5-4c5-8f")
         writes = traced(L)
         L.backward()
-    finally:
-        threads(1)
     last = {w.target: w.new for w in writes if w.backward}
     assert all(np.array_equal(last[u], u.grad) for u in leaves(U))
     assert [w.node.name for w in writes if w.target is U["conv1"][0]] == ["decay", "conv_pool"]
