@@ -3,6 +3,15 @@
 const LETTER = { label: 8.1, sub: 6.7 }  // widths
 const short = (text, most) => text.length > most ? `${text.slice(0, most - 1)}…` : text
 
+// what many arrays are called together: the container that they are in, or how many they are
+function common(names) {
+  const [first, ...others] = names
+  let length = first.lastIndexOf("[")
+  while (length > 0 && !others.every(name => name.startsWith(first.slice(0, length)))) length = first.lastIndexOf("[", length - 1)
+  const container = first.slice(0, Math.max(0, length))
+  return container && container.length <= 22 ? container : `${names.length} arrays`
+}
+
 class Graph {
   // place: the element that holds the drawing; choose(vertices): a node was chosen; fold(block)
   constructor(place, choose, fold) {
@@ -15,15 +24,15 @@ class Graph {
     return block === undefined ? this.merged.get(vertex) ?? `v${vertex}` : `b${block}`
   }
 
-  // inputs that go to one folded block, and nowhere else, are one node
+  // inputs that go to the same nodes, folded blocks among them, are one node: leaves, or constants
   merge() {
     const groups = new Map()
     this.merged = new Map()
-    DATA.vertices.forEach(({ kind, path }, v) => {
-      if (kind !== "given" || path.length) return
+    DATA.vertices.forEach(({ kind, variables }, v) => {
+      if (kind !== "given") return
       const takers = [...new Set(DATA.edges.filter(([u]) => u === v).map(([, w]) => this.seen(w)))]
       if (takers.some(key => key.startsWith("b"))) {
-        const key = takers.sort().join(" ")
+        const key = [DATA.variables[variables[0]].kind, ...takers.sort()].join(" ")
         groups.set(key, [...groups.get(key) ?? [], v])
       }
     })
@@ -65,7 +74,7 @@ class Graph {
     const names = box.given ? box.vertices.map(v => DATA.vertices[v].label).join(", ") : ""
     const result = all.at(-1)
     box.title = box.given ? names : box.block < 0 ? DATA.vertices[box.vertices[0]].label : DATA.blocks[box.block].name
-    box.label = box.given && names.length > 18 && all.length > 2 ? `${all.length} arrays` : short(box.title, 20)
+    box.label = names.length > 20 && box.vertices.length > 1 ? common(all.map(v => v.name)) : short(box.title, 20)
     const shapes = [...new Set(all.map(v => v.shape))].join(", ")
     box.sub = box.given ? short(shapes, 22) : `${short(result.name, 10)}  ${result.shape}`
     box.w = Math.max(72, box.label.length * LETTER.label + 26, box.sub.length * LETTER.sub + 22)
@@ -143,6 +152,16 @@ class Graph {
     group.append(draw("text", { class: "sub", y: 14 }, box.sub))
     box.group = this.button(group, () => kind === "folded" ? this.fold(box.block) : this.choose(box.vertices))
     return group
+  }
+
+  // scroll to where the step is, if that cannot be seen
+  follow() {
+    const node = this.place.querySelector(".vertex.forward, .vertex.back")
+    if (!node) return
+    within(this.place, node)
+    const inner = node.getBoundingClientRect(), outer = this.place.getBoundingClientRect()
+    if (inner.left < outer.left || inner.right > outer.right)
+      this.place.scrollLeft += (inner.left + inner.right - outer.left - outer.right) / 2
   }
 
   // step: the step that was just taken, undefined before the first; known: of each variable, what is computed

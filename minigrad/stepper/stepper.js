@@ -119,7 +119,7 @@ const MOST = 5  // arrays that are read, beside each other
 
 function card(name, kind, entry, largest) {
   const head = make("figcaption", {}, make("code", {}, name), make("span", { class: "shape" }, entry.shape))
-  return make("figure", { class: `card ${kind}` }, head, ...heatMap(name, entry, 118, largest))
+  return make("figure", { class: `card ${kind}` }, head, ...heatMap(name, entry, 108, largest))
 }
 
 const sign = (text, words) => make("span", { class: "sign", role: "img", "aria-label": words }, text)
@@ -244,7 +244,7 @@ function show(at) {
   listing.mark(at)
   showSource(step)
   graph.mark(step, state)
-  within(graph.place, graph.place.querySelector(".vertex.forward, .vertex.back"))
+  graph.follow()
   table.mark(step, state, at)
 }
 
