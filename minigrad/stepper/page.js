@@ -43,6 +43,7 @@ function colours() {
   return { zero: read("--zero"), plus: read("--plus"), minus: read("--minus"), strange: read("--strange") }
 }
 let palette = colours()
+let onRepaint = () => {}  // what else a page draws in these colours
 
 // the colour of a value t in [-1, 1]
 function colour(t) {
@@ -77,6 +78,7 @@ function paint(canvas, entry, largest = size(entry)) {
 matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => {
   palette = colours()
   for (const canvas of document.querySelectorAll("canvas.map")) canvas.repaint?.()
+  onRepaint()
 })
 
 const range = ({ range: [low, high] }) => low === high ? `all ${digits(low)}` : `${digits(low)} to ${digits(high)}`

@@ -19,7 +19,7 @@ HITS = """() => {
   })
   const hits = []
   for (const path of document.querySelectorAll("#graph .edge"))
-    for (let way = 0; way <= path.getTotalLength(); way += 4) {
+    for (let way = 0; way <= path.getTotalLength(); way += 8) {
       const p = path.getPointAtLength(way)
       for (const b of boxes)
         if (Math.abs(p.x - b.x) < b.w - .5 && Math.abs(p.y - b.y) < b.h - .5)
