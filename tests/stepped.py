@@ -81,7 +81,7 @@ def convolutions():
     return show(L), {**nodes, "L": L}
 
 
-def recurrent(steps=60):
+def recurrent(steps=35):
     rng = np.random.default_rng(0)
     X, W = var((rng.normal(size=(3, 4)), 0.4 * rng.normal(size=(4, 4))))
     Z = X

@@ -15,7 +15,7 @@ from ..gradcheck.subjects import is_float
 from ..listing.names import Names
 from ..tree import map_leaves
 from .pages import Page
-from .walkthrough import stepper
+from .walkthrough import walk
 
 
 def page_of(path: Path, name: str, shapes: str | None, seed: int) -> Page:
@@ -40,7 +40,7 @@ def page_of(path: Path, name: str, shapes: str | None, seed: int) -> Page:
         raise Unfit(
             f"{name} returns shape {L.shape}, not a scalar: return its sum or mean, or a loss"
         )
-    return stepper(L, Names(below(L), scope), f"{name}, one write at a time")
+    return walk(L, Names(below(L), scope), f"{name}, one write at a time")
 
 
 def _arguments(f, name, shapes, rng):

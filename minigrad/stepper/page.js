@@ -211,9 +211,11 @@ class Player {
     this.go(places[event.key])
   }
 
-  // a page inside a frame of a notebook has no address
+  // browsers allow few changes of the address a second; a page inside a frame of a notebook has none
   keep() {
-    if (location.protocol !== "about:") history.replaceState(null, "", `#${this.at}${this.extra()}`)
+    clearTimeout(this.keeping)
+    const keep = () => history.replaceState(null, "", `#${this.at}${this.extra()}`)
+    if (location.protocol !== "about:") this.keeping = setTimeout(keep, 200)
   }
 
   recall() {

@@ -184,7 +184,8 @@ class Table {
 
   mark(step, state, at) {
     const end = at === steps.length ? "nothing deposited" : "not computed yet"
-    this.rows.forEach(({ value, gradient }, i) => {
+    this.rows.forEach(({ row, value, gradient }, i) => {
+      if (row.hidden) return
       const { name, kind } = variables[i], written = step?.variable === i
       this.fill(value, name, state[i].value, "not computed yet")
       this.fill(gradient, `d${name}`, state[i].gradient, kind === "constant" ? "constant" : end)

@@ -45,10 +45,10 @@ def show(L: Node) -> Page:
     """
     frame: Any = sys._getframe(1)
     _check(L)
-    return stepper(L, Names(below(L), frame.f_locals, frame.f_globals))
+    return walk(L, Names(below(L), frame.f_locals, frame.f_globals))
 
 
-def stepper(L: Node, names: Names, title: str = "") -> Page:
+def walk(L: Node, names: Names, title: str = "") -> Page:
     """The page of a program whose names are known; title: "L, one write at a time" by default."""
     _check(L)
     title = title or f"{names.text(L)}, one write at a time"

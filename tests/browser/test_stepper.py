@@ -181,6 +181,13 @@ def test_keys_in_the_slider_are_its_own(open_page):
     ) == f"step {at(page)} of 18: " + ("A =" if at(page) == 1 else "Z =")
 
 
+def test_a_key_that_is_held_is_no_burden(open_page):
+    page = open_page("residual")
+    for _ in range(8):
+        page.evaluate("() => { for (let at = 0; at <= player.count; at++) player.go(at) }")
+    page.wait_for_function("location.hash === `#${player.count}`")
+
+
 def test_play_goes_on_by_itself_and_stops_at_the_end(open_page):
     page = open_page("two_layers", "#15")
     page.evaluate("player.milliseconds = 20")
@@ -197,7 +204,7 @@ def test_the_address_keeps_the_step_and_what_is_folded(open_page, visit):
     assert at(page) == 7
     page.get_by_role("button", name="Fold blocks").click()
     page.keyboard.press("ArrowRight")
-    assert page.evaluate("location.hash") == "#8/0.1.2"
+    page.wait_for_function("location.hash === '#8/0.1.2'")
     again = open_page("residual", "#8/0.1.2")
     assert again.locator("#graph").inner_html() == page.locator("#graph").inner_html()
     again.evaluate("location.hash = '#3'")
