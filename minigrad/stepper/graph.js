@@ -104,11 +104,10 @@ class Graph {
       markerHeight: 7, markerUnits: "userSpaceOnUse", orient: "auto-start-reverse" }, draw("path", { d: "M0 .5L8 4 0 7.5z" }))
     image.append(draw("defs", {}, tip("tip-forward", "forward"), tip("tip-back", "back")))
     this.frames(image, root)
-    this.lines = edges.map((edge, k) => {
-      const line = draw("path", { class: "edge moves", d: curve(routes[k]), "data-from": edge.ends[0], "data-to": edge.ends[1] })
-      image.append(line)
-      return { ...edge, line }
-    })
+    this.lines = edges.map((edge, k) => ({ ...edge, d: curve(routes[k]) }))
+    for (const { ends: [from, to], d } of this.lines) image.append(draw("path", { class: "edge", d, "data-from": from, "data-to": to }))
+    this.flows = draw("g")
+    image.append(this.flows)
     this.titles(image, root)
     for (const box of this.boxes.values()) image.append(this.node(box))
     this.place.replaceChildren(image)
@@ -179,16 +178,15 @@ class Graph {
       const act = box.block < 0 ? "go to the next step of" : "open block"
       box.group.setAttribute("aria-label", `${act} ${box.title}, ${state}${current === box.key ? ", current step" : ""}`)
     }
-    for (const { ends, along, line } of this.lines) {
-      const here = step?.reads && ends[1] === current
-      const forward = here && !step.backward && along.some(([, v]) => v === step.vertex)
-      const back = here && step.backward && along.some(([i, v]) => i === step.variable && v === step.vertex)
-      line.setAttribute("class", `edge moves${forward ? " forward" : back ? " back" : ""}`)
-      line.removeAttribute("marker-end")
-      line.removeAttribute("marker-start")
-      if (forward) line.setAttribute("marker-end", "url(#tip-forward)")
-      if (back) line.setAttribute("marker-start", "url(#tip-back)")
-    }
+    this.flows.replaceChildren(...this.lines.flatMap(line => this.flow(line, step, current)))
+  }
+
+  // the edge along which a step reads, or deposits, drawn over the others
+  flow({ ends, along, d }, step, current) {
+    if (!step?.reads || ends[1] !== current) return []
+    if (!along.some(([i, v]) => v === step.vertex && (!step.backward || i === step.variable))) return []
+    const way = step.backward ? "back" : "forward", tip = step.backward ? "marker-start" : "marker-end"
+    return [draw("path", { class: "halo", d }), draw("path", { class: `flow ${way}`, d, [tip]: `url(#tip-${way})` })]
   }
 }
 

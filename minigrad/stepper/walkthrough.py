@@ -222,27 +222,22 @@ class Walkthrough:
     def _divide(self):
         """Where too much stands outside of blocks, make parts of the program that fold as well."""
         nodes = [v for v in self.vertices if v["kind"] == "node"]
-        tops = list(
-            dict.fromkeys(v["path"][0] if v["path"] else -1 - k for k, v in enumerate(nodes))
-        )
-        if len(tops) <= VISIBLE:
+        tops = [v["path"][0] if v["path"] else ("alone", k) for k, v in enumerate(nodes)]
+        places = list(dict.fromkeys(tops))
+        if len(places) <= VISIBLE:
             return
-        size = -(-len(tops) // (VISIBLE // 2))
-        part_of = {top: len(self.blocks) + i // size for i, top in enumerate(tops)}
-        parts = sorted(set(part_of.values()))
-        keys = [v["path"][0] if v["path"] else -1 - k for k, v in enumerate(nodes)]
-        for key, v in zip(keys, nodes):
-            v["path"] = [part_of[key], *v["path"]]
+        size, first = -(-len(places) // (VISIBLE // 2)), len(self.blocks)
+        part = {top: first + i // size for i, top in enumerate(places)}
+        for top, v in zip(tops, nodes):
+            v["path"] = [part[top], *v["path"]]
         for b, own in enumerate(self.blocks):
-            top = own["path"][0] if own["path"] else b
-            own["path"] = [part_of[top], *own["path"]]
-        for i, part in enumerate(parts):
-            inside = [v for v in nodes if v["path"][0] == part]
-            text = (
-                f"{inside[0]['forward'].split(' = ')[0]} to {inside[-1]['forward'].split(' = ')[0]}"
-            )
-            name = f"part {i + 1} of {len(parts)}"
-            self.blocks.append({"name": name, "path": [], "forward": text, "back": text})
+            own["path"] = [part[(own["path"] or [b])[0]], *own["path"]]
+        count = -(-len(places) // size)
+        for i in range(count):
+            names = [v["forward"].partition(" = ")[0] for v in nodes if v["path"][0] == first + i]
+            forward, back = f"{names[0]} to {names[-1]}", f"{names[-1]} to {names[0]}"
+            name = f"part {i + 1} of {count}"
+            self.blocks.append({"name": name, "path": [], "forward": forward, "back": back})
 
     def _folded(self):
         """The blocks that are folded at first, the deepest, so that VISIBLE nodes are left."""
