@@ -148,6 +148,15 @@ def test_the_current_line_and_the_line_of_the_source_are_marked(open_page):
     assert page.locator("#source .now").all_inner_texts() == ["    Z = np.maximum(A, 0)\n"]
 
 
+def test_the_edge_along_which_a_step_goes_is_drawn_over_the_others(open_page):
+    page = open_page("two_layers", "#13")
+    assert page.locator("#graph .flow.back[marker-start]").count() == 1
+    page.evaluate(GO, 6)
+    assert page.locator("#graph .flow.forward[marker-end]").count() == 2
+    page.evaluate(GO, 7)
+    assert page.locator("#graph .flow").count() == 0
+
+
 def test_the_keyboard_alone_is_enough(open_page):
     page = open_page("two_layers")
     for key, place in [("ArrowRight", 1), ("End", 18), ("ArrowLeft", 17), ("Home", 0)]:
