@@ -67,6 +67,7 @@ from .nodes import (
     upsample,
 )
 from .stepper.profiling import profile
+from .stepper.walkthrough import show
 from .tree import needed
 
 # without sum, max, abs and pow, so that import * shadows no builtin
@@ -116,6 +117,7 @@ __all__ = [
     "pyramid",
     "relu",
     "reshape",
+    "show",
     "sigmoid",
     "slide",
     "softmax",

@@ -2,6 +2,7 @@
 
 minigrad check FILE[:FUNCTION] [--shapes "(5, 4), ((4, 6), (6,))"] [--seed N] [--json]
 minigrad check FILE --question NAME [--assignment FOLDER]
+minigrad step FILE:FUNCTION [-o page.html] [--shapes "(5, 4), ..."] [--seed N]
 minigrad grade new | verify | doctor | run | report | explain | similar | shard | merge
 minigrad runs [--folder runs] [--json]
 minigrad runs show NAME [--log]
@@ -34,6 +35,7 @@ from .learn.checkpoint import CheckpointError
 from .learn.folder import FolderInUse, NotSaved
 from .learn.parallel import TURN, NoRanks, RankGone, environment
 from .learn.training import NotFinite
+from .stepper.files import page_of
 from .stepper.runs import Comparison, NoRun, as_json, described, find_run, find_runs, listed
 from .stepper.terminal import DRAWN
 
@@ -179,6 +181,25 @@ def main() -> None:
             raise click.UsageError("--question has shapes of its own, and gives a text")
         return check_answer(Path(target), question, assignment, seed)
 
+    @minigrad.command("step", help=step_file.__doc__)
+    @click.argument("target", metavar="FILE:FUNCTION")
+    @click.option(
+        "-o",
+        "--out",
+        type=click.Path(dir_okay=False, path_type=Path),
+        help="The page that is written.  [default: FUNCTION.html]",
+    )
+    @click.option("--shapes", help="Of the arguments, as '(5, 4), ((4, 6), (6,)), labels(5, 6)'.")
+    @click.option(
+        "--seed",
+        default=0,
+        show_default=True,
+        type=click.IntRange(0),
+        help="Of what the arguments hold.",
+    )
+    def _step(target, out, shapes, seed):
+        return step_file(target, out, shapes, seed)
+
     _add_runs(minigrad)
     add_grade(minigrad)
     run(minigrad)
@@ -290,6 +311,20 @@ def check_file(target: str, shapes: str | None, seed: int, as_json: bool) -> int
     elif others:
         click.echo(f"no back, not checked: {', '.join(others)}")
     return 1 if 1 in codes else max(codes)
+
+
+def step_file(target: str, out: Path | None, shapes: str | None, seed: int) -> None:
+    """Write a page that goes through a program, forward and backward, one write at a time.
+
+    FUNCTION returns the scalar that the program computes; without arguments, or of --shapes.
+    """
+    file, _, name = target.partition(":")
+    if not name:
+        raise Unfit(f"{target}: name the function behind a colon, as in {file}:loss")
+    page = page_of(Path(file), name, shapes, seed)
+    out = out or Path(f"{name}.html")
+    page.save(out)
+    say(f"{out} goes through {name}, one write at a time")
 
 
 def check_answer(file: Path, name: str, assignment: str, seed: int) -> int:

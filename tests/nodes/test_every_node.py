@@ -9,7 +9,8 @@ import pytest
 from numeric import normal, positive
 
 import minigrad
-from minigrad import faults, nodes
+from minigrad import faults, nodes, tree
+from minigrad.stepper.tracing import traced
 
 NODES = {name: f for name, f in vars(nodes).items() if hasattr(f, "plain")}
 SOURCES = [
@@ -80,6 +81,25 @@ def test_the_check_finds_every_node_right(name):
     options = {"rng": np.random.default_rng(0)} if name == "dropout" else {}
     report = minigrad.check(NODES[name], *TAKES.get(name, (A,)), **options)
     assert report, report
+
+
+@pytest.mark.parametrize("name", NODES)
+def test_the_stepper_traces_every_node_exactly(name):
+    """The arrays it hands to the backs are a subclass: no node may take another way for them."""
+    options = {"rng": np.random.default_rng(0)} if name == "dropout" else {}
+    args = TAKES.get(name, (A,))
+    leaves = [a for a in tree.leaves(args) if isinstance(a, np.ndarray) and a.dtype.kind == "f"]
+    made = {id(a): minigrad.var(a.copy()) for a in leaves}
+    Z = NODES[name](*tree.map_leaves(lambda a: made.get(id(a), a), args), **options)
+    L = minigrad.sum(Z * normal(*Z.shape, seed=2))
+    writes = traced(L)
+    found = {w.target: w.new for w in writes if w.backward}
+    L.backward()
+    for n in made.values():
+        assert np.array_equal(found[n], n.grad)
+        assert found[n].any()
+    (*_, last) = (w for w in writes if w.target in made.values())
+    assert last.line > 0
 
 
 @pytest.mark.parametrize("name", NODES)

@@ -1,0 +1,100 @@
+"""Pages to play with: a window that slides, points that attract and repel, a softmax to cool.
+
+>>> page = softmax_page(np.array([1.0, 2.0, 3.0]))
+>>> page
+<Page: Softmax and its temperature>
+"""
+
+import html
+from string import Template
+from typing import Any
+
+import numpy as np
+
+from ..engine import detach
+from ..kernels.im2col import columns
+from ..kernels.windows import padded, sliding
+from ..nodes import conv
+from .pages import FOLDER, Page
+
+LARGEST = 400  # cells of the image with its border, and places of the window
+CLOSE = {"contrastive": (0, 0, 1, 1, 2, 2), "triplet": (0, 0, 1)}  # the class of each point
+START = {
+    "contrastive": ((-0.9, 0.5), (0.2, 0.7), (-0.3, 0.1), (0.5, -0.4), (0.1, -0.6), (0.9, 0.3)),
+    "triplet": ((0.0, 0.0), (0.8, 0.5), (0.3, -0.5)),
+}
+
+
+def convolution_page(X: Any, W: Any, stride: Any = 1, padding: Any = 0) -> Page:
+    """A window slides over an image: the row it becomes, the product with the filter, the output.
+
+    X: (h, w), up to 400 cells with its border; W: (r, s); stride, padding: as for `conv`, 1 and 0.
+    What is shown is what `conv` computes: the row of the matrix at each place of the window, and
+    the one output that its product with the filter gives.
+    Raises ValueError for other shapes, and for more than 400 cells or places.
+
+    >>> convolution_page(np.eye(5), np.ones((3, 3)), padding=1)
+    <Page: A window slides over an image>
+    """
+    X, W = (np.asarray(detach(a), float) for a in (X, W))
+    if X.ndim != 2 or W.ndim != 2:
+        raise ValueError(f"convolution_page: X is (h, w), W (r, s), not {X.shape} and {W.shape}")
+    g = sliding("convolution_page", X.shape, W.shape, stride, padding)
+    P = padded(X[None, None], g)[0, 0]
+    places = g.out[0] * g.out[1]
+    if P.size > LARGEST or places > LARGEST:
+        raise ValueError(
+            f"convolution_page: {P.size} cells and {places} places are too many to look at: "
+            f"at most {LARGEST}"
+        )
+    data = {
+        "image": P.tolist(),
+        "inside": [g.padding[0][0], g.padding[1][0], *X.shape],
+        "filter": W.tolist(),
+        "stride": list(g.stride),
+        "rows": columns(X[None, None], g)[0].T.tolist(),
+        "output": np.asarray(conv(X[None, None], (W[None, None], None), stride, padding))[
+            0, 0
+        ].tolist(),
+    }
+    return _page("A window slides over an image", "convolution", data)
+
+
+def forces_page(kind: str, margin: float = 1.0) -> Page:
+    """Points in the plane to drag, and the forces of a loss on them: minus its gradients.
+
+    kind: "contrastive", six points of three classes and all their pairs, or "triplet", an anchor, a
+    positive and a negative; margin: 1 by default. Both are the slide's forms, `contrastive` and
+    `triplet` of `minigrad.models` with their squared distances.
+    Raises ValueError for another kind, and a margin not above 0.
+
+    >>> forces_page("triplet", margin=0.5)
+    <Page: The forces of the triplet loss>
+    """
+    if kind not in START:
+        raise ValueError(f'forces_page: kind is "contrastive" or "triplet", not {kind!r}')
+    if not margin > 0:
+        raise ValueError(f"forces_page: the margin is a number above 0, not {margin!r}")
+    data = {"kind": kind, "margin": float(margin), "points": START[kind], "classes": CLOSE[kind]}
+    return _page(f"The forces of the {kind} loss", "forces", data)
+
+
+def softmax_page(A: Any) -> Page:
+    """The softmax of activations over a temperature that one can turn: softmax(A / T).
+
+    A: (k,) activations, or (1, k), at most 40. Beside the bars stands the entropy of the
+    probabilities, 0 where all is certain and ln k where all are equal.
+    Raises ValueError for other shapes, and for activations that are not finite.
+    """
+    A = np.asarray(detach(A), float)
+    A = A[0] if A.ndim == 2 and len(A) == 1 else A
+    if A.ndim != 1 or not 1 <= len(A) <= 40 or not np.isfinite(A).all():
+        raise ValueError(f"softmax_page: A is (k,), up to 40 finite numbers, not {A.shape}")
+    return _page("Softmax and its temperature", "softmax", {"activations": A.tolist()})
+
+
+def _page(title, name, data):
+    """A page of ours: its body, style and script are files of its name."""
+    body = Template((FOLDER / f"{name}.html").read_text(encoding="utf-8"))
+    styles = ["interactive.css"]
+    return Page(title, body.substitute(title=html.escape(title)), data, styles, [f"{name}.js"])
