@@ -21,6 +21,7 @@ import minigrad
 from minigrad import affine, decay, entropy, relu, value_and_grad
 from minigrad.lectures import Picture, check_exercise, requires
 from minigrad.stepper.figures import BLUE, GREY, INK, ORANGE, RED, figure
+from minigrad.stepper.interactive import softmax_page
 
 requires("0.1")
 
@@ -221,8 +222,8 @@ check_exercise(softmax, softmax_inputs, like=lambda A: scipy.special.softmax(A, 
 # Turn the temperature below: the scores are divided by it before the softmax. A low one makes the
 # largest score win; a high one makes all classes alike. Lecture 8 needs it.
 
-# %% [markdown] tags=["later"]
-# STEPPER: softmax_page(np.array([2.0, 1.0, 0.0, -1.0]))
+# %%
+softmax_page(np.array([2.0, 1.0, 0.0, -1.0]))
 
 # %% [markdown]
 # ## Two classes: the sigmoid

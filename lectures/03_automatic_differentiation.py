@@ -1122,8 +1122,8 @@ print("\nand folded:\n\n", folded, sep="")
 assert str(printed).replace(f", {rate})", ")") == listings["add"].strip()
 assert str(folded) == listings["model"].strip()
 
-# %% [markdown] tags=["later"]
-# STEPPER: minigrad.show(L)
+# %%
+mg.show(L)
 
 # %% [markdown]
 # ## What breaks when a detail is left out

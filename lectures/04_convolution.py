@@ -28,6 +28,7 @@ from minigrad.data import digits
 from minigrad.learn import Momentum, he, linear, train
 from minigrad.lectures import Picture, check_exercise, requires
 from minigrad.stepper import figures
+from minigrad.stepper.interactive import convolution_page
 
 requires("0.1")
 
@@ -651,8 +652,8 @@ assert np.allclose(Z, conv(x, (W, b)))
 # %% [markdown]
 # Move the window over a digit:
 
-# %% [markdown] tags=["later"]
-# STEPPER: convolution_page(X[0, 0], planes["change along a row"][2:5, 2:5], stride=1, padding=1)
+# %%
+convolution_page(X[0, 0], planes["change along a row"][2:5, 2:5], stride=1, padding=1)
 
 # %% [markdown]
 # ## col2im: the way back
@@ -1318,8 +1319,8 @@ Z = relu(maxpool(A1, 2))
 L = entropy(affine(flatten(Z), (W2, b2)), T[:1])
 print(f"pixels {X[:1].shape}, maps {A1.shape}, maxima {Z.shape}, loss {L:.3f}")
 
-# %% [markdown] tags=["later"]
-# STEPPER: minigrad.show(L)
+# %%
+minigrad.show(L)
 
 # %% [markdown]
 # ## What was learned

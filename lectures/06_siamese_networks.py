@@ -25,6 +25,7 @@ from minigrad import models
 from minigrad.learn import Adam, he
 from minigrad.lectures import Picture, check_exercise, requires
 from minigrad.stepper.figures import BLUE, GREY, INK, ORANGE, RED, figure, plane_map
+from minigrad.stepper.interactive import forces_page
 
 requires("0.1")
 
@@ -388,8 +389,8 @@ Picture(page, "Six points joined by springs: forces at the start, and the equili
 # In equilibrium no force is left, but the loss is not 0: points 0 and 2 are both pulled to 1, and
 # would rather be a margin apart from each other. Points 4 and 5 have gone to where nobody pushes.
 
-# %% [markdown] tags=["later"]
-# STEPPER: forces_page("contrastive")
+# %%
+forces_page("contrastive")
 
 # %% [markdown]
 # ## Who is similar?
@@ -739,8 +740,8 @@ check_exercise(triplet, triplet_inputs, like=lambda *args: models.triplet(*args)
 # by = "w * (N - A)"
 # says = "That distance is subtracted: a step must move the negative away from the anchor."
 
-# %% [markdown] tags=["later"]
-# STEPPER: forces_page("triplet")
+# %%
+forces_page("triplet")
 
 # %% [markdown]
 # ## Which triplets?

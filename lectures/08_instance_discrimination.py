@@ -28,6 +28,7 @@ from minigrad.evaluate import knn_vote, label_draws
 from minigrad.learn import Momentum, he, linear, train
 from minigrad.lectures import Picture, check_exercise, requires
 from minigrad.stepper import figures
+from minigrad.stepper.interactive import softmax_page
 
 requires("0.1")
 
@@ -593,8 +594,8 @@ for ax, tau in zip(axes, (1.0, 0.3, 0.1, 0.03)):
 axes[0].set_ylabel("P")
 Picture(page, "Five probabilities: nearly alike at temperature 1, one of them nearly 1 at 0.03.")
 
-# %% [markdown] tags=["later"]
-# STEPPER: softmax_page(np.array([[0.9, 0.8, 0.5, 0.2, -0.3]]))
+# %%
+softmax_page(np.array([[0.9, 0.8, 0.5, 0.2, -0.3]]))
 
 # %% [markdown]
 # With $\tau = 0.03$ only the most similar instance counts. With $\tau = 1$ nothing can satisfy the
