@@ -1,0 +1,69 @@
+"""The cells of a lecture as the body of its page, by nbconvert and a template of our own."""
+
+import html
+import re
+from pathlib import Path
+from typing import Any
+
+from ..sources import Lecture, solutions
+from .problems import SiteError
+from .texts import Text, code_box
+
+TEMPLATES = Path(__file__).parent / "templates"
+BOXED = {"task", "exercise", "check", "hint"}  # the cells of one exercise, one after the other
+TELLING = 12  # characters: shorter lines of a solution stand anywhere
+
+
+def body(lecture: Lecture, run: Any, text: Text) -> str:
+    """The page of a lecture: the code that students get, with the outputs of what was run.
+
+    run: the solution notebook with its outputs; text: gets the headings. Formulas are marks.
+    """
+    from nbconvert import HTMLExporter
+
+    notebook = lecture.student()
+    if len(notebook.cells) != len(run.cells):
+        raise SiteError(f"{lecture.path.stem}: the notebooks have different numbers of cells")
+    for n, (cell, done) in enumerate(zip(notebook.cells, run.cells), 1):
+        where = f"{lecture.path.stem}, cell {n}"
+        if cell.cell_type == "markdown":
+            cell.source = text.formulas.taken(cell.source, where)
+        elif cell.cell_type == "code":
+            check_outputs(lecture, notebook, done, where)
+            cell.outputs = done.outputs
+    notebook.cells = [cell for cell in notebook.cells if "later" not in tags(cell)]
+    for before, cell, after in zip([None, *notebook.cells], notebook.cells, [*notebook.cells[1:], None]):
+        inside = tags(cell) & BOXED
+        begins = "task" in inside or not (before and tags(before) & BOXED)
+        ends = not after or "task" in tags(after) or not tags(after) & BOXED
+        cell.metadata["opens"], cell.metadata["closes"] = bool(inside and begins), bool(inside and ends)
+    exporter = HTMLExporter(
+        template_name="lecture",
+        extra_template_basedirs=[str(TEMPLATES)],
+        filters={"markdown2html": text.html, "code_box": code_box},
+    )
+    return str(exporter.from_notebook_node(notebook)[0])
+
+
+def tags(cell: Any) -> set[str]:
+    return set(cell.metadata.get("tags", []))
+
+
+def check_outputs(lecture: Lecture, notebook: Any, cell: Any, where: str) -> None:
+    """Raise SiteError for a picture without words, or an output that shows a solution."""
+    shown = []
+    for output in cell.outputs:
+        data = output.get("data", {})
+        if "image/png" in data and "text/html" not in data:
+            raise SiteError(f"{where}: a picture without words: end the cell with Picture(page, words)")
+        shown += [output.get("text", ""), data.get("text/plain", ""), data.get("text/html", "")]
+    seen = squeezed(html.unescape(html.unescape(re.sub(r"<[^>]*>", "", "\n".join(shown)))))
+    given = squeezed("\n".join(cell.source for cell in notebook.cells))
+    for exercise in lecture.exercises:
+        for line in map(squeezed, solutions(exercise.source)):
+            if len(line) >= TELLING and line in seen and line not in given:
+                raise SiteError(f"{where}: its output shows the solution of {exercise.name}: {line}")
+
+
+def squeezed(text: str) -> str:
+    return re.sub(r"\s+", "", text)
