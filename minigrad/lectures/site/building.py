@@ -48,7 +48,8 @@ def build(folder: Path, out: Path, work: Path, say: Callable[[str], Any] = print
         raise SiteError(f"{folder}: there is no lecture here, named as 01_neural_networks.py")
     modules = packages.install(work)
     formulas = Formulas()
-    told = [lecture_page(each, run, formulas) for each, run in zip(found, run_all(found, work / "runs", say))]
+    runs = run_all(found, work / "runs", say)
+    told = [lecture_page(each, run, formulas) for each, run in zip(found, runs)]
     formulas.set(modules)
     for page in told:
         page.body = formulas.put(page.body)
@@ -77,17 +78,13 @@ def other_pages(found: list[Lecture]) -> list[Page]:
     there = {lecture.number for lecture in found}
     coming = [each for each in COMING if each[0] not in there]
     contents = filled("contents.html", lectures=found, coming=coming, parts=parts)
-    return [
-        Page("index.html", "Contents", contents, kind="contents"),
-        *(
-            Page(part.file, part.title, filled("reference.html", part=part, parts=parts), part.headings)
-            for part in parts
-        ),
-        *(
-            Page(file, Path(file).stem, told, kind="source")
-            for file, told in reference.source_pages(parts).items()
-        ),
-    ]
+    pages = [Page("index.html", "Contents", contents, kind="contents")]
+    for part in parts:
+        told = filled("reference.html", part=part, parts=parts)
+        pages.append(Page(part.file, part.title, told, part.headings))
+    for file, told in reference.source_pages(parts).items():
+        pages.append(Page(file, Path(file).stem, told, kind="source"))
+    return pages
 
 
 def write(pages: list[Page], out: Path) -> None:

@@ -32,11 +32,7 @@ def body(lecture: Lecture, run: Any, text: Text) -> str:
             check_outputs(lecture, notebook, done, where)
             cell.outputs = done.outputs
     notebook.cells = [cell for cell in notebook.cells if "later" not in tags(cell)]
-    for before, cell, after in zip([None, *notebook.cells], notebook.cells, [*notebook.cells[1:], None]):
-        inside = tags(cell) & BOXED
-        begins = "task" in inside or not (before and tags(before) & BOXED)
-        ends = not after or "task" in tags(after) or not tags(after) & BOXED
-        cell.metadata["opens"], cell.metadata["closes"] = bool(inside and begins), bool(inside and ends)
+    mark_boxes(notebook.cells)
     exporter = HTMLExporter(
         template_name="lecture",
         extra_template_basedirs=[str(TEMPLATES)],
@@ -49,20 +45,31 @@ def tags(cell: Any) -> set[str]:
     return set(cell.metadata.get("tags", []))
 
 
+def mark_boxes(cells: list[Any]) -> None:
+    """Note in the cells where the box of an exercise opens and where it closes."""
+    inside = False
+    for cell, after in zip(cells, [*cells[1:], None]):
+        boxed = bool(tags(cell) & BOXED)
+        cell.metadata["opens"] = boxed and not inside
+        inside = boxed and after is not None and bool(tags(after) & BOXED - {"task"})
+        cell.metadata["closes"] = boxed and not inside
+
+
 def check_outputs(lecture: Lecture, notebook: Any, cell: Any, where: str) -> None:
     """Raise SiteError for a picture without words, or an output that shows a solution."""
     shown = []
     for output in cell.outputs:
         data = output.get("data", {})
         if "image/png" in data and "text/html" not in data:
-            raise SiteError(f"{where}: a picture without words: end the cell with Picture(page, words)")
+            raise SiteError(f"{where}: a picture without words: end with Picture(page, words)")
         shown += [output.get("text", ""), data.get("text/plain", ""), data.get("text/html", "")]
     seen = squeezed(html.unescape(html.unescape(re.sub(r"<[^>]*>", "", "\n".join(shown)))))
     given = squeezed("\n".join(cell.source for cell in notebook.cells))
     for exercise in lecture.exercises:
         for line in map(squeezed, solutions(exercise.source)):
             if len(line) >= TELLING and line in seen and line not in given:
-                raise SiteError(f"{where}: its output shows the solution of {exercise.name}: {line}")
+                told = f"its output shows the solution of {exercise.name}: {line}"
+                raise SiteError(f"{where}: {told}")
 
 
 def squeezed(text: str) -> str:

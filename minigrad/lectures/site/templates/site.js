@@ -1,7 +1,7 @@
 "use strict"
 
 // copying: of a session at Python's prompt what was typed
-for (const box of document.querySelectorAll(".code")) {
+for (const box of navigator.clipboard ? document.querySelectorAll(".code") : []) {
   const button = document.createElement("button")
   button.type = "button"
   button.className = "copy"
@@ -17,7 +17,7 @@ for (const box of document.querySelectorAll(".code")) {
 }
 
 // search: all words must occur; headings that begin with them come first
-const search = document.getElementById("search"), found = document.getElementById("found")
+const search = document.getElementById("site-search"), found = document.getElementById("site-found")
 const root = document.documentElement.dataset.root
 let chosen = 0
 
@@ -42,7 +42,7 @@ function choose(n) {
 function show(entries) {
   found.replaceChildren(...entries.map(([name, page, place], i) => {
     const item = document.createElement("li"), where = document.createElement("small")
-    item.id = "found" + i
+    item.id = "site-found-" + i
     item.role = "option"
     item.textContent = name
     where.textContent = page
@@ -57,7 +57,8 @@ function show(entries) {
 }
 
 function go(place) {
-  show([])
+  search.value = ""
+  search.blur()
   location.href = root + place
 }
 
