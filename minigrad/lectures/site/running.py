@@ -8,6 +8,7 @@ import os
 import sys
 import tempfile
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -40,13 +41,8 @@ def run_all(lectures: list[Lecture], kept: Path, say: Any = print) -> list[Any]:
     kept.mkdir(parents=True, exist_ok=True)
     library = digest_of_library()
 
-    async def all_of_them() -> list[Any]:
-        turns = asyncio.Semaphore(AT_ONCE)
-        return await asyncio.gather(
-            *(_kept_or_run(each, library, kept, turns, say) for each in lectures)
-        )
-
-    return asyncio.run(all_of_them())
+    with ThreadPoolExecutor(AT_ONCE) as threads:
+        return list(threads.map(lambda each: _kept_or_run(each, library, kept, say), lectures))
 
 
 def digest_of_library() -> str:
@@ -61,9 +57,7 @@ def digest_of_library() -> str:
     return total.hexdigest()
 
 
-async def _kept_or_run(
-    lecture: Lecture, library: str, kept: Path, turns: asyncio.Semaphore, say: Any
-) -> Any:
+def _kept_or_run(lecture: Lecture, library: str, kept: Path, say: Any) -> Any:
     import nbformat
 
     notebook = lecture.solution()
@@ -72,17 +66,16 @@ async def _kept_or_run(
     file = kept / f"{lecture.path.stem}-{key}.ipynb"
     if file.exists():
         return nbformat.read(file, as_version=4)
-    async with turns:
-        start = time.perf_counter()
-        await _run(lecture, notebook)
-        say(f"{lecture.path.stem}: run in {time.perf_counter() - start:.0f} s")
+    start = time.perf_counter()
+    _run(lecture, notebook)
+    say(f"{lecture.path.stem}: run in {time.perf_counter() - start:.0f} s")
     for older in kept.glob(f"{lecture.path.stem}-*.ipynb"):
         older.unlink()
     write_whole(file, nbformat.writes(notebook))
     return notebook
 
 
-async def _run(lecture: Lecture, notebook: Any) -> None:
+def _run(lecture: Lecture, notebook: Any) -> None:
     """Run a notebook in place, in an empty folder."""
     import nbformat
     from jupyter_client import AsyncKernelManager
@@ -105,12 +98,13 @@ async def _run(lecture: Lecture, notebook: Any) -> None:
             km=AsyncKernelManager(kernel_spec_manager=ThisPython()),
             timeout=SECONDS,
             coalesce_streams=True,
+            shutdown_kernel="immediate",
             resources={"metadata": {"path": folder}},
         )
         # IPYTHONDIR: nobody's own settings; PYTHONHASHSEED: the same page from the same source
         clean = {"IPYTHONDIR": folder, "PYTHONHASHSEED": "0", "MPLBACKEND": "agg"}
         try:
-            await client.async_execute(env={**os.environ, **clean})
+            asyncio.run(client.async_execute(env={**os.environ, **clean}, cleanup_kc=True))
         except CellExecutionError as error:
             raise SiteError(f"{place(lecture, cells)}: {error.ename}: {error.evalue}") from None
         except CellTimeoutError:
