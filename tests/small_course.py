@@ -89,7 +89,7 @@ print(softmax(np.zeros((1, 3))).round(3), "<b> & so on,", "and on" * 40)
 # A row sums to one.
 '''
 
-ENTROPY = r'''# %% [markdown]
+ENTROPY = r"""# %% [markdown]
 # # 2. Cross-entropy
 #
 # **How wrong is a probability?**
@@ -108,7 +108,7 @@ print(f"{-math.log(0.5):.3f}")
 # ## What was learned
 #
 # Half is 0.693.
-'''
+"""
 
 
 def write_course(folder):

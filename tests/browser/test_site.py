@@ -116,7 +116,9 @@ def test_every_link_within_the_site_leads_somewhere(site, visit):
 def test_formulas_are_set_with_the_typefaces_that_come_along(site, visit):
     page = visit(site / "01_softmax.html")
     assert page.locator("math").count() == page.locator(".katex-html").count() > 5
-    faces = page.evaluate("document.fonts.ready.then(all => [...all].map(f => [f.family, f.status]))")
+    faces = page.evaluate(
+        "document.fonts.ready.then(all => [...all].map(f => [f.family, f.status]))"
+    )
     assert ["KaTeX_Main", "loaded"] in faces
     assert "error" not in [status for _, status in faces]
 
