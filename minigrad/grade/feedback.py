@@ -96,7 +96,10 @@ class Bank:
 
         def explains(trace):
             kind, what = trace[i]
-            return kind == frames.ARRAYS and all(map(alike, what[:n], theirs[:n]))
+            if kind != frames.ARRAYS:
+                return False
+            pairs = list(zip(what[:n], theirs))
+            return all(alike(a, b) and a.dtype == b.dtype for a, b in pairs)
 
         return _fault(self.best(explains, "shapes"))
 
@@ -165,9 +168,15 @@ def same(a: tuple[int, Any], b: tuple[int, Any]) -> bool:
     return all(map(alike, a[1], b[1]))
 
 
+def one_kind(a: np.ndarray, b: np.ndarray) -> bool:
+    """True for arrays of one shape that hold the same: numbers of full precision, or one dtype."""
+    number = lambda a: a.dtype.kind in "iu" or a.dtype == float
+    return a.shape == b.shape and (a.dtype == b.dtype or (number(a) and number(b)))
+
+
 def alike(a: np.ndarray, b: np.ndarray) -> bool:
     """Equal up to ALIKE of the largest entry, or not finite at the same places."""
-    if a.shape != b.shape or a.dtype != b.dtype:
+    if not one_kind(a, b):
         return False
     if not (np.isfinite(a).all() and np.isfinite(b).all()):
         return np.array_equal(a, b, equal_nan=True)

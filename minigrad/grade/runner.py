@@ -195,15 +195,14 @@ def forward(f, entry, args, values=None):
 
 
 def arrays_of_values(result, entry, count):
-    """A value, or a tuple of so many, as arrays: integers become floats, True and False stay."""
+    """A value, or a tuple of so many, as arrays."""
     if count and not (isinstance(result, tuple) and len(result) == count):
         raise Misfit(f"{entry} returns {kind(result)}, and should return {count} values")
     arrays = []
     for part in result if count else (result,):
         if type(part) is not np.ndarray and not isinstance(part, (bool, int, float, np.generic)):
             raise Misfit(f"{entry} returns {kind(part)}, and should return an array or a number")
-        a = np.array(part)
-        arrays.append(a.astype(float) if a.dtype.kind in "iu" else a)
+        arrays.append(np.array(part))
     return arrays
 
 
