@@ -1,6 +1,6 @@
 """A lecture's source, lectures/NN_name.py, and what is built of it: notebooks and a script.
 
-It imports nothing of minigrad: the build of the wheel reads lectures before minigrad can run.
+It imports `slices` alone: the build of the wheel reads lectures before minigrad can run.
 """
 
 import ast
@@ -11,6 +11,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+
+from .slices import Statement, is_import, missing, needed_by, statements
 
 BEGIN, END = "### BEGIN SOLUTION", "### END SOLUTION"
 REGION = re.compile(rf"^([ \t]*){BEGIN}\n(.*?)^[ \t]*{END}[ \t]*$\n?", re.MULTILINE | re.DOTALL)
@@ -115,6 +117,40 @@ def load(path: str | Path) -> Lecture:
 def lectures(folder: str | Path) -> list[Lecture]:
     """The lectures in a folder, in order."""
     return [load(path) for path in sorted(Path(folder).glob("[0-9][0-9]_*.py"))]
+
+
+def imports_of(lecture: Lecture) -> list[Statement]:
+    """The imports of a lecture, one name each."""
+    cells = [cell.source for cell in lecture.cells if cell.cell_type == "code"]
+    return [s for s in statements(cells) if is_import(s.node)]
+
+
+def surroundings(lecture: Lecture, exercise: Exercise) -> list[Statement]:
+    """All statements up to the end of an exercise's check, without the exercises themselves."""
+    cells = []
+    for cell in lecture.cells:
+        if cell.cell_type == "code" and "exercise" not in cell.metadata.get("tags", []):
+            cells.append(cell.source)
+            if cell.source == exercise.check:
+                break
+    return statements(cells)
+
+
+def check_of(lecture: Lecture, exercise: Exercise) -> str:
+    """The check of an exercise with all that it needs, to be run behind any function of the name.
+
+    Its last statement is the call of check_exercise. Raises ValueError if it needs an exercise.
+    """
+    among = surroundings(lecture, exercise)
+    call = among.pop()
+    names = call.reads - {exercise.name}
+    lacking = sorted({*missing(names, among)} - {exercise.name})
+    if lacking:
+        raise ValueError(
+            f"the check of {exercise.name} reads {', '.join(lacking)}, which no cell before it "
+            "binds that is no exercise"
+        )
+    return "\n\n".join(s.text for s in [*needed_by(names, among), call])
 
 
 def unsolved(source: str) -> str:
