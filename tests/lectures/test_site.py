@@ -32,9 +32,9 @@ def tools():
 
 @pytest.fixture
 def course(tmp_path, tools):
-    from minigrad.lectures.sources import lectures
+    from minigrad.lectures.sources import load
 
-    return lectures(write_course(tmp_path))
+    return [load(path) for path in sorted(write_course(tmp_path).glob("*.py"))]
 
 
 def taken(text):
@@ -221,12 +221,12 @@ def test_no_page_loads_anything_from_elsewhere(course, tmp_path):
 def test_a_lecture_that_fails_ends_the_build_with_its_cell(tmp_path, tools, line, said):
     pytest.importorskip("nbclient", reason="nbclient is missing: install the extra lectures")
     from minigrad.lectures.site.running import run_all
-    from minigrad.lectures.sources import lectures
+    from minigrad.lectures.sources import load
 
     source = tmp_path / "01_wrong.py"
     source.write_text(f"# %% [markdown]\n# # 1. Wrong\n#\n# **What?**\n\n# %%\n{line}\n", "utf-8")
     with pytest.raises(SiteError) as raised:
-        run_all(lectures(tmp_path), tmp_path / "runs")
+        run_all([load(source)], tmp_path / "runs")
     assert said in str(raised.value)
     assert str(raised.value).startswith("01_wrong, cell 2 (")
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from ..sources import Lecture, lectures
+from ..sources import Lecture, load
 from . import packages, reference
 from .cells import TEMPLATES, body
 from .formulas import Formulas
@@ -41,7 +41,7 @@ def build(folder: Path, out: Path, work: Path, say: Callable[[str], Any] = print
     Raises SiteError for what is wrong in a lecture, or what cannot be installed.
     """
     try:
-        found = lectures(folder)
+        found = [load(path) for path in sorted(folder.glob("[0-9][0-9]_*.py"))]
     except ValueError as mistake:
         raise SiteError(str(mistake)) from None
     if not found:

@@ -10,8 +10,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import minigrad
-
 from .texts import Heading, code_box, highlighted
 
 BESIDE = "sum", "max", "abs", "pow"  # public too, but not in __all__
@@ -68,8 +66,9 @@ class Part:
 
 def parts() -> list[Part]:
     """The pages of the reference, minigrad's own first."""
-    names = [*minigrad.__all__, *BESIDE]
-    own = Part("minigrad", "reference.html", first_line(minigrad), grouped(minigrad, names, GROUPS))
+    whole = importlib.import_module("minigrad")
+    names = [*whole.__all__, *BESIDE]
+    own = Part("minigrad", "reference.html", first_line(whole), grouped(whole, names, GROUPS))
     return [own, *(part(importlib.import_module(f"minigrad.{name}")) for name in PARTS)]
 
 
