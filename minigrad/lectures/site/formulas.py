@@ -56,7 +56,7 @@ class Formulas:
             return
         script = Path(__file__).with_name("formulas.js")
         given = json.dumps(list(self.numbers))
-        answer = packages.run("node", str(script), str(modules / "katex"), input=given)
+        answer = packages.run("node", str(script), str((modules / "katex").resolve()), input=given)
         for ((formula, _), place), said in zip(zip(self.numbers, self.places), json.loads(answer)):
             if "error" in said:
                 raise SiteError(f"{place}: KaTeX cannot set ${formula}$: {said['error']}")
