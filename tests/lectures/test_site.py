@@ -44,8 +44,8 @@ def taken(text):
     return list(formulas.numbers)
 
 
-def page_of(lecture, **outputs):
-    """The body of a lecture's page and its Text; outputs: of some cells, by their ids."""
+def page_of(lecture, html="", **outputs):
+    """The body of a page and its Text; outputs: of cells, by their ids; html: of softmax."""
     from nbformat.v4 import new_output
 
     from minigrad.lectures.site.cells import body
@@ -55,6 +55,8 @@ def page_of(lecture, **outputs):
     for cell in run.cells:
         if cell.id in outputs:
             cell.outputs = [new_output("stream", text=outputs[cell.id])]
+        if html and cell.id == "softmax":
+            cell.outputs = [new_output("execute_result", {"text/html": html})]
     text = Text(Formulas())
     return body(lecture, run, text), text
 
@@ -159,6 +161,21 @@ def test_an_output_that_shows_a_solution_ends_the_build(course):
         page_of(
             course[0], softmax="def softmax(A):\n    E = np.exp(A - A.max(axis=1, keepdims=True))"
         )
+
+
+def test_an_interactive_page_gets_a_file_of_its_own(course):
+    whole = "<!doctype html><p>1 < 2</p>"
+    frame = f'<iframe srcdoc="{html.escape(whole)}" title="Steps" style="height: 9rem"></iframe>'
+    told, text = page_of(course[0], html=frame)
+    assert text.files == {"01_softmax.1.html": whole}
+    assert '<iframe src="01_softmax.1.html" style="height: 9rem" title="Steps"></iframe>' in told
+    assert '<a href="01_softmax.1.html">' in told
+
+
+def test_a_solution_in_a_frame_ends_the_build_too(course):
+    page = "<pre>E = np.exp(A - A.max(axis=1, keepdims=True))</pre>"
+    with pytest.raises(SiteError, match="its output shows the solution of softmax"):
+        page_of(course[0], html=f'<iframe srcdoc="{html.escape(page)}"></iframe>')
 
 
 def test_every_public_name_has_its_place_in_the_reference():

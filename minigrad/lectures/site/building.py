@@ -23,7 +23,7 @@ COMING = [
 
 @dataclass
 class Page:
-    """A page to be written; kind: lecture, contents, reference or source."""
+    """A page to be written; kind: lecture, contents, reference or source; files: of its frames."""
 
     file: str
     title: str
@@ -31,6 +31,7 @@ class Page:
     headings: list[Heading] = field(default_factory=list)
     kind: str = "reference"
     lecture: Lecture | None = None
+    files: dict[str, str] = field(default_factory=dict)
 
 
 def build(folder: Path, out: Path, work: Path, say: Callable[[str], Any] = print) -> list[Page]:
@@ -69,7 +70,8 @@ def lecture_page(lecture: Lecture, run: Any, formulas: Formulas) -> Page:
     text = Text(formulas)
     told = body(lecture, run, text)
     title = f"{lecture.number}. {lecture.title}"
-    return Page(f"{lecture.path.stem}.html", title, told, text.headings, "lecture", lecture)
+    file = f"{lecture.path.stem}.html"
+    return Page(file, title, told, text.headings, "lecture", lecture, text.files)
 
 
 def other_pages(found: list[Lecture]) -> list[Page]:
@@ -109,6 +111,8 @@ def write(pages: list[Page], out: Path) -> None:
         )
         (out / page.file).parent.mkdir(exist_ok=True)
         (out / page.file).write_text(told, "utf-8")
+        for file, whole in page.files.items():
+            (out / file).write_text(whole, "utf-8")
         if page.lecture:
             name = page.lecture.path.stem
             (out / f"{name}.ipynb").write_text(nbformat.writes(page.lecture.student()), "utf-8")

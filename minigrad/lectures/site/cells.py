@@ -2,6 +2,7 @@
 
 import html
 import re
+from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ from .texts import Text, code_box
 
 TEMPLATES = Path(__file__).parent / "templates"
 BOXED = {"task", "exercise", "check", "hint"}  # the cells of one exercise, one after the other
+FRAME = re.compile(r'<iframe srcdoc="([^"]*)"')
 TELLING = 12  # characters: shorter lines of a solution stand anywhere
 
 
@@ -30,7 +32,7 @@ def body(lecture: Lecture, run: Any, text: Text) -> str:
             cell.source = text.formulas.taken(cell.source, where)
         elif cell.cell_type == "code":
             check_outputs(lecture, notebook, done, where)
-            cell.outputs = done.outputs
+            cell.outputs = [framed(output, lecture, text) for output in done.outputs]
     notebook.cells = [cell for cell in notebook.cells if "later" not in tags(cell)]
     mark_boxes(notebook.cells)
     exporter = HTMLExporter(
@@ -43,6 +45,21 @@ def body(lecture: Lecture, run: Any, text: Text) -> str:
 
 def tags(cell: Any) -> set[str]:
     return set(cell.metadata.get("tags", []))
+
+
+def framed(output: Any, lecture: Lecture, text: Text) -> Any:
+    """An output whose frame holds a whole page shows that page from a file of its own."""
+    told = output.get("data", {}).get("text/html", "")
+    found = FRAME.match(told)
+    if not found:
+        return output
+    file = f"{lecture.path.stem}.{len(text.files) + 1}.html"
+    text.files[file] = html.unescape(found[1])
+    frame = told.replace(found[0], f'<iframe src="{file}"')
+    link = f'<a href="{file}">On a page of its own</a>'
+    shown = deepcopy(output)
+    shown.data["text/html"] = f'<div class="frame">{frame}{link}</div>'
+    return shown
 
 
 def mark_boxes(cells: list[Any]) -> None:
@@ -63,7 +80,8 @@ def check_outputs(lecture: Lecture, notebook: Any, cell: Any, where: str) -> Non
         if "image/png" in data and "text/html" not in data:
             raise SiteError(f"{where}: a picture without words: end with Picture(page, words)")
         shown += [output.get("text", ""), data.get("text/plain", ""), data.get("text/html", "")]
-    seen = squeezed(html.unescape(html.unescape(re.sub(r"<[^>]*>", "", "\n".join(shown)))))
+    told = html.unescape(html.unescape("\n".join(shown)))  # twice: of a frame's page
+    seen = squeezed(told) + squeezed(re.sub(r"<[^>]*>", "", told))
     given = squeezed("\n".join(cell.source for cell in notebook.cells))
     for exercise in lecture.exercises:
         for line in map(squeezed, solutions(exercise.source)):

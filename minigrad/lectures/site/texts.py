@@ -20,10 +20,14 @@ class Heading:
 
 @dataclass
 class Text:
-    """What stands on a page: it collects the headings, whose anchors differ."""
+    """What stands on a page; it collects the headings, whose anchors differ.
+
+    files: what stands in frames of the page, by the files they get.
+    """
 
     formulas: Formulas
     headings: list[Heading] = field(default_factory=list)
+    files: dict[str, str] = field(default_factory=dict)
 
     def html(self, markdown: str) -> str:
         """A text whose formulas are marks already."""
