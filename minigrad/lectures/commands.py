@@ -14,7 +14,7 @@ from typing import Any
 from ..gradcheck import Unfit
 from ..learn import write_whole
 from .copies import carried, cells_of, opened, reset
-from .handouts import DATA, SOURCES, Handout, handouts
+from .handouts import DATA, SOURCES, Handout, all_handouts
 from .trials import SECONDS, Outcome, tried
 
 FOLDER = "my-lectures"
@@ -111,12 +111,12 @@ def built_for_teachers(out: Path) -> str:
     import nbformat
 
     from .assignment import build_assignment
-    from .sources import lectures
+    from .sources import load_all
 
     for handout in _all():
         for ending, text in ((".ipynb", handout.notebook), (".py", handout.script)):
             write_whole(out / "student" / f"{handout.stem}{ending}", text.encode())
-    found = lectures(SOURCES)
+    found = load_all(SOURCES)
     for lecture in found:
         text = nbformat.writes(lecture.solution()) + "\n"
         write_whole(out / "solutions" / f"{lecture.path.stem}.ipynb", text.encode())
@@ -126,7 +126,7 @@ def built_for_teachers(out: Path) -> str:
 
 def _all() -> list[Handout]:
     try:
-        return handouts()
+        return all_handouts()
     except ImportError as error:
         raise Unfit(f"{error.msg}: pip install -e '.[lectures]'") from None
 

@@ -13,8 +13,8 @@ from typing import Any, NamedTuple
 
 from ..gradcheck import Unfit
 from ..learn import write_whole
+from .excerpts import statements
 from .handouts import Handout
-from .slices import statements
 from .sources import digest
 
 MAGIC = re.compile(r"^[ \t]*[%!].*$", re.MULTILINE)

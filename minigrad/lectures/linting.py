@@ -6,7 +6,7 @@ import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import pairwise
 
-from .slices import missing, statements
+from .excerpts import missing, statements
 from .sources import BEGIN, END, Exercise, Lecture, check_of, imports_of, solutions
 
 LONGEST = 25  # lines of a code cell
@@ -152,7 +152,7 @@ def _of_parts(exercise: Exercise) -> Iterator[str]:
 def _leaks(lecture, given):
     for exercise in lecture.exercises:
         for line in dict.fromkeys(solutions(exercise.source)):
-            if _is_trivial(line):
+            if is_trivial(line):
                 continue
             plain = _plain(line)
             whole = re.compile(rf"(?<!\w){re.escape(plain)}(?!\w)")
@@ -160,7 +160,7 @@ def _leaks(lecture, given):
                 yield f"exercise {exercise.name}: its solution's line `{line}` stands in {where}"
 
 
-def _is_trivial(line):
+def is_trivial(line: str) -> bool:
     """True for what tells nothing: comments, heads of functions, a return of names, short lines."""
     if len(line) <= TELLING or line.startswith(("#", "def ", "import ", "from ")):
         return True

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from .copies import without_magics
-from .slices import Statement, needed_by, statements
+from .excerpts import Statement, needed_by, statements
 
 SECONDS = 60
 

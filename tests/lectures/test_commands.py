@@ -262,7 +262,7 @@ def test_an_installed_minigrad_reads_its_data_and_builds_nothing(typed, tmp_path
     monkeypatch.setattr(handouts, "DATA", data)
     monkeypatch.setattr(commands, "DATA", data)
     monkeypatch.setattr(handouts, "built", None)
-    assert handouts.handouts() == [handout]
+    assert handouts.all_handouts() == [handout]
     code, _, err = typed("build out")
     assert code == 2
     assert (

@@ -13,7 +13,7 @@ from minigrad.grade.sandbox import Sandbox
 from minigrad.lectures.assignment import build_assignment
 from minigrad.lectures.handouts import built
 from minigrad.lectures.linting import faults_of
-from minigrad.lectures.sources import lectures, load
+from minigrad.lectures.sources import load, load_all
 from minigrad.lectures.trials import tried
 
 ROOT = Path(__file__).parents[2]
@@ -41,8 +41,12 @@ def ran(tmp_path_factory):
     return result
 
 
+def test_there_are_eight():
+    assert [path.stem[:3] for path in FILES] == [f"0{n}_" for n in range(1, 9)]
+
+
 def test_no_source_has_a_fault():
-    assert list(faults_of(lectures(ROOT / "lectures"))) == []
+    assert list(faults_of(load_all(ROOT / "lectures"))) == []
 
 
 @pytest.mark.slow

@@ -9,7 +9,7 @@ from minigrad.grade.assignments import load as load_assignment
 from minigrad.grade.proofs import verify
 from minigrad.grade.sandbox import Sandbox
 from minigrad.lectures.assignment import assignment_of, build_assignment
-from minigrad.lectures.sources import check_of, lectures, load
+from minigrad.lectures.sources import check_of, load, load_all
 
 
 def code(notebook):
@@ -89,7 +89,7 @@ def test_a_source_without_its_head_is_refused(name, old, new, sentence, lecture)
 def test_the_lectures_of_a_folder_come_in_order(lecture):
     lecture(("# 1. Means", "# 10. Means"), name="10_more.py")
     first = lecture()
-    assert [this.number for this in lectures(first.path.parent)] == [1, 10]
+    assert [this.number for this in load_all(first.path.parent)] == [1, 10]
     assert load(str(first.path)).exercises == first.exercises
 
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from minigrad.lectures.slices import missing, needed_by, statements
+from minigrad.lectures.excerpts import missing, needed_by, statements
 
 CASES = {
     "what is read, in turn": ("a = 1\nb = 2\nc = a", "c", "a = 1|c = a"),
