@@ -7,7 +7,7 @@ from pathlib import Path
 
 from ..gradcheck import Unfit
 from ..learn import write_whole
-from .slices import Statement, is_import, missing, needed_by, statements
+from .excerpts import Statement, is_import, missing, needed_by, statements
 from .sources import Exercise, Lecture, imports_of, solved, surroundings, unsolved
 
 DIALECT = re.compile(r"^@(node|block)\n", re.MULTILINE)

@@ -14,7 +14,7 @@ from typing import Any
 from ..gradcheck import Unfit
 from ..learn import write_whole
 from .copies import carried, cells_of, opened, reset
-from .handouts import DATA, SOURCES, Handout, handouts
+from .handouts import DATA, SOURCES, Handout, all_handouts
 from .trials import SECONDS, Outcome, tried
 
 FOLDER = "my-lectures"
@@ -46,8 +46,7 @@ def add_lectures(minigrad: Any) -> None:
             copy = folder / f"{handout.stem}.ipynb"
             click.echo(f"{handout.number:2}  {handout.title}: {handout.question}")
             there = f", your copy {copy}" if copy.exists() else ""
-            count = len(handout.checks)
-            click.echo(f"    {count} exercise{'s' * (count != 1)}{there}")
+            click.echo(f"    {_counted(len(handout.checks), 'exercise')}{there}")
 
     @lectures.command("open")
     @number
@@ -74,9 +73,9 @@ def add_lectures(minigrad: Any) -> None:
         """
         handout = _one(number)
         path = path or _copy(handout, folder)
-        right, width = 0, max(map(len, handout.checks))
+        cells, right, width = cells_of(path), 0, max(map(len, handout.checks))
         click.echo(f"{path}")
-        for outcome in tried(cells_of(path), dict(handout.checks), seconds):
+        for outcome in tried(cells, handout.checks, seconds):
             right += outcome.state == "right"
             click.echo(_told(outcome, width))
         click.echo(f"{right} of {len(handout.checks)} right")
@@ -112,22 +111,22 @@ def built_for_teachers(out: Path) -> str:
     import nbformat
 
     from .assignment import build_assignment
-    from .sources import lectures
+    from .sources import load_all
 
     for handout in _all():
         for ending, text in ((".ipynb", handout.notebook), (".py", handout.script)):
             write_whole(out / "student" / f"{handout.stem}{ending}", text.encode())
-    found = lectures(SOURCES)
+    found = load_all(SOURCES)
     for lecture in found:
         text = nbformat.writes(lecture.solution()) + "\n"
         write_whole(out / "solutions" / f"{lecture.path.stem}.ipynb", text.encode())
         build_assignment(lecture, out / "assignments" / lecture.path.stem)
-    return f"{out} has student/, solutions/ and assignments/ of {len(found)} lectures"
+    return f"{out} has student/, solutions/ and assignments/ of {_counted(len(found), 'lecture')}"
 
 
 def _all() -> list[Handout]:
     try:
-        return handouts()
+        return all_handouts()
     except ImportError as error:
         raise Unfit(f"{error.msg}: pip install -e '.[lectures]'") from None
 
@@ -147,6 +146,10 @@ def _copy(handout: Handout, folder: Path) -> Path:
     raise Unfit(
         f"{folder} has no {handout.stem}.ipynb: `minigrad lectures open {handout.number}` writes it"
     )
+
+
+def _counted(n: int, what: str) -> str:
+    return f"{n} {what}{'s' * (n != 1)}"
 
 
 def _told(outcome: Outcome, width: int) -> str:

@@ -6,14 +6,15 @@ not, may be replaced by a newer one, and any other is left alone.
 
 import ast
 import json
+import math
 import re
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from ..gradcheck import Unfit
 from ..learn import write_whole
+from .excerpts import statements
 from .handouts import Handout
-from .slices import statements
 from .sources import digest
 
 MAGIC = re.compile(r"^[ \t]*[%!].*$", re.MULTILINE)
@@ -26,7 +27,7 @@ class Function(NamedTuple):
     first: int  # line, from 0
     text: str
     arguments: str
-    unwritten: int
+    unwritten: float
 
 
 def cells_of(path: Path) -> list[str]:
@@ -109,9 +110,8 @@ def functions_of(cells: list[str]) -> dict[str, Function]:
         for s in statements([without_magics(cell)]):
             if isinstance(s.node, ast.FunctionDef):
                 first = min([s.node.lineno, *(d.lineno for d in s.node.decorator_list)]) - 1
-                count = sum(map(_is_unwritten, ast.walk(s.node)))
                 told = ast.unparse(s.node.args)
-                found[s.node.name] = Function(i, first, s.text, told, count)
+                found[s.node.name] = Function(i, first, s.text, told, _unwritten(s.node))
     return found
 
 
@@ -120,8 +120,12 @@ def without_magics(cell: str) -> str:
     return MAGIC.sub("", cell)
 
 
-def _is_unwritten(node):
-    return isinstance(node, ast.Raise) and "NotImplementedError" in ast.unparse(node)
+def _unwritten(function):
+    """How many parts are not written; infinity if the value is not, whatever else is."""
+    is_gap = lambda n: isinstance(n, ast.Raise) and "NotImplementedError" in ast.unparse(n)
+    if any(map(is_gap, function.body)):
+        return math.inf
+    return sum(map(is_gap, ast.walk(function)))
 
 
 def _read(path):

@@ -36,7 +36,7 @@ class Handout:
             Path(folder, f"{self.stem}.{ending}").write_text(text, "utf-8")
 
 
-def handouts() -> list[Handout]:
+def all_handouts() -> list[Handout]:
     """Those of all lectures, in order; ImportError in a checkout without jupytext."""
     if DATA.is_dir():
         return [_read(path) for path in sorted(DATA.glob("*.json"))]
@@ -52,7 +52,7 @@ def built(folder: Path) -> list[Handout]:
     """Those of the sources in a folder."""
     import nbformat
 
-    from .sources import check_of, lectures
+    from .sources import check_of, load_all
 
     return [
         Handout(
@@ -63,7 +63,7 @@ def built(folder: Path) -> list[Handout]:
             nbformat.writes(lecture.student()) + "\n",
             lecture.script(),
         )
-        for lecture in lectures(folder)
+        for lecture in load_all(folder)
     ]
 
 

@@ -6,7 +6,7 @@ import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import pairwise
 
-from .slices import missing, statements
+from .excerpts import missing, statements
 from .sources import BEGIN, END, Exercise, Lecture, check_of, imports_of, solutions
 
 LONGEST = 25  # lines of a code cell
@@ -121,7 +121,8 @@ def _allowed(node):
 
 def _of_parts(exercise: Exercise) -> Iterator[str]:
     if len(exercise.hints) != 3:
-        yield f"it has {len(exercise.hints)} hints: the idea, the formula, the first line"
+        wanted = "the idea, the formula, the first line"
+        yield f"it has {len(exercise.hints)} of three hints: {wanted}"
     checks = statements([exercise.check])
     if exercise.check:
         last = checks[-1].text if checks else ""
@@ -138,7 +139,7 @@ def _of_parts(exercise: Exercise) -> Iterator[str]:
     if "points" not in question:
         yield "its question has no points"
     if len(mistakes) < 2:
-        yield f"its question has {len(mistakes)} mistakes, and should have 2 or more"
+        yield f"its question has {len(mistakes)} of the two known mistakes that it needs at least"
     for mistake in mistakes:
         replaced = mistake.get("replace", "")
         for old in [replaced] if isinstance(replaced, str) else replaced:
@@ -151,14 +152,15 @@ def _of_parts(exercise: Exercise) -> Iterator[str]:
 def _leaks(lecture, given):
     for exercise in lecture.exercises:
         for line in dict.fromkeys(solutions(exercise.source)):
-            if _is_trivial(line):
+            if is_trivial(line):
                 continue
-            wanted = re.compile(rf"(?<!\w){re.escape(_plain(line))}(?!\w)")
-            for where in (where for where, text in given if wanted.search(text)):
+            plain = _plain(line)
+            whole = re.compile(rf"(?<!\w){re.escape(plain)}(?!\w)")
+            for where in (w for w, text in given if plain in text and whole.search(text)):
                 yield f"exercise {exercise.name}: its solution's line `{line}` stands in {where}"
 
 
-def _is_trivial(line):
+def is_trivial(line: str) -> bool:
     """True for what tells nothing: comments, heads of functions, a return of names, short lines."""
     if len(line) <= TELLING or line.startswith(("#", "def ", "import ", "from ")):
         return True

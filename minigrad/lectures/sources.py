@@ -1,6 +1,6 @@
 """A lecture's source, lectures/NN_name.py, and what is built of it: notebooks and a script.
 
-It imports `slices` alone: the build of the wheel reads lectures before minigrad can run.
+It imports `excerpts` alone: the build of the wheel reads lectures before minigrad can run.
 """
 
 import ast
@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from .slices import Statement, is_import, missing, needed_by, statements
+from .excerpts import Statement, is_import, missing, needed_by, statements
 
 BEGIN, END = "### BEGIN SOLUTION", "### END SOLUTION"
 REGION = re.compile(rf"^([ \t]*){BEGIN}\n(.*?)^[ \t]*{END}[ \t]*$\n?", re.MULTILINE | re.DOTALL)
@@ -114,7 +114,7 @@ def load(path: str | Path) -> Lecture:
     return Lecture(path, int(named[1]), named[2], title[1], words, tuple(_exercises(cells)), cells)
 
 
-def lectures(folder: str | Path) -> list[Lecture]:
+def load_all(folder: str | Path) -> list[Lecture]:
     """The lectures in a folder, in order."""
     return [load(path) for path in sorted(Path(folder).glob("[0-9][0-9]_*.py"))]
 

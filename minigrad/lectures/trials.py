@@ -10,12 +10,12 @@ import json
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from .copies import without_magics
-from .slices import Statement, needed_by, statements
+from .excerpts import Statement, needed_by, statements
 
 SECONDS = 60
 
@@ -28,7 +28,9 @@ class Outcome(NamedTuple):
     text: str = ""
 
 
-def tried(cells: list[str], checks: dict[str, str], seconds: float = SECONDS) -> Iterator[Outcome]:
+def tried(
+    cells: list[str], checks: Mapping[str, str], seconds: float = SECONDS
+) -> Iterator[Outcome]:
     """The outcome of each exercise of a student's file; a function has so many seconds."""
     among = statements(map(without_magics, cells))
     for name, check in checks.items():
