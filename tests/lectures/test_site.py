@@ -88,6 +88,13 @@ def test_a_formula_in_a_table_keeps_its_bars(tools):
     assert "<td><math>p(x|y)</math></td>" in text.formulas.put(told)
 
 
+def test_a_short_formula_stays_with_its_comma_and_brackets():
+    formulas = Formulas()
+    told = formulas.taken(f"($a$), $b$ and ${'c + ' * 9} c$.", "here")
+    formulas.html = ["A", "B", "C"]
+    assert formulas.put(told) == '<span class="joined">(A),</span> B and C.'
+
+
 def test_a_formula_that_cannot_be_set_ends_the_build_with_a_sentence(monkeypatch):
     answer = json.dumps([{"html": "a"}, {"error": r"Undefined control sequence: \foo"}])
     monkeypatch.setattr(packages, "run", lambda *command, input: answer)

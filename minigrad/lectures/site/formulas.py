@@ -12,6 +12,8 @@ from . import packages
 from .problems import SiteError
 
 MARK = re.compile("\ue000(\\d+)\ue001")  # characters that Markdown leaves alone and nobody writes
+JOINED = re.compile(rf"(\(?){MARK.pattern}([,.;:!?)]*)")
+SHORT = 25  # characters: that much fits on the line of a telephone
 TEXT = re.compile(
     r"""
     (?P<code> ^[ >]*(?P<fence>```+|~~~+)[^\n]*\n.*?^[ >]*(?P=fence)[^\n]*$
@@ -63,8 +65,17 @@ class Formulas:
             self.html.append(said["html"])
 
     def put(self, html: str) -> str:
-        """The page with its formulas in place of the marks."""
-        return MARK.sub(lambda found: self.html[int(found[1])], html)
+        """The page with its formulas in place of the marks; no short one parts from its comma."""
+        formulas = list(self.numbers)
+
+        def whole(found: re.Match) -> str:
+            before, number, after = found[1], int(found[2]), found[3]
+            formula, display = formulas[number]
+            told = f"{before}{self.html[number]}{after}"
+            joined = (before or after) and not display and len(formula) <= SHORT
+            return f'<span class="joined">{told}</span>' if joined else told
+
+        return JOINED.sub(whole, html)
 
     def words(self, text: str) -> str:
         """A text without formatting: formulas as they are written, without backslashes."""
