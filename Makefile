@@ -12,7 +12,7 @@ demo: $(VENV)/all.installed
 test: $(VENV)/test.installed
 	$(VENV)/bin/python -m pytest -q -n auto --dist loadfile $(ARGS)
 
-lectures: $(VENV)/lectures.installed
+lectures: $(VENV)/site.installed
 	$(VENV)/bin/python -m minigrad.lectures.site $(ARGS)
 
 peers: $(PEERS)/peers.installed
