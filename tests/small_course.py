@@ -104,6 +104,14 @@ import math
 
 print(f"{-math.log(0.5):.3f}")
 
+
+class Inside:
+    def _repr_html_(self):
+        return '<iframe srcdoc="&lt;p&gt;One &amp;lt; two&lt;/p&gt;" title="Steps"></iframe>'
+
+
+Inside()
+
 # %% [markdown]
 # ## What was learned
 #

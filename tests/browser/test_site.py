@@ -129,6 +129,14 @@ def test_a_wide_box_scrolls_by_itself_and_can_be_reached_by_the_keyboard(site, v
     assert wide.evaluate("box => box.scrollWidth > box.clientWidth && box.tabIndex == 0")
 
 
+def test_an_interactive_page_is_shown_in_its_place_and_on_a_page_of_its_own(site, visit):
+    page = visit(site / "02_cross_entropy.html")
+    page.locator("iframe").scroll_into_view_if_needed()
+    assert page.frame_locator("iframe").get_by_text("One < two").is_visible()
+    page.get_by_role("link", name="On a page of its own").click()
+    page.wait_for_url("**/02_cross_entropy.1.html")
+
+
 def test_without_javascript_all_is_there_to_read(site, visit):
     page = visit(site / "01_softmax.html", java_script_enabled=False)
     assert page.get_by_role("img", name="A line that rises from 0 to 1.").is_visible()

@@ -83,7 +83,7 @@ def other_pages(found: list[Lecture]) -> list[Page]:
     pages = [Page("index.html", "Contents", contents, kind="contents")]
     for part in parts:
         told = filled("reference.html", part=part, parts=parts)
-        pages.append(Page(part.file, part.title, told, part.headings))
+        pages.append(Page(part.file, f"Reference: {part.title}", told, part.headings))
     for file, told in reference.source_pages(parts).items():
         pages.append(Page(file, Path(file).stem, told, kind="source"))
     return pages
