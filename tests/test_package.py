@@ -77,6 +77,9 @@ def test_the_wheel_holds_one_package_and_trains_a_network_anywhere(installed):
     assert "minigrad/models/exemplar_cnn.py" in names
     assert {"minigrad/stepper/report.html", "minigrad/stepper/profile.html"} <= set(names)
     assert "minigrad/kernels/gather.cu" in names
+    templates = {"page.html", "site.css", "site.js", "lecture/conf.json", "lecture/index.html.j2"}
+    assert {f"minigrad/lectures/site/templates/{name}" for name in templates} <= set(names)
+    assert {f"minigrad/lectures/site/{n}" for n in ("package.json", "formulas.js")} <= set(names)
     library = {p.relative_to(ROOT).as_posix() for p in (ROOT / "minigrad").rglob("*.py")}
     assert library <= set(names)
     assert run(str(python), "-W", "error", "-c", TRAIN, cwd=folder) == "trained\n"

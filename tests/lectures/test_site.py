@@ -70,10 +70,21 @@ def page_of(lecture, html="", **outputs):
         ("```python\nx = '$a$'\n```\n$b$", [("b", False)]),
         (r"a cost of \$5 or \$6", []),
         ("$5 and $6", []),
+        ("a $5 note\n\nand a `lone tick\n\n$b$ and `", [("b", False)]),
         ("> $$\n> a\n> > b\n> $$", [("a\n> b", True)]),
         (r"$\$$", [(r"\$", False)]),
     ],
-    ids=["inline", "displayed", "code", "fenced", "escaped", "prices", "quoted", "dollar inside"],
+    ids=[
+        "inline",
+        "displayed",
+        "code",
+        "fenced",
+        "escaped",
+        "prices",
+        "paragraphs",
+        "quoted",
+        "dollar inside",
+    ],
 )
 def test_formulas_are_found_and_code_is_not(text, found):
     assert taken(text) == found
@@ -271,6 +282,16 @@ def test_what_has_not_changed_is_not_run_again(course, tmp_path):
     assert second[0] == first[0]
     assert second[1].cells[2].outputs[0].text == "1.386\n"
     assert len(list((tmp_path / "runs").iterdir())) == 2
+
+
+def test_a_folder_that_holds_something_else_is_not_replaced(tmp_path, tools):
+    from minigrad.lectures.site import build
+
+    (tmp_path / "home").mkdir()
+    (tmp_path / "home/thesis.tex").write_text("all of it")
+    with pytest.raises(SiteError, match="home: not a site that was built here"):
+        build(write_course(tmp_path / "lectures"), tmp_path / "home", tmp_path / "work")
+    assert (tmp_path / "home/thesis.tex").read_text() == "all of it"
 
 
 @pytest.mark.slow

@@ -47,6 +47,8 @@ def build(folder: Path, out: Path, work: Path, say: Callable[[str], Any] = print
         raise SiteError(str(mistake)) from None
     if not found:
         raise SiteError(f"{folder}: there is no lecture here, named as 01_neural_networks.py")
+    if out.exists() and any(out.iterdir()) and not (out / "headings.js").exists():
+        raise SiteError(f"{out}: not a site that was built here, and it would be replaced whole")
     modules = packages.install(work)
     formulas = Formulas()
     runs = run_all(found, work / "runs", say)
@@ -132,5 +134,5 @@ def filled(template: str, **what: Any) -> str:
     import jinja2
 
     loader = jinja2.FileSystemLoader(TEMPLATES)
-    pages = jinja2.Environment(loader=loader, autoescape=True, trim_blocks=False)
+    pages = jinja2.Environment(loader=loader, autoescape=True)
     return pages.get_template(template).render(**what)

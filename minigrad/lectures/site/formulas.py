@@ -17,10 +17,10 @@ SHORT = 25  # characters: that much fits on the line of a telephone
 TEXT = re.compile(
     r"""
     (?P<code> ^[ >]*(?P<fence>```+|~~~+)[^\n]*\n.*?^[ >]*(?P=fence)[^\n]*$
-            | (?<!`)(?P<tick>`+)(?!`).+?(?<!`)(?P=tick)(?!`) )
+            | (?<!`)(?P<tick>`+)(?!`)(?:(?!\n\s*\n).)+?(?<!`)(?P=tick)(?!`) )
     | \\[^\w\s]
     | \$\$(?P<display>.+?)\$\$
-    | \$(?!\s)(?P<inline>(?:\\.|[^$\\]|\n(?!\s*\n))+?)(?<!\s)\$(?!\d)
+    | \$(?!\s)(?P<inline>(?:\\.|[^$\\\n]|\n(?!\s*\n))+?)(?<!\s)\$(?!\d)
     """,
     re.VERBOSE | re.DOTALL | re.MULTILINE,
 )

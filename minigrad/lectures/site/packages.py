@@ -56,19 +56,17 @@ def run(name: str, *arguments: str, **options: Any) -> str:
 
 def install(work: Path) -> Path:
     """The folder of the installed packages, below a folder to work in; installed if it is not."""
-    folder = work / "npm"
-    modules, note = folder / "node_modules", folder / "package.json"
-    if not modules.is_dir() or note.read_text("utf-8") != WANTED.read_text("utf-8"):
-        shutil.rmtree(folder, ignore_errors=True)
-        folder.mkdir(parents=True)
-        shutil.copy(WANTED, note)
+    folder, new = work / "npm", work / ".npm.new"
+    note = folder / WANTED.name
+    if not note.exists() or note.read_text("utf-8") != WANTED.read_text("utf-8"):
+        shutil.rmtree(new, ignore_errors=True)
+        new.mkdir(parents=True)
+        shutil.copy(WANTED, new)
         quiet = ["--ignore-scripts", "--no-package-lock", "--no-audit", "--no-fund"]
-        try:
-            run("npm", "install", *quiet, cwd=folder)
-        except SiteError:
-            shutil.rmtree(folder)
-            raise
-    return modules
+        run("npm", "install", *quiet, cwd=new)
+        shutil.rmtree(folder, ignore_errors=True)
+        new.rename(folder)
+    return folder / "node_modules"
 
 
 def copy_styles(modules: Path, out: Path) -> None:

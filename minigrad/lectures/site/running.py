@@ -40,7 +40,6 @@ def run_all(lectures: list[Lecture], kept: Path, say: Any = print) -> list[Any]:
     """
     kept.mkdir(parents=True, exist_ok=True)
     library = digest_of_library()
-
     with ThreadPoolExecutor(AT_ONCE) as threads:
         return list(threads.map(lambda each: _kept_or_run(each, library, kept, say), lectures))
 
