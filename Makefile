@@ -1,16 +1,19 @@
-# make demo, test, peers, bench: each makes its environment if it is missing; ARGS goes to the command,
+# make demo, test, lectures, peers, bench: each makes its environment if it is missing; ARGS goes to the command,
 # ROWS names the rows of the comparison that make bench is to run; without it, all benchmarks run
 PYTHON ?= python3
 VENV ?= .venv
 PEERS ?= .venv-peers
 
-.PHONY: demo test peers bench
+.PHONY: demo test lectures peers bench
 
 demo: $(VENV)/all.installed
 	$(VENV)/bin/python -m examples.exemplar_digits $(ARGS)
 
 test: $(VENV)/test.installed
 	$(VENV)/bin/python -m pytest -q -n auto --dist loadfile $(ARGS)
+
+lectures: $(VENV)/site.installed
+	$(VENV)/bin/python -m minigrad.lectures.site $(ARGS)
 
 peers: $(PEERS)/peers.installed
 	$(PEERS)/bin/python -m pytest -q tests/peers $(ARGS)

@@ -4,6 +4,7 @@ minigrad check FILE[:FUNCTION] [--shapes "(5, 4), ((4, 6), (6,))"] [--seed N] [-
 minigrad check FILE --question NAME [--assignment FOLDER]
 minigrad step FILE:FUNCTION [-o page.html] [--shapes "(5, 4), ..."] [--seed N]
 minigrad grade new | verify | doctor | run | report | explain | similar | shard | merge
+minigrad lectures list | open N | check N | reset N | carry OLD NEW | build OUT
 minigrad runs [--folder runs] [--json]
 minigrad runs show NAME [--log]
 minigrad runs compare A B [--out runs/compare.html] [--log]
@@ -35,6 +36,7 @@ from .learn.checkpoint import CheckpointError
 from .learn.folder import FolderInUse, NotSaved
 from .learn.parallel import TURN, NoRanks, RankGone, environment
 from .learn.training import NotFinite
+from .lectures.commands import add_lectures
 from .stepper.files import page_of
 from .stepper.runs import Comparison, NoRun, as_json, described, find_run, find_runs, listed
 from .stepper.terminal import DRAWN
@@ -202,6 +204,7 @@ def main() -> None:
 
     _add_runs(minigrad)
     add_grade(minigrad)
+    add_lectures(minigrad)
     run(minigrad)
 
 

@@ -68,7 +68,7 @@ class Subject:
         self.name = _name(self.forward)
         self.kind = "pair" if pair else self._kind(args)
         self.checked = self._checked(args)
-        self.names = _names(self.forward, args)
+        self.names = argument_names(self.forward, args)
         self.called = slide_names(self.forward)
         self.gradients_of: list[str] = []
         self.fixed: list[str] = []
@@ -256,7 +256,7 @@ def _name(f: Any) -> str:
     return getattr(f, "__name__", type(f).__name__)
 
 
-def _names(f: Any, args: tuple) -> list[str]:
+def argument_names(f: Any, args: tuple) -> list[str]:
     """A name for every positional argument, from the signature."""
     try:
         parameters = list(inspect.signature(f).parameters.values())

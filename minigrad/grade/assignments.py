@@ -12,6 +12,7 @@ right/            odd but right answers, which `minigrad grade verify` must find
 ('dX', 'dW', 'db')
 """
 
+import ast
 import functools
 import hashlib
 import math
@@ -26,7 +27,8 @@ from ..gradcheck import Unfit
 from .sandbox import Limits
 
 SHIPPED = Path(__file__).with_name("assignments")
-STAGES = ("signature", "shapes", "forward")  # then the gradients, then edges
+STAGES = ("signature", "shapes", "forward")  # of a value all; then the gradients, then edges
+KINDS = ("operation", "value", "check")  # (value, back), a value alone, a check of others
 OF_A_CHECK = ("signature", "right passed", "wrong caught")  # where students write the check
 TOLERANCE = 1e-12  # of the largest entry: right codings agree to 1e-13 (notes on grading)
 
@@ -89,16 +91,20 @@ class Assignment:
             raise Unfit(f"{self.folder} has no reference.py: only a teacher's folder can grade")
         return self.sources["reference.py"]
 
-    def mistaken(self, mistake: Mistake) -> str:
-        """The reference with a mistake; Unfit unless what it replaces is there once."""
+    def mistaken(self, question: Question, mistake: Mistake) -> str:
+        """The reference with a mistake; Unfit unless what it replaces is there once.
+
+        What is there more than once is looked for in the question's own function.
+        """
         source = self.source_of_reference
         for old, new in zip(mistake.replace, mistake.by, strict=True):
-            if source.count(old) != 1:
+            part = source if source.count(old) == 1 else _function(source, question.name)
+            if part.count(old) != 1:
                 raise Unfit(
                     f"{self.folder / 'assignment.toml'}: mistake {mistake.code!r} replaces "
                     f"{old!r}, which occurs {source.count(old)} times in reference.py, not once"
                 )
-            source = source.replace(old, new)
+            source = source.replace(part, part.replace(old, new))
         return source
 
     def cases(self, question: Question, *rngs: Any) -> Iterator[tuple]:
@@ -232,9 +238,11 @@ def _question(at):
     at.name = f"question {name!r}"
     gradients, hidden = at.texts("gradients", ()), at.texts("hidden", ())
     kind = at.get("kind", str, "operation")
-    if kind not in ("operation", "check"):
-        raise Unfit(f"{at.where('kind')} is {kind!r}, and should be 'operation' or 'check'")
-    stages = (*STAGES, *gradients, "edges") if kind == "operation" else OF_A_CHECK
+    if kind not in KINDS:
+        raise Unfit(f"{at.where('kind')} is {kind!r}, and should be one of {', '.join(KINDS)}")
+    if kind == "value" and gradients:
+        raise Unfit(f"{at.where('gradients')}: a value has none")
+    stages = {"operation": (*STAGES, *gradients, "edges"), "value": STAGES}.get(kind, OF_A_CHECK)
     given = Reader(at.path, at.get("points", dict), f"points of {name!r}")
     points = {s: float(given.get(s, (int, float))) for s in stages if s != "edges"}
     if "edges" in given.table:
@@ -299,7 +307,13 @@ def _complete(assignment):
                 if not callable(defined.get(name)):
                     raise Unfit(f"{assignment.folder / file} defines no {name}")
         for mistake in question.mistakes if "reference.py" in assignment.sources else ():
-            assignment.mistaken(mistake)
+            assignment.mistaken(question, mistake)
+
+
+def _function(source: str, name: str) -> str:
+    """The text of a function at the top of a source; "" without it."""
+    found = [n for n in ast.parse(source).body if getattr(n, "name", "") == name]
+    return (ast.get_source_segment(source, found[-1]) or "") if found else ""
 
 
 @functools.lru_cache(1000)  # more than an assignment has known mistakes

@@ -121,7 +121,7 @@ def _answer(reply):
 def _known(assignment, question, trial, said):
     """(code, sentence) of the known mistake that answers alike, or empty."""
     for mistake in question.mistakes:
-        f: Any = run(assignment.mistaken(mistake), assignment.folder / "reference.py")
+        f: Any = run(assignment.mistaken(question, mistake), assignment.folder / "reference.py")
         trace = Trace(f[question.name], question.name, trial.steps)
         if all(_answer(trace[i]) == answer for i, answer in enumerate(said)):
             return mistake.code, mistake.says

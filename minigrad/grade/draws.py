@@ -17,20 +17,26 @@ import numpy as np
 
 from .. import tree
 from ..gradcheck import Unfit
-from ..gradcheck.subjects import Subject
+from ..gradcheck.subjects import argument_names, copied, slide_names
 from . import frames, runner
 from .assignments import Assignment, Question
 from .stub import Unwanted
 
 
 class Steps(NamedTuple):
-    """The steps of a question: (what it is for, the step), what the reference gives for each."""
+    """The steps of a question: (what it is for, the step), what the reference gives for each.
+
+    names: of the arrays among the arguments; values: how many arrays of a forward are its value;
+    accepts: of edge cases, holds: of values of which more than one is right.
+    """
 
     kinds: list[tuple[str, str]]
     steps: list[tuple]
     expected: list[list[np.ndarray]]
     names: tuple[str, ...]
     accepts: dict[str, Any]
+    values: int = 1
+    holds: Any = None
 
 
 def generator(seed: int, student: str, question: str) -> np.random.Generator:
@@ -58,6 +64,9 @@ def _drawn(assignment, question, rng):
     for what, args, accept in assignment.edges(question, a):
         calls.append((what, args, "edges"))
         accepts[what] = accept
+    names = _names(reference, calls[0][1])
+    if question.kind == "value":
+        return _of_values(assignment, question, calls, names)
     cases, edges = ([c for c in calls if c[2] == kind] for kind in ("case", "edges"))
     twice = [c for x, y in zip(cases[::2], cases[1::2]) for c in (y, x, x)]
     for forwards, backs in ((cases, twice), (edges, edges)):
@@ -68,32 +77,51 @@ def _drawn(assignment, question, rng):
             dZ, gradients = _incoming(reference, args, rng, filled=kind == "case")
             kinds.append((kind, "back"))
             steps.append(("back", call, dZ, gradients))
-    expected = performed(reference, entry, steps)
-    for form, what in expected:
-        if form != frames.ARRAYS:
-            raise ValueError(f"the reference gives {what}")
+    expected = _expected(reference, entry, steps)
     drawn_for = {kind for kind, _ in kinds}
     for kind in ("case", "edges") if question.points.get("edges") else ("case",):
         if kind not in drawn_for:  # nothing compared would be nothing wrong
             raise ValueError(f"no {kind} is drawn")
-    names = runner_names(reference, calls[0][1])
-    found = len(expected[kinds.index(("case", "back"))][1]) - 2 - len(names)
+    found = len(expected[kinds.index(("case", "back"))]) - 2 - len(names)
     if found != len(question.gradients):
         raise ValueError(f"back fills {found} gradients, and {question.gradients} are named")
-    return Steps(kinds, steps, [what for _, what in expected], names, accepts)
+    return Steps(kinds, steps, expected, names, accepts)
 
 
-def runner_names(reference, args):
+def _of_values(assignment, question, calls, names):
+    """The steps of a question that asks for a value alone."""
+    reference, entry = assignment.reference[question.name], question.name
+    value = reference(*copied(calls[0][1]))
+    count = len(value) if isinstance(value, tuple) else 0
+    steps = [("forward", call, args, count) for call, args, _ in calls]
+    expected = _expected(reference, entry, steps)
+    holds = assignment.inputs.get(f"{entry}_holds")
+    kinds = [("case", "forward")] * len(steps)
+    return Steps(kinds, steps, expected, names, {}, count or 1, holds)
+
+
+def _expected(reference, entry, steps):
+    expected = performed(reference, entry, steps)
+    for form, what in expected:
+        if form != frames.ARRAYS:
+            raise ValueError(f"the reference gives {what}")
+    return [what for _, what in expected]
+
+
+def _names(reference, args):
     """The names of all arrays among the arguments, as messages call them."""
-    subject = Subject(reference, args, {})
-    names = (p for i, a in enumerate(args) for p, _ in tree.paths(a, subject.names[i]))
-    leaves = [(n, leaf) for n, leaf in zip(names, tree.leaves(args))]
-    return tuple(subject.called.get(n, n) for n, leaf in leaves if isinstance(leaf, np.ndarray))
+    called = slide_names(reference)
+    return tuple(
+        called.get(path, path)
+        for a, name in zip(args, argument_names(reference, args))
+        for path, leaf in tree.paths(a, name)
+        if isinstance(leaf, np.ndarray)
+    )
 
 
 def _incoming(reference, args, rng, filled):
     """(dZ, gradients): random, away from 0; gradients hold numbers of their own size already."""
-    Z, back = reference(*copies(args))
+    Z, back = reference(*copied(args))
     dZ = rng.standard_normal(np.shape(Z))
     dZ = np.asarray(dZ + np.sign(dZ) * 0.2)
     named = runner.takes_gradients(back, len(args))
@@ -103,7 +131,7 @@ def _incoming(reference, args, rng, filled):
     )
     if not filled:
         return dZ, empty
-    there = copies(empty)
+    there = copied(empty)
     back(dZ.copy(), *there[:named])
     size = max((np.abs(g).max(initial=0) for g in runner.arrays_of(there)), default=0) or 1.0
     return dZ, tree.map_leaves(
@@ -116,21 +144,17 @@ def _place(a):
     return np.zeros_like(a) if is_float else Unwanted(a)
 
 
-def copies(nest: Any) -> Any:
-    return tree.map_leaves(lambda a: a.copy() if isinstance(a, np.ndarray) else a, nest)
-
-
 def performed(f: Any, entry: str, steps: Sequence[tuple]) -> list[tuple[int, Any]]:
     """What a trusted function gives for the steps, here in the judge."""
     with np.errstate(all="ignore"):
-        return list(runner.perform(f, entry, [tuple(copies(step)) for step in steps]))
+        return list(runner.perform(f, entry, [tuple(copied(step)) for step in steps]))
 
 
 class Trace:
     """What a function gives for the steps, done as far as somebody looks: most differ early."""
 
     def __init__(self, f: Any, entry: str, steps: Sequence[tuple]):
-        self.rest = runner.perform(f, entry, (tuple(copies(step)) for step in steps))
+        self.rest = runner.perform(f, entry, (tuple(copied(step)) for step in steps))
         self.done: list[tuple[int, Any]] = []
 
     def __getitem__(self, i: int) -> tuple[int, Any]:

@@ -50,12 +50,12 @@ def explained(
         if i >= len(outcome.replies):
             return "\n".join([*lines, f"then it stopped: {outcome.said}"])
         kind, what = outcome.replies[i]
-        count = 1 if step[0] == "forward" else len(question.gradients)
+        count = steps.values if step[0] == "forward" else len(question.gradients)
         if kind != frames.ARRAYS:
             return "\n".join([*lines, *_given(steps, step, question), f"gave: {plain(what)}"])
         pairs = list(zip(what[:count], expected))
-        if not all(close(a, b, question.tolerance) for a, b in pairs):
-            names = ["value"] if step[0] == "forward" else question.gradients
+        if steps.holds or not all(close(a, b, question.tolerance) for a, b in pairs):
+            names = ["value"] * count if step[0] == "forward" else question.gradients
             shown = [_beside(n, a, b) for n, (a, b) in zip(names, pairs)]
             return "\n".join([*lines, *_given(steps, step, question), *shown])
     return "\n".join([*lines, "every number is right this time"])

@@ -15,11 +15,12 @@ from .. import tree
 from ..gradcheck.diagnosis import diagnose
 from ..gradcheck.differences import derivatives
 from ..gradcheck.runs import Run
-from ..gradcheck.subjects import Subject
+from ..gradcheck.subjects import Subject, copied
+from ..gradcheck.values import factor
 from ..gradcheck.wrong import Wrong
 from . import frames, runner
 from .assignments import Mistake, run
-from .draws import Trace, copies, performed
+from .draws import Trace, performed
 from .sandbox import Broken
 
 ALIKE = 1e-9  # of the largest entry: two mistakes are further apart, two codings of one are not
@@ -63,7 +64,7 @@ class Bank:
         """What every mistake gives, step by step."""
         traces = []
         for mistake in self.question.mistakes:
-            defined = run(self.assignment.mistaken(mistake), "submission.py")
+            defined = run(self.assignment.mistaken(self.question, mistake), "submission.py")
             f = defined.get(self.question.name)
             traces.append((mistake, Trace(f, self.question.name, self.steps.steps)))
         return traces
@@ -81,19 +82,24 @@ class Bank:
         found = []
         for mistake, trace in self.traces:
             if trace[i][0] == frames.RAISED:
-                theirs, there = _parted(trace[i][1], self.assignment.mistaken(mistake))
+                source = self.assignment.mistaken(self.question, mistake)
+                theirs, there = _parted(trace[i][1], source)
                 if (theirs, there) == (words, line & there):
                     found.append((len(line & there), mistake))
         most = max((n for n, _ in found), default=0)
         best = [mistake for n, mistake in found if n == most]
         return best[0] if len(best) == 1 else None
 
-    def shape(self, i: int, Z: np.ndarray) -> Fault | None:
-        """The mistake that returns a value like this one, of a wrong shape or dtype."""
+    def shape(self, i: int) -> Fault | None:
+        """The mistake that returns a value like the one at a step, of a wrong shape or dtype."""
+        n, theirs = self.steps.values, self.replies[i][1]
 
         def explains(trace):
             kind, what = trace[i]
-            return kind == frames.ARRAYS and alike(what[0], Z)
+            if kind != frames.ARRAYS:
+                return False
+            pairs = list(zip(what[:n], theirs))
+            return all(alike(a, b) and a.dtype == b.dtype for a, b in pairs)
 
         return _fault(self.best(explains, "shapes"))
 
@@ -162,9 +168,15 @@ def same(a: tuple[int, Any], b: tuple[int, Any]) -> bool:
     return all(map(alike, a[1], b[1]))
 
 
+def one_kind(a: np.ndarray, b: np.ndarray) -> bool:
+    """True for arrays of one shape that hold the same: numbers of full precision, or one dtype."""
+    number = lambda a: a.dtype.kind in "iu" or a.dtype == float
+    return a.shape == b.shape and (a.dtype == b.dtype or (number(a) and number(b)))
+
+
 def alike(a: np.ndarray, b: np.ndarray) -> bool:
     """Equal up to ALIKE of the largest entry, or not finite at the same places."""
-    if a.shape != b.shape or a.dtype != b.dtype:
+    if not one_kind(a, b):
         return False
     if not (np.isfinite(a).all() and np.isfinite(b).all()):
         return np.array_equal(a, b, equal_nan=True)
@@ -172,18 +184,19 @@ def alike(a: np.ndarray, b: np.ndarray) -> bool:
     return bool(np.abs(a.astype(float) - b).max(initial=0) <= ALIKE * largest)
 
 
-def forward(question: Any, Z: np.ndarray, expected: np.ndarray, given: str) -> Fault:
+def forward(value: str, Z: np.ndarray, expected: np.ndarray, given: str) -> Fault:
     """What can be said of a value that no known mistake explains."""
+    for_given = f", for {given}" if given else ""
     if not np.isfinite(Z).all():
-        sentence = f"the value of {question.name} holds nan or inf where it is finite, for {given}"
+        sentence = f"{value} holds nan or inf where it is finite{for_given}"
         return "FAIL", "not finite", sentence
-    ratio = Z / np.where(expected == 0, 1, expected)
-    spread = np.ptp(ratio) if ratio.size else 0
-    if ratio.size > 1 and expected.all() and spread < ALIKE * abs(ratio.flat[0]):
-        words = f"{ratio.flat[0]:.6g} times what it should be everywhere"
-        return "FAIL", "factor", f"the value of {question.name} is {words}"
-    wrong = int((np.abs(Z - expected) > ALIKE * np.abs(expected).max(initial=0)).sum())
-    sentence = f"the value of {question.name} is wrong in {wrong} of {Z.size} entries, for {given}"
+    c = factor(Z, expected)
+    if c is not None:
+        return "FAIL", "factor", f"{value} is {c:.6g} times what it should be everywhere"
+    apart = np.abs(Z + 0.0 - expected)  # True - True is refused
+    wrong = int((apart > ALIKE * np.abs(expected).max(initial=0)).sum())
+    entries = f" in {wrong} of {Z.size} entries" if Z.ndim else ""
+    sentence = f"{value} is wrong{entries}{for_given}"
     return "FAIL", "wrong value", sentence
 
 
@@ -194,7 +207,7 @@ def gradient(verdict: Any, k: int) -> Fault:
     reference = verdict.judge.assignment.reference[question.name]
     wrongs = []
     for i, what in _whole_backs(verdict):
-        args = copies(verdict.arguments(i))
+        args = copied(verdict.arguments(i))
         subject = Subject(reference, args, {})
         before = runner.arrays_of(steps.steps[i][3])
         D = [after.reshape(b.shape) - b for after, b in zip(what, before)]
@@ -274,7 +287,7 @@ def _own_gradients(verdict):
     for j, size in zip(varied, sizes):
         for at in range(size):
             for sign in (1, -1):
-                moved = copies(args)
+                moved = copied(args)
                 tree.leaves(moved)[j].flat[at] += sign * STEP
                 forwards.append(("forward", "moved", moved))
     outcome = verdict.judge.sandbox.run(verdict.source, question.name, forwards, verdict.limits)

@@ -19,10 +19,11 @@ from typing import Any
 
 import numpy as np
 
+from ..gradcheck.subjects import copied
 from . import feedback, frames, runner
 from .assignments import Assignment, Question
 from .checkers import checks_of, drawn_trial
-from .draws import Steps, copies, drawn, generator
+from .draws import Steps, drawn, generator
 from .feedback import MEMORY, helped
 from .flags import defined, flagged
 from .results import NOT_REACHED, NOT_RUN, Check, question_result, score_of
@@ -234,22 +235,35 @@ class Verdict:
                 return "FAIL", "signature", what
             if kind != frames.ARRAYS:
                 return self.raised(i, what)
-            Z, expected = what[0], self.steps.expected[i][0]
-            if Z.shape != expected.shape:
-                return self.bank.shape(i, Z) or (
-                    "FAIL",
-                    "shape",
-                    f"{self.question.name} returns shape {Z.shape} where {expected.shape} is "
-                    f"expected, for {self.given(i)}",
-                )
-            if Z.dtype != expected.dtype:
-                words = "float32 is used somewhere" if Z.dtype.kind == "f" else "make it float64"
-                return self.bank.shape(i, Z) or (
-                    "FAIL",
-                    "dtype",
-                    f"{self.question.name} returns {Z.dtype} for arrays of float64: {words}",
-                )
+            if self.steps.holds:
+                continue
+            for k, (Z, expected) in enumerate(self.values(what, self.steps.expected[i])):
+                if Z.shape != expected.shape:
+                    sentence = f"shape {Z.shape} where {expected.shape} is expected, for "
+                    return self.bank.shape(i) or (
+                        "FAIL",
+                        "shape",
+                        f"{self.question.name} returns {self.of(k)}{sentence}{self.given(i)}",
+                    )
+                exact = self.question.kind == "operation"
+                if Z.dtype != expected.dtype and (exact or not feedback.one_kind(Z, expected)):
+                    if expected.dtype == bool:
+                        words = "numbers where True and False are expected"
+                    elif Z.dtype.kind == "f":
+                        words = f"{Z.dtype} for arrays of float64: float32 is used somewhere"
+                    else:
+                        words = f"{Z.dtype} for arrays of float64: make it float64"
+                    sentence = f"{self.question.name} returns {self.of(k)}{words}"
+                    return self.bank.shape(i) or ("FAIL", "dtype", sentence)
         return None
+
+    def values(self, *arrays: Sequence[np.ndarray]) -> Iterator[tuple[np.ndarray, ...]]:
+        """What stands at the beginning of a forward's arrays, side by side."""
+        return zip(*(a[: self.steps.values] for a in arrays))
+
+    def of(self, k: int) -> str:
+        """Which of the values it is, if there is more than one."""
+        return f"in value {k + 1} of {self.steps.values} " if self.steps.values > 1 else ""
 
     def given(self, i: int) -> str:
         """The arguments of a step, by names and shapes."""
@@ -263,8 +277,8 @@ class Verdict:
 
     def of_forward(self):
         for i, (_, what) in self.looked("case", "forward"):
-            expected = self.steps.expected[i]
-            changed = self.changed(what[1:], expected[1:])
+            expected, n = self.steps.expected[i], self.steps.values
+            changed = self.changed(what[n:], expected[n:])
             if changed is not None:
                 return self.bank.forward() or (
                     "FAIL",
@@ -272,10 +286,17 @@ class Verdict:
                     f"{self.question.name} changes its argument {self.steps.names[changed]}: make "
                     "a new array",
                 )
-            if not close(what[0], expected[0], self.question.tolerance):
-                return self.bank.forward() or feedback.forward(
-                    self.question, what[0], expected[0], self.given(i)
-                )
+            if self.steps.holds:
+                said = self.judged(i, what[:n])
+                if said:
+                    return self.bank.forward() or ("FAIL", "wrong value", said)
+                continue
+            for k, (Z, right) in enumerate(self.values(what, expected)):
+                if not close(Z + 0.0, right + 0.0, self.question.tolerance):  # 2 is 2.0
+                    value = f"value {k + 1}" if n > 1 else "the value"
+                    return self.bank.forward() or feedback.forward(
+                        f"{value} of {self.question.name}", Z, right, self.given(i)
+                    )
         for i, reply in self.looked("case", "back"):
             if reply and reply[0] == frames.ARRAYS:
                 Z = reply[1][len(self.question.gradients)]
@@ -287,6 +308,17 @@ class Verdict:
                         "after back: each call needs an array of its own",
                     )
         return None
+
+    def judged(self, i: int, arrays: list[np.ndarray]) -> str:
+        """What the assignment says of a value where more than one is right."""
+        values = [a.item() if not a.ndim else a for a in arrays]
+        value = tuple(values) if self.steps.steps[i][3] else values[0]
+        given = f"for {self.given(i)}: " if self.given(i) else ""
+        try:
+            said = self.steps.holds(value, *copied(self.arguments(i)))
+        except Exception as error:  # the value is anything
+            said = f"it cannot be judged ({type(error).__name__}: {error})"
+        return f"{given}{said}" if said else ""
 
     def before(self, i: int) -> list[np.ndarray]:
         """Value and arguments of a step's call, as its forward left them."""
@@ -352,7 +384,7 @@ class Verdict:
             shaped = all(a.shape == b.shape for a, b in zip(compared, expected))
             finite = all(np.isfinite(a).all() for a in compared)
             if step[0] == "back" and accept and shaped and finite:
-                sentence = accept(copies(self.arguments(i)), step[2].copy(), what[n], compared)
+                sentence = accept(copied(self.arguments(i)), step[2].copy(), what[n], compared)
                 right = not sentence
             else:
                 tolerance = self.question.tolerance
@@ -378,7 +410,8 @@ def well_formed(outcome: Outcome, steps: Steps) -> Outcome:
     for n, ((kind, what), expected, step) in enumerate(replies):
         form = lambda arrays: [(a.dtype, a.size) for a in arrays]
         if kind == frames.ARRAYS:
-            free = step[0] == "forward"  # a value may be anything, and the rest be reshaped
+            # a value may be anything, and the rest be reshaped
+            free = steps.values if step[0] == "forward" else 0
             fits = len(what) == len(expected) and form(what[free:]) == form(expected[free:])
         else:
             gradients = runner.arrays_of(step[3]) if step[0] == "back" else ()
@@ -400,5 +433,5 @@ def close(a: np.ndarray, b: np.ndarray, tolerance: float) -> bool:
         return False
     if not np.isfinite(b).all():
         return np.array_equal(a, b, equal_nan=True)
-    error = float(np.abs(a - b).max(initial=0))
+    error = float(np.abs(a + 0.0 - b).max(initial=0))  # True - True is refused
     return math.isfinite(error) and error <= tolerance * (float(np.abs(b).max(initial=0)) or 1.0)

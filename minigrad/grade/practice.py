@@ -14,6 +14,7 @@ affine: wrong
 1/N: the gradient of b is 4 times too small, ...
 """
 
+import html
 from pathlib import Path
 from typing import Any
 
@@ -22,16 +23,21 @@ import numpy as np
 from .. import faults, tree
 from ..gradcheck import Unfit, check
 from ..gradcheck.report import Report
+from ..gradcheck.subjects import copied
+from ..gradcheck.values import compared
+from ..lectures.exercises import NotWritten, check_exercise
 from .assignments import Assignment, Question, load, shipped
-from .draws import copies
-from .judging import close
 from .runner import NUMBERS
 
 HIDDEN = "Right on the public checks. Hidden ones follow when it is graded."
 
 
 class Practice:
-    """What the public checks of a question found: true or false, and a text."""
+    """What the public checks of a question found: true or false, and a text.
+
+    reports: of the gradients, by arguments; none of a value; forward: what is wrong before
+    gradients are looked at, or "".
+    """
 
     def __init__(self, question: Question, reports: list[tuple[tuple, Report]], forward: str):
         self.question, self.reports, self.forward = question, reports, forward
@@ -42,6 +48,8 @@ class Practice:
     def __str__(self) -> str:
         if self.forward:
             return f"{self.question.name}: wrong\n  {self.forward}"
+        if not self.reports:
+            return f"{self.question.name}: right\n{HIDDEN}"
         args, report = next((pair for pair in self.reports if not pair[1]), self.reports[0])
         given = ", ".join(map(faults.shapes, args))
         return f"{report}\n  checked with {given}" + (f"\n{HIDDEN}" if self else "")
@@ -49,8 +57,8 @@ class Practice:
     __repr__ = __str__
 
     def _repr_html_(self) -> str:
-        if self.forward:
-            return f"<pre>{self}</pre>"
+        if self.forward or not self.reports:
+            return f"<pre>{html.escape(str(self))}</pre>"
         _, report = next((pair for pair in self.reports if not pair[1]), self.reports[0])
         return report._repr_html_() + (f"<p>{HIDDEN}</p>" if self else "")
 
@@ -62,6 +70,8 @@ def check_question(f: Any, name: str, assignment: str | Path = "", seed: int = 0
     inputs, which differ from those of the grading. Raises Unfit for a question that is not there.
     """
     task, question = question_of(name, assignment)
+    if question.kind == "value":
+        return _of_value(f, task, question, seed)
     if question.kind != "operation":
         raise Unfit(f"{name} is checked when it is graded only")
     wrong, reports = _forward(f, task, question, seed), []
@@ -88,13 +98,27 @@ def question_of(name: str, assignment: str | Path = "") -> tuple[Assignment, Que
     )
 
 
+def _of_value(f, task, question, seed):
+    """What the check of an exercise says of a value."""
+    holds = task.inputs.get(f"{question.name}_holds")
+    if not holds and "reference.py" not in task.sources:
+        raise Unfit(f"{question.name} is checked when it is graded only")
+    like = None if holds else task.reference[question.name]
+    inputs = task.inputs[f"{question.name}_inputs"]
+    try:
+        wrong = check_exercise(f, inputs, like, holds, seed=seed).sentence
+    except NotWritten:
+        wrong = "it is not written yet"
+    return Practice(question, [], wrong)
+
+
 def _forward(f, task, question, seed):
     """A sentence if no value and back come, or not the value of the reference, if there is one."""
     forward = f[0] if isinstance(f, tuple) else getattr(f, "plain", f)  # of a node
     for (args,) in task.cases(question, np.random.default_rng(seed)):
         given = tree.leaves(args) if isinstance(f, tuple) else args
         try:
-            result = forward(*copies(given))
+            result = forward(*copied(given))
         except NotImplementedError:
             return "it is not written yet"
         except Exception:
@@ -106,17 +130,8 @@ def _forward(f, task, question, seed):
             return f"its value is one array, not a {type(result[0]).__name__}"
         if "reference.py" not in task.sources:
             continue
-        Z, (expected, _) = np.asarray(result[0]), task.reference[question.name](*copies(args))
-        shapes = ", ".join(map(faults.shapes, args))
-        if Z.shape != np.shape(expected):
-            return f"returns shape {Z.shape} where {np.shape(expected)} is expected, for {shapes}"
-        if Z.dtype != float:
-            return f"its value is {Z.dtype} for arrays of float64"
-        if not close(Z, np.asarray(expected), 1e-9):
-            worst = np.unravel_index(np.argmax(np.abs(Z - expected)), Z.shape)
-            at = [int(i) for i in worst]
-            return (
-                f"its value is wrong, for {shapes}: at {at} it is {Z[worst]:.6g} and should be "
-                f"{np.asarray(expected)[worst]:.6g}"
-            )
+        expected, _ = task.reference[question.name](*copied(args))
+        said = compared(result[0], expected)
+        if said:
+            return f"for {', '.join(map(faults.shapes, args))}: {said}"
     return ""

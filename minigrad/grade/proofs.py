@@ -8,7 +8,8 @@ from typing import NamedTuple
 import numpy as np
 
 from ..gradcheck import check
-from .assignments import Assignment, Question
+from ..gradcheck.subjects import copied
+from .assignments import Assignment, Question, load
 from .judging import Judge
 from .sandbox import Sandbox
 
@@ -27,7 +28,10 @@ class Row(NamedTuple):
 
 
 def verify(assignment: Assignment, sandbox: Sandbox) -> Iterator[Row]:
-    """Reference and right/ must have full marks, the starter none, every mistake its own code."""
+    """Reference and right/ must have full marks, the starter none, every mistake its own code.
+
+    A value that is the same for all inputs, or one of the inputs, must not be right.
+    """
     judge = Judge(assignment, sandbox)
     yield from _whole(judge, "reference", "reference.py", assignment.source_of_reference, 1.0)
     yield from _whole(judge, "starter", "starter.py", assignment.sources["starter.py"], 0.0)
@@ -37,9 +41,15 @@ def verify(assignment: Assignment, sandbox: Sandbox) -> Iterator[Row]:
     for question in assignment.questions:
         for mistake in question.mistakes:
             yield _mistaken(judge, question, mistake)
-    if assignment.name == "affine":  # what the attacks are submitted to
-        for path in sorted(Path(__file__).with_name("attacks").glob("K*.py")):
-            yield _attacked(judge, path)
+        if question.kind == "value":
+            yield from _guessed(judge, question)
+
+
+def attacks(sandbox: Sandbox) -> Iterator[Row]:
+    """What hostile submissions to the shipped `affine` come to: none may earn what it is after."""
+    judge = Judge(load("affine"), sandbox)
+    for path in sorted(Path(__file__).with_name("attacks").glob("K*.py")):
+        yield _attacked(judge, path)
 
 
 def _by_differences(assignment):
@@ -66,8 +76,38 @@ def _whole(judge, kind, name, source, share):
         yield Row(kind, name, question, _points(expected), words, holds)
 
 
+def _guessed(judge, question):
+    """A value of the right shape, and an argument as it is, earn nothing for the value."""
+    asked = judge.assignment
+    if f"{question.name}_holds" in asked.inputs:
+        return  # a constant may be one of the right values
+    f = asked.reference[question.name]
+    cases = [args for (args,) in asked.cases(question, np.random.default_rng(SEED + 1))]
+    constants = ", ".join(_literal(f(*copied(args))) for args in cases)
+    guesses = {
+        "constants": f"next(given)\ngiven = (v for v in [{constants}] for twice in range(2))",
+        "its argument": "args[0]",
+    }
+    for name, guess in guesses.items():
+        if any(cases):  # without arguments a constant is what is asked for
+            source = (
+                f"from numpy import array, inf, nan\ndef {question.name}(*args): return {guess}"
+            )
+            got = judge.student(name, source, SEED, [question.name])["questions"][question.name]
+            value = next(c for c in got["checks"] if c["stage"] == "forward")
+            words = f"{value['verdict']} {_points(value['score'])}"
+            yield Row("guess", name, question.name, "0 for forward", words, not value["score"])
+
+
+def _literal(value):
+    """A value as Python would write it."""
+    if isinstance(value, tuple):
+        return f"({', '.join(map(_literal, value))},)"
+    return f"array({np.asarray(value).tolist()})"
+
+
 def _mistaken(judge: Judge, question: Question, mistake) -> Row:
-    source = judge.assignment.mistaken(mistake)
+    source = judge.assignment.mistaken(question, mistake)
     result = judge.student(mistake.code, source, SEED, [question.name])["questions"][question.name]
     first = next((c for c in result["checks"] if c["verdict"] != "PASS"), None)
     if first is None:

@@ -4,7 +4,8 @@ It knows no reference, no expected value and no other student, and needs NumPy o
 reference and known mistakes by the same `perform`, so that all are compared step by step.
 
 A step is ("forward", call, arguments) or ("back", call, dZ, gradients); `call` names one call of
-the forward, arguments and gradients are nests. Where students write the check it is
+the forward, arguments and gradients are nests. Where a value alone is asked for it is ("forward",
+call, arguments, 0), or the number of values in place of 0. Where students write the check it is
 ("answer", number, source of a function, x). What a step gives is (kind, arrays or text) of
 `frames`: of a forward its value and the arguments as they stand then; of a back the gradients, the
 value, the arguments and dZ as they stand then, so that changes in place show. With an exception in
@@ -134,6 +135,8 @@ def paired(forward, backward, entry):
 
 def kind(result):
     """What came back, in words."""
+    if result is None:
+        return "nothing"
     if isinstance(result, tuple):
         return f"({', '.join(type(part).__name__ for part in result)})"
     return type(result).__name__
@@ -153,7 +156,7 @@ def done(f, entry, step, calls):
             return frames.ARRAYS, answer(f, entry, *step[2:])
         if step[0] == "forward":
             calls.pop(step[1], None)
-            arrays, calls[step[1]] = forward(f, entry, step[2])
+            arrays, calls[step[1]] = forward(f, entry, *step[2:])
             return frames.ARRAYS, arrays
         if step[1] in calls:
             return frames.ARRAYS, back(*calls[step[1]], entry, *step[2:])
@@ -176,9 +179,11 @@ def answer(check, entry, source, x):
     return [np.array(bool(said))]
 
 
-def forward(f, entry, args):
+def forward(f, entry, args, values=None):
     takes(f, entry, len(args))
     result = f(*args)
+    if values is not None:
+        return [*arrays_of_values(result, entry, values), *(a.copy() for a in arrays_of(args))], ()
     if not isinstance(result, tuple) or len(result) != 2 or not callable(result[1]):
         raise Misfit(f"{entry} returns {kind(result)}: return value, back")
     value, back_of = result
@@ -187,6 +192,18 @@ def forward(f, entry, args):
     if type(value) is not np.ndarray:
         raise Misfit(f"the value of {entry} is one array, not a {type(value).__name__}")
     return [value.copy(), *(a.copy() for a in arrays_of(args))], (value, back_of, args)
+
+
+def arrays_of_values(result, entry, count):
+    """A value, or a tuple of so many, as arrays."""
+    if count and not (isinstance(result, tuple) and len(result) == count):
+        raise Misfit(f"{entry} returns {kind(result)}, and should return {count} values")
+    arrays = []
+    for part in result if count else (result,):
+        if type(part) is not np.ndarray and not isinstance(part, (bool, int, float, np.generic)):
+            raise Misfit(f"{entry} returns {kind(part)}, and should return an array or a number")
+        arrays.append(np.array(part))
+    return arrays
 
 
 def takes(f, entry, count):

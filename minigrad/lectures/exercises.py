@@ -1,17 +1,18 @@
 """The check that follows an exercise: it runs what was written, and says what is wrong with it."""
 
 import html
+import inspect
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
 
-from .. import faults
 from ..gradcheck import check
 from ..gradcheck.subjects import copied
+from ..gradcheck.values import DIGITS, a_kind, compared, described, shown, tried
 from ..version import VERSION
 
-DIGITS = 1e-9  # of the largest entry: how far two right codings in float64 may be apart
+AGAIN = "write it in the cell above, run that cell, then this one again"
 
 
 class NotWritten(NotImplementedError):
@@ -22,7 +23,11 @@ class NotWritten(NotImplementedError):
 
 
 class Result:
-    """What the check of an exercise found: true or false, and a text."""
+    """What the check of an exercise found: true or false, and a text.
+
+    sentence: what is wrong, "" if nothing is or the gradients are; cases: how many were tried;
+    report: of the gradients of an operation, None of what has none.
+    """
 
     def __init__(self, name: str, sentence: str, cases: int, report: Any = None):
         self.name, self.sentence, self.cases, self.report = name, sentence, cases, report
@@ -31,18 +36,23 @@ class Result:
         return not self.sentence and (self.report is None or bool(self.report))
 
     def __str__(self) -> str:
-        if self.sentence:
-            return f"{self.name}: wrong\n  {self.sentence}"
-        if self.report is not None and not self.report:
+        if not self and not self.sentence:
             return str(self.report)
-        return f"{self.name}: right in {self.cases} case{'s' * (self.cases > 1)}"
+        return "\n  ".join(filter(None, (self._headline(), self.sentence)))
 
     __repr__ = __str__
 
+    def _headline(self):
+        if not self:
+            return f"{self.name}: wrong"
+        gradients = ", and its gradients" if self.report is not None else ""
+        return f"{self.name}: right in {self.cases} case{'s' * (self.cases > 1)}{gradients}"
+
     def _repr_html_(self) -> str:
-        if self.report is not None and not self.report and not self.sentence:
+        if not self and not self.sentence:
             return self.report._repr_html_()
-        return f"<pre>{html.escape(str(self))}</pre>"
+        text = f"<p><b>{html.escape(self._headline())}</b></p>"
+        return text + (f"<p>{html.escape(self.sentence)}</p>" if self.sentence else "")
 
 
 def requires(version: str) -> None:
@@ -68,70 +78,57 @@ def check_exercise(
 ) -> Result:
     """Check an exercise: its value in every case and, of an operation, its gradients.
 
-    f: a function of arrays that returns a value, or (value, back), or a node; inputs: yields the
-    arguments of each case, a tuple, drawn by a generator; like: the function whose value is right;
-    holds: called with the value and the arguments, returns "" or what is wrong, where more than
-    one value is right; seed: of the draws; tolerance: of the largest entry of a value.
-    Raises NotWritten if f raises NotImplementedError.
+    f: a function that returns a value (an array, a number, or a tuple of these), or (value, back),
+    or a node; inputs: yields the arguments of each case, a tuple, drawn by a generator;
+    like: the function whose value is right; holds: called with the value and the arguments, returns
+    "" or what is wrong, where more than one value is right; seed: of the draws; tolerance: of the
+    largest entry of a value, by default what two right formulas in float64 may differ by.
+    Raises NotWritten if f raises NotImplementedError, ValueError if there is nothing to compare.
     """
-    name, cases = getattr(f, "__name__", "the function"), 0
+    name, cases, report = getattr(f, "__name__", "this"), 0, None
+    f = getattr(f, "plain", f)  # of a node
+    if not callable(f):
+        return Result(name, f"it is {a_kind(f)}, and should be a function", 0)
     for args in inputs(np.random.default_rng(seed)):
         cases += 1
-        given, operation = copied(args), False
+        fault, operation = _fault(name, f, args, like, holds, tolerance)
+        if fault:
+            given = f"for {shown(f, args)}: " if args else ""
+            return Result(name, f"{given}{fault}", cases)
+        if not operation and like is None and holds is None:
+            raise ValueError(f"check_exercise({name}, ...) compares nothing: give like= or holds=")
+        if operation:
+            report = check(f, *args, seed=seed)
+            if "NotImplementedError" in report.sentence:
+                raise NotWritten(f"the back of {name} is not written yet: {AGAIN}")
+            if not report:
+                break
+    if not cases:
+        raise ValueError(f"check_exercise({name}, ...): its inputs yield no case")
+    return Result(name, "", cases, report)
+
+
+def _fault(name, f, args, like, holds, tolerance):
+    """(what is wrong with the value or "", whether there is a back)."""
+    try:
+        inspect.signature(f).bind(*args)
+    except TypeError:
+        count = f"{len(args)} argument{'s' * (len(args) != 1)}"
+        return f"it is called with {count}, and takes {inspect.signature(f)}", False
+    try:
+        value, fault = tried(f, args)
+    except NotImplementedError:
+        raise NotWritten(f"{name} is not written yet: {AGAIN}") from None
+    if fault:
+        return fault, False
+    operation = isinstance(value, tuple) and len(value) == 2 and callable(value[1])
+    value = value[0] if operation else value
+    if like is not None:
+        fault = compared(value, like(*copied(args)), tolerance)
+    if not fault and holds is not None:
         try:
-            value = getattr(f, "plain", f)(*given)
-        except NotImplementedError:
-            raise NotWritten(f"{name}: not written yet") from None
-        except Exception as error:
-            said = f"for {shown(f, args)}: it raises {type(error).__name__}: {error}"
-            return Result(name, said, cases)
-        if isinstance(value, tuple) and len(value) == 2 and callable(value[1]):
-            value, operation = value[0], True
-        said = ""
-        if like is not None:
-            expected = like(*copied(args))
-            said = compared(value, expected, tolerance)
-        if not said and holds is not None:
-            said = holds(value, *copied(args))
-        if said:
-            return Result(name, f"for {shown(f, args)}: {said}", cases)
-        if operation and not (report := check(f, *args, seed=seed)):
-            return Result(name, "", cases, report)
-    return Result(name, "", cases)
-
-
-def shown(f: Callable, args: tuple) -> str:
-    """The arguments of a case, by name and shape."""
-    names = getattr(f, "plain", f).__code__.co_varnames
-    return ", ".join(f"{n} {faults.shapes(a)}" for n, a in zip(names, args))
-
-
-def compared(value: Any, expected: Any, tolerance: float) -> str:
-    """What is wrong with a value, in words; "" if it is right."""
-    if isinstance(expected, tuple):
-        if not isinstance(value, tuple) or len(value) != len(expected):
-            return f"it returns {described(value)}, and should return {len(expected)} values"
-        parts = (compared(v, e, tolerance) for v, e in zip(value, expected))
-        said = ((i, part) for i, part in enumerate(parts) if part)
-        return next((f"of its values, number {i + 1}: {part}" for i, part in said), "")
-    if not isinstance(value, (np.ndarray, np.generic, int, float)):
-        return f"it returns {described(value)}, and should return an array or a number"
-    Z, T = np.asarray(value), np.asarray(expected)
-    if Z.shape != T.shape:
-        return f"it returns shape {Z.shape} where {T.shape} is expected"
-    if Z.dtype.kind != T.dtype.kind and not {Z.dtype.kind, T.dtype.kind} <= set("iuf"):
-        return f"it returns {Z.dtype} where {T.dtype} is expected"
-    with np.errstate(all="ignore"):
-        apart = np.abs(Z.astype(float) - T.astype(float))
-    wrong = ~(apart <= tolerance * (np.abs(T).max(initial=0) or 1.0)) & ~(
-        (Z == T) | (Z != Z) & (T != T)
-    )
-    if not wrong.any():
-        return ""
-    worst = [int(i) for i in np.argwhere(wrong)[np.argmax(np.nan_to_num(apart[wrong], nan=np.inf))]]
-    at = f"at {worst} it is" if worst else "it is"
-    return f"{at} {Z[tuple(worst)]:.6g} and should be {T[tuple(worst)]:.6g}"
-
-
-def described(value: Any) -> str:
-    return "nothing" if value is None else f"a {type(value).__name__}"
+            fault = holds(value, *copied(args))
+        except Exception as error:  # the value is anything
+            words = f"{type(error).__name__}: {error}"
+            fault = f"it returns {described(value)}, which is none that can be judged ({words})"
+    return fault, operation

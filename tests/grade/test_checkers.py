@@ -93,6 +93,6 @@ def test_what_was_answered_before_the_time_was_up_counts(task, sandbox):
 
 def test_known_mistakes_answer_as_themselves(task, graded):
     mistake = task.questions[0].mistakes[0]
-    check = failed(graded(task.mistaken(mistake)))
+    check = failed(graded(task.mistaken(task.questions[0], mistake)))
     assert check["code"] == mistake.code
     assert mistake.says in check["sentence"]

@@ -99,7 +99,7 @@ def test_an_exception_is_that_of_a_mistake_whose_words_stand_in_its_line(affine)
     raising = [(m, trace[0][1]) for m, trace in traces if trace[0][0] == RAISED]
     assert raising
     for mistake, text in raising:
-        assert bank_of(affine, affine.mistaken(mistake), text, 0) is mistake
+        assert bank_of(affine, affine.mistaken(affine.questions[0], mistake), text, 0) is mistake
         assert bank_of(affine, affine.source_of_reference, text, 0) is None
 
 

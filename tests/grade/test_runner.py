@@ -108,7 +108,7 @@ def f(A, t):
 @pytest.mark.parametrize(
     ("body", "sentence"),
     {
-        "pass": "f returns NoneType: return value, back",
+        "pass": "f returns nothing: return value, back",
         "return A": "f returns ndarray: return value, back",
         "return [A, abs]": "f returns list: return value, back",
         "return A, A": "f returns (ndarray, ndarray): return value, back",

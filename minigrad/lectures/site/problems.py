@@ -1,0 +1,5 @@
+"""What keeps the site from being built."""
+
+
+class SiteError(Exception):
+    """A sentence for whoever builds the site."""

@@ -1,0 +1,97 @@
+"""The lectures themselves: what they promise holds, for solutions, students and the grader."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from minigrad.grade.assignments import load as load_assignment
+from minigrad.grade.proofs import verify
+from minigrad.grade.sandbox import Sandbox
+from minigrad.lectures.assignment import build_assignment
+from minigrad.lectures.handouts import built
+from minigrad.lectures.linting import faults_of
+from minigrad.lectures.sources import load, load_all
+from minigrad.lectures.trials import tried
+
+ROOT = Path(__file__).parents[2]
+RUNNING = Path(__file__).with_name("running.py")
+FILES = sorted((ROOT / "lectures").glob("[0-9][0-9]_*.py"))
+SECONDS = 90  # of CPU time: what a lecture may take on two cores that nobody else uses
+each = pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
+
+
+@pytest.fixture(scope="module")
+def ran(tmp_path_factory):
+    """ran(path): what running.py tells of a lecture, which is run once."""
+    told = {}
+
+    def result(path):
+        if path not in told:
+            empty = tmp_path_factory.mktemp(path.stem)
+            command = [sys.executable, "-W", "error", str(RUNNING), str(path)]
+            done = subprocess.run(command, capture_output=True, text=True, cwd=empty)
+            assert done.returncode == 0, done.stderr
+            assert list(empty.iterdir()) == []  # it leaves no file
+            told[path] = json.loads(done.stdout)
+        return told[path]
+
+    return result
+
+
+def test_there_are_eight():
+    assert [path.stem[:3] for path in FILES] == [f"0{n}_" for n in range(1, 9)]
+
+
+def test_no_source_has_a_fault():
+    assert list(faults_of(load_all(ROOT / "lectures"))) == []
+
+
+@pytest.mark.slow
+@each
+def test_it_runs_with_all_checks_green_in_time_and_gives_no_solution_away(path, ran):
+    found = ran(path)
+    assert found["red"] == []
+    assert found["seconds"] < SECONDS
+    lecture = load(path)
+    assert list(faults_of([lecture], {lecture.name: found["printed"]})) == []
+
+
+@pytest.mark.slow
+@each
+def test_a_student_is_stopped_by_the_check_of_the_first_exercise_not_written(path, ran):
+    assert ran(path)["stops"] == [e.name for e in load(path).exercises]
+
+
+@pytest.mark.slow
+@each
+def test_its_checks_hold_for_other_seeds_and_find_every_known_mistake(path, ran):
+    assert ran(path)["wrong for seeds"] == []
+    assert ran(path)["not found"] == []
+
+
+@pytest.mark.slow
+@each
+def test_each_exercise_is_checked_by_itself_without_the_rest_of_the_notebook(path):
+    lecture = load(path)
+    (handout,) = (h for h in built(path.parent) if h.stem == path.stem)
+    states = lambda notebook: [
+        outcome.state
+        for outcome in tried(
+            [cell.source for cell in notebook.cells if cell.cell_type == "code"],
+            handout.checks,
+        )
+    ]
+    assert set(states(lecture.solution())) == {"right"}
+    assert set(states(lecture.student())) == {"not written"}
+
+
+@pytest.mark.slow
+@each
+def test_the_grader_takes_its_assignment(path, tmp_path):
+    build_assignment(load(path), tmp_path)
+    with Sandbox() as sandbox:
+        rows = list(verify(load_assignment(tmp_path), sandbox))
+    assert [row for row in rows if not row.holds] == []
