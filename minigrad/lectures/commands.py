@@ -128,7 +128,7 @@ def _all() -> list[Handout]:
     try:
         return all_handouts()
     except ImportError as error:
-        raise Unfit(f"{error.msg}: pip install -e '.[lectures]'") from None
+        raise Unfit(str(error)) from None
 
 
 def _one(number: int) -> Handout:
