@@ -15,6 +15,7 @@ import time
 import tomllib
 
 from minigrad import lectures
+from minigrad.grade.assignments import replaced
 from minigrad.lectures import NotWritten, exercises
 from minigrad.lectures.sources import load, solved, unsolved
 
@@ -71,10 +72,7 @@ def again(f, inputs, args, options, seed):
 
 def mistaken(source, mistake):
     old, new = mistake["replace"], mistake["by"]
-    pairs = [(old, new)] if isinstance(old, str) else zip(old, new, strict=True)
-    for old, new in pairs:
-        source = source.replace(old, new)
-    return source
+    return replaced(source, *(([old], [new]) if isinstance(old, str) else (old, new)))
 
 
 def execute(source, space):
