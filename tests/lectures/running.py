@@ -40,7 +40,7 @@ def run(path):
         return result
 
     lectures.check_exercise = recorded
-    begun, out = time.process_time(), io.StringIO()
+    begun, out = clocks(), io.StringIO()
     with contextlib.redirect_stdout(out):
         for i, cell in enumerate(lecture.cells):
             if cell.cell_type != "code":
@@ -52,7 +52,7 @@ def run(path):
                 except NotWritten:
                     found["stops"].append(cell.metadata["id"])
             execute(solved(cell.source), space)
-    found["seconds"] = time.process_time() - begun
+    found["seconds"] = min(now - then for now, then in zip(clocks(), begun))
     found["printed"] = out.getvalue()
     for exercise in lecture.exercises:
         for seed in SEEDS:
@@ -64,6 +64,11 @@ def run(path):
             if again(wrong[exercise.name], *asked[exercise.name], 0):
                 found["not found"].append(f"{exercise.name}: {mistake['code']}")
     return found
+
+
+def clocks():
+    """Seconds passed, and those of all threads: the fewer tell less of what else runs."""
+    return time.perf_counter(), time.process_time()
 
 
 def again(f, inputs, args, options, seed):
