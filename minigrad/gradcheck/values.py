@@ -9,6 +9,7 @@
 """
 
 import linecache
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -33,13 +34,22 @@ def tried(f: Callable, args: tuple) -> tuple[Any, str]:
     except NotImplementedError:
         raise
     except (Exception, SystemExit) as error:
-        words = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
-        return None, f"it raises {words}{_line(f, error)}"
+        said = ": ".join(filter(None, (type(error).__name__, in_words(str(error)))))
+        return None, f"it raises {said}{_line(f, error)}"
     for name, before, after in zip(argument_names(f, args), args, given):
         for (path, a), b in zip(tree.paths(before, name), tree.leaves(after)):
             if isinstance(a, np.ndarray) and a.tobytes() != b.tobytes():
                 return value, f"it changes its argument {path}: make a new array"
     return value, ""
+
+
+def in_words(text: str) -> str:
+    """The text of an exception; where sizes of a product differ, without NumPy's terms."""
+    return re.sub(
+        r"matmul: .* \(size (\d+) is different from (\d+)\)",
+        r"on the left of @ there are \2 columns, and \1 rows on the right",
+        text.strip(),
+    )
 
 
 def shown(f: Callable, args: tuple) -> str:

@@ -16,9 +16,10 @@ import ast
 import functools
 import hashlib
 import math
+import re
 import tomllib
 import types
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -97,15 +98,15 @@ class Assignment:
         What is there more than once is looked for in the question's own function.
         """
         source = self.source_of_reference
-        for old, new in zip(mistake.replace, mistake.by, strict=True):
-            part = source if source.count(old) == 1 else _function(source, question.name)
+        once = all(source.count(old) == 1 for old in mistake.replace)
+        part = source if once else _function(source, question.name)
+        for old in mistake.replace:
             if part.count(old) != 1:
                 raise Unfit(
                     f"{self.folder / 'assignment.toml'}: mistake {mistake.code!r} replaces "
                     f"{old!r}, which occurs {source.count(old)} times in reference.py, not once"
                 )
-            source = source.replace(part, part.replace(old, new))
-        return source
+        return source.replace(part, replaced(part, mistake.replace, mistake.by))
 
     def cases(self, question: Question, *rngs: Any) -> Iterator[tuple]:
         """For every case of a question its arguments, once for each generator."""
@@ -308,6 +309,12 @@ def _complete(assignment):
                     raise Unfit(f"{assignment.folder / file} defines no {name}")
         for mistake in question.mistakes if "reference.py" in assignment.sources else ():
             assignment.mistaken(question, mistake)
+
+
+def replaced(source: str, old: Sequence[str], new: Sequence[str]) -> str:
+    """A text with all replacements made at once, so that two parts can change places."""
+    changes = dict(zip(old, new, strict=True))
+    return re.sub("|".join(map(re.escape, changes)), lambda found: changes[found[0]], source)
 
 
 def _function(source: str, name: str) -> str:

@@ -16,7 +16,7 @@ from ..gradcheck.diagnosis import diagnose
 from ..gradcheck.differences import derivatives
 from ..gradcheck.runs import Run
 from ..gradcheck.subjects import Subject, copied
-from ..gradcheck.values import factor
+from ..gradcheck.values import factor, in_words
 from ..gradcheck.wrong import Wrong
 from . import frames, runner
 from .assignments import Mistake, run
@@ -44,12 +44,7 @@ Fault = tuple[str, str, str]
 
 def helped(text: str) -> str:
     """An exception, and what it means while grading, where that is not what it says."""
-    text = re.sub(
-        r"matmul: .* \(size (\d+) is different from (\d+)\)",
-        r"on the left of @ there are \2 columns, and \1 rows on the right",
-        text,
-    )
-    return "; ".join([text, *(h for start, h in HELP.items() if text.startswith(start))])
+    return "; ".join([in_words(text), *(h for start, h in HELP.items() if text.startswith(start))])
 
 
 class Bank:

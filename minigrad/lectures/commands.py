@@ -8,6 +8,7 @@ minigrad lectures carry OLD NEW        the written functions of one notebook int
 minigrad lectures build OUT            of a checkout: what students get, solutions, assignments
 """
 
+import textwrap
 from pathlib import Path
 from typing import Any
 
@@ -128,7 +129,7 @@ def _all() -> list[Handout]:
     try:
         return all_handouts()
     except ImportError as error:
-        raise Unfit(f"{error.msg}: pip install -e '.[lectures]'") from None
+        raise Unfit(str(error)) from None
 
 
 def _one(number: int) -> Handout:
@@ -154,8 +155,5 @@ def _counted(n: int, what: str) -> str:
 
 def _told(outcome: Outcome, width: int) -> str:
     """An outcome as lines: its name, its state, and what there is to say below."""
-    lines = outcome.text.split("\n") if outcome.text and outcome.state != "right" else []
-    if lines and lines[0] == outcome.state:  # the headline of a report
-        lines = lines[1:]
-    indented = (f"    {line.strip() if len(lines) == 1 else line}" for line in lines)
-    return "\n".join([f"  {outcome.name.ljust(width)}  {outcome.state}", *indented])
+    text = textwrap.indent(outcome.text, "    ")
+    return "\n".join(filter(None, (f"  {outcome.name.ljust(width)}  {outcome.state}", text)))

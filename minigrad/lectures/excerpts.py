@@ -10,6 +10,7 @@
 import ast
 import builtins
 import dis
+import functools
 import types
 import warnings
 from collections.abc import Iterable, Iterator
@@ -36,22 +37,25 @@ def statements(cells: Iterable[str]) -> list[Statement]:
 
     What a name that a function reads means is settled by where it is bound: no local counts.
     """
-    found = []
-    for cell in cells:
-        lines = cell.splitlines()
-        try:
-            with warnings.catch_warnings(action="ignore"):
-                body = ast.parse(cell).body
-        except SyntaxError:
-            continue
-        for node in body:
-            first = min([node.lineno, *(d.lineno for d in getattr(node, "decorator_list", ()))])
-            text = "\n".join(lines[first - 1 : node.end_lineno])
-            if is_import(node):
-                found += [_statement(ast.unparse(one), one) for one in _one_by_one(node)]
-            else:
-                found.append(_statement(text, node))
-    return found
+    return [s for cell in cells for s in _of_cell(cell)]
+
+
+@functools.lru_cache(1000)  # the checks of a lecture are cut out of the same cells
+def _of_cell(cell: str) -> tuple[Statement, ...]:
+    lines, found = cell.splitlines(), []
+    try:
+        with warnings.catch_warnings(action="ignore"):
+            body = ast.parse(cell).body
+    except (SyntaxError, ValueError):
+        return ()
+    for node in body:
+        first = min([node.lineno, *(d.lineno for d in getattr(node, "decorator_list", ()))])
+        text = "\n".join(lines[first - 1 : node.end_lineno])
+        if is_import(node):
+            found += [_statement(ast.unparse(one), one) for one in _one_by_one(node)]
+        else:
+            found.append(_statement(text, node))
+    return tuple(found)
 
 
 def needed_by(names: Iterable[str], among: list[Statement]) -> list[Statement]:

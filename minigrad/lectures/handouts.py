@@ -43,9 +43,8 @@ def all_handouts() -> list[Handout]:
     try:
         return built(SOURCES)
     except ImportError as error:
-        raise ImportError(
-            f"{error}: the lectures of a checkout need jupytext", name=error.name
-        ) from None
+        words = "the lectures of a checkout are built with jupytext: pip install -e '.[lectures]'"
+        raise ImportError(words, name=error.name) from None
 
 
 def built(folder: Path) -> list[Handout]:

@@ -10,6 +10,7 @@ import json
 import subprocess
 import sys
 import tempfile
+import textwrap
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -80,7 +81,8 @@ def _check(job: dict[str, str], folder: str) -> tuple[str, str]:
         result = eval(call.text, names)
     except NotWritten:
         return "not written", ""
-    return ("right" if result else "wrong"), str(result).partition(": ")[2]
+    _, _, below = str(result).partition("\n")  # of the headline
+    return ("right" if result else "wrong"), textwrap.dedent(below)
 
 
 def main() -> None:

@@ -179,3 +179,13 @@ def test_the_assignment_in_the_readme_holds(tmp_path):
         rows = list(verify(load(tmp_path), sandbox))
     assert {row.name for row in rows} >= {"reference.py", "starter.py", "factor missing"}
     assert all(row.holds for row in rows)
+
+
+def test_the_parts_of_a_mistake_are_replaced_at_once_so_that_two_can_change_places(folder):
+    text = (folder / "assignment.toml").read_text()
+    pair = 'replace = ["dZ, dA", "2 * dZ"]\nby = ["2 * dZ", "dZ, dA"]'
+    text = text.replace('replace = "2 * dZ"\nby = "dZ"', pair)
+    (folder / "assignment.toml").write_text(text)
+    task = load(folder)
+    source = task.mistaken(task.questions[0], task.questions[0].mistakes[0])
+    assert "def back(2 * dZ):\n        dA += dZ, dA\n" in source

@@ -15,6 +15,7 @@ import time
 import tomllib
 
 from minigrad import lectures
+from minigrad.grade.assignments import replaced
 from minigrad.lectures import NotWritten, exercises
 from minigrad.lectures.sources import load, solved, unsolved
 
@@ -39,7 +40,7 @@ def run(path):
         return result
 
     lectures.check_exercise = recorded
-    begun, out = time.process_time(), io.StringIO()
+    begun, out = clocks(), io.StringIO()
     with contextlib.redirect_stdout(out):
         for i, cell in enumerate(lecture.cells):
             if cell.cell_type != "code":
@@ -51,7 +52,7 @@ def run(path):
                 except NotWritten:
                     found["stops"].append(cell.metadata["id"])
             execute(solved(cell.source), space)
-    found["seconds"] = time.process_time() - begun
+    found["seconds"] = min(now - then for now, then in zip(clocks(), begun))
     found["printed"] = out.getvalue()
     for exercise in lecture.exercises:
         for seed in SEEDS:
@@ -65,16 +66,18 @@ def run(path):
     return found
 
 
+def clocks():
+    """Seconds passed, and those of all threads: the fewer tell less of what else runs."""
+    return time.perf_counter(), time.process_time()
+
+
 def again(f, inputs, args, options, seed):
     return exercises.check_exercise(f, inputs, *args, **{**options, "seed": seed})
 
 
 def mistaken(source, mistake):
     old, new = mistake["replace"], mistake["by"]
-    pairs = [(old, new)] if isinstance(old, str) else zip(old, new, strict=True)
-    for old, new in pairs:
-        source = source.replace(old, new)
-    return source
+    return replaced(source, *(([old], [new]) if isinstance(old, str) else (old, new)))
 
 
 def execute(source, space):

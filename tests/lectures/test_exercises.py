@@ -1,10 +1,14 @@
 """Every way to be wrong has its sentence."""
 
+import warnings
+
+import nbclient
 import numpy as np
 import pytest
 
 from minigrad import node
 from minigrad.lectures import NotWritten, check_exercise, requires
+from minigrad.lectures.exercises import AGAIN
 
 
 def inputs(rng):
@@ -141,6 +145,19 @@ def test_what_is_not_written_stops_with_one_line():
         check_exercise(half, inputs, like=lambda X: X)
 
 
+@pytest.mark.slow
+def test_a_notebook_fails_at_the_check_with_this_line_alone(lecture):
+    notebook = lecture().student()
+    with warnings.catch_warnings(action="ignore"):  # of the event loop
+        nbclient.NotebookClient(notebook, allow_errors=True, kernel_name="python3").execute()
+    code = [cell for cell in notebook.cells if cell.cell_type == "code"]
+    exercise, check = code[2], code[3]
+    assert exercise.outputs == []
+    (output,) = check.outputs
+    assert (output.output_type, output.ename) == ("error", "NotWritten")
+    assert output.traceback == [f"mean is not written yet: {AGAIN}"]
+
+
 def test_where_several_answers_are_right_a_property_is_asked_for():
     unit = lambda v, X: "" if abs(v @ v - 1) < 1e-9 else f"its length is {v @ v:.2g}, not 1"
     assert checked(lambda X: X[0] / np.linalg.norm(X[0]), None, holds=unit)
@@ -164,3 +181,7 @@ def test_what_is_no_function_is_said():
 def test_a_newer_minigrad_is_asked_for_in_words():
     with pytest.raises(ImportError, match=r"this lecture needs minigrad 99\.0, and here is 0"):
         requires("99.0")
+
+
+def test_a_function_of_numpy_is_checked_like_any_other():
+    assert check_exercise(np.exp, inputs, like=lambda X: np.e**X)
