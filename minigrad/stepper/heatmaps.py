@@ -39,7 +39,8 @@ class Gallery:
         key = repr((a.shape, a.dtype)).encode() + a.tobytes()
         if key not in self._places:
             self._places[key] = len(self.entries)
-            self.entries.append(_entry(a.astype(float), self.cells))
+            with np.errstate(over="ignore", invalid="ignore"):
+                self.entries.append(_entry(a, self.cells))
         return self._places[key]
 
 
@@ -53,14 +54,18 @@ def _entry(a, cells):
     entry = {"shape": shape_of(a)}
     if not a.size:
         return entry | {"note": "empty"}
+    if a.dtype.kind not in "biuf":
+        return entry | {"note": "complex" if a.dtype.kind == "c" else "not numbers"}
+    a = a.astype(float)
     finite = a[np.isfinite(a)]
     sheet, tiles, notes = _sheet(a, cells)
     if finite.size < a.size:
         notes.append(f"{a.size - finite.size} not finite")
     drawn = sheet[np.isfinite(sheet)]
     least, most = _ends(drawn)
-    with np.errstate(invalid="ignore"):
-        share = np.round((sheet - least) / ((most - least) or 1.0) * 254)
+    sheet = sheet / (max(-least, most) or 1.0)  # most - least may overflow
+    low, high = _ends(sheet[np.isfinite(sheet)])
+    share = np.round((sheet - low) / ((high - low) or 1.0) * 254)
     coded = np.where(np.isfinite(sheet), share, STRANGE).astype(np.uint8)
     entry |= {"range": _ends(finite), "drawn": [least, most], "rows": len(sheet)}
     entry |= {"columns": sheet.shape[1], "cells": base64.b64encode(coded.tobytes()).decode()}

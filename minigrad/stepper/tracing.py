@@ -39,8 +39,9 @@ class Write(NamedTuple):
 
     @property
     def added(self) -> Any:
-        """What has been added, None where nothing was."""
-        return None if self.old is None else self.new - self.old
+        """What has been added, nan where that cannot be told; None where nothing was."""
+        with np.errstate(over="ignore", invalid="ignore"):
+            return None if self.old is None else self.new - self.old
 
 
 def traced(L: Node) -> list[Write]:

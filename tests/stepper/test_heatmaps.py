@@ -95,6 +95,28 @@ def test_an_empty_array_is_called_empty():
     assert entry(np.zeros((0, 3))) == {"shape": f"0{X}3", "note": "empty"}
 
 
+def test_numbers_may_be_as_large_and_as_small_as_there_are():
+    a = np.array([[-1.7e308, 0.0], [0.85e308, 1.7e308]])
+    coded = np.frombuffer(base64.b64decode(entry(a)["cells"]), np.uint8)
+    assert coded.tolist() == [0, 127, 190, 254]
+    assert entry(a)["range"] == [-1.7e308, 1.7e308]
+    assert drawn(entry([5e-324, -5e-324])).tolist() == [[5e-324, -5e-324]]
+    assert entry(np.full((100, 100), 1.7e308))["range"] == [1.7e308, 1.7e308]
+
+
+@pytest.mark.parametrize(
+    ("a", "note"),
+    [
+        (np.array([1j, 2.0]), "complex"),
+        (np.array(["a", "b"]), "not numbers"),
+        (np.array([None, "b"]), "not numbers"),
+        (np.array("2026-01-01", "M8[D]"), "not numbers"),
+    ],
+)
+def test_what_is_no_real_number_is_not_drawn_and_says_so(a, note):
+    assert entry(a) == {"shape": "2" if a.ndim else "scalar", "note": note}
+
+
 def test_labels_and_truth_values_are_drawn_as_numbers():
     assert entry(np.array([2, 0, 1]))["values"] == [["2", "0", "1"]]
     assert entry(np.array([True, False]))["values"] == [["1", "0"]]

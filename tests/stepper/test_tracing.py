@@ -14,6 +14,14 @@ from minigrad.stepper.tracing import traced
 from minigrad.tree import leaves
 
 
+@node
+def drawn_noise(A, rng=None):
+    def back(dZ, dA):
+        dA += dZ
+
+    return A + rng.normal(size=A.shape), back
+
+
 @pytest.fixture
 def net():
     """The two-layer network of the slide; every Node by its name."""
@@ -196,3 +204,22 @@ def test_a_training_step_with_kernels_is_traced_exactly(workers):
 def test_a_program_of_one_scalar_is_a_program():
     A = var(np.array(3.0))
     assert [float(w.new) for w in traced(mg.exp(A))] == [np.exp(3.0), 1, np.exp(3.0)]
+
+
+def test_what_is_added_to_infinity_cannot_be_told():
+    A = var(np.array([1.0, 2.0]))
+    L = sum(A * np.array([1.0, 1.0]) + A * np.array([np.inf, 2.0]))
+    last = traced(L)[-1]
+    assert (last.old[0], last.new[0]) == (np.inf, np.inf)
+    assert np.isnan(last.added[0])
+    assert last.added[1] == 1
+
+
+def test_values_are_those_that_were_computed_and_nothing_is_drawn_again():
+    rng = np.random.default_rng(0)
+    Z = drawn_noise(var(np.ones(3)), rng=rng)
+    state, value = rng.bit_generator.state, Z.value.copy()
+    first, second = (traced(sum(Z))[0] for _ in range(2))
+    assert rng.bit_generator.state == state
+    assert np.array_equal(first.new, value)
+    assert np.array_equal(second.new, value)

@@ -195,6 +195,17 @@ def test_numbers_that_are_not_finite_do_not_break_the_page():
     json.dumps(data, allow_nan=False)
 
 
+def test_constants_that_are_no_numbers_have_a_name_and_no_picture():
+    @node
+    def taken(A, words):
+        return A * 1.0, lambda dZ, dA: dA.__iadd__(dZ)
+
+    words = np.array(["a", "b"])
+    data = stepped.data(show(sum(taken(var(np.ones(2)), words))))
+    (shown,) = (v for v in data["variables"] if v["name"] == "words")
+    assert data["arrays"][shown["array"]] == {"shape": "2", "note": "not numbers"}
+
+
 def test_a_block_that_returns_its_argument_is_shown():
     @block
     def nothing(A):
