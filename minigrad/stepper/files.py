@@ -32,7 +32,7 @@ def page_of(path: Path, name: str, shapes: str | None, seed: int) -> Page:
     try:
         L, scope = _called(f, args)
     except Exception as error:
-        raise Unfit(f"{name} cannot be run: {type(error).__name__}: {error}") from error
+        raise Unfit(f"{name} cannot be run: {_told(error)}") from error
     if type(L) is not Node or not L.function:
         kind = "a leaf" if type(L) is Node else f"type {type(L).__name__}"
         raise Unfit(f"{name} returns {kind}: the stepper takes a scalar Node, computed of var(...)")
@@ -40,7 +40,16 @@ def page_of(path: Path, name: str, shapes: str | None, seed: int) -> Page:
         raise Unfit(
             f"{name} returns shape {L.shape}, not a scalar: return its sum or mean, or a loss"
         )
-    return walk(L, Names(below(L), scope), f"{name}, one write at a time")
+    try:
+        return walk(L, Names(below(L), scope), f"{name}, one write at a time")
+    except Exception as error:  # of a back
+        raise Unfit(f"{name}: its backward program cannot be run: {_told(error)}") from error
+
+
+def _told(error):
+    """An error, and what the engine noted about it, in one line."""
+    words = [f"{type(error).__name__}: {error}", *getattr(error, "__notes__", ())]
+    return " ".join(" ".join(words).split())
 
 
 def _arguments(f, name, shapes, rng):
@@ -61,7 +70,7 @@ def _arguments(f, name, shapes, rng):
 def _called(f: Callable, args: tuple) -> tuple[Any, dict[str, Any]]:
     """What a function returns, and its variables when it returned."""
     scope: dict[str, Any] = {}
-    code = inspect.unwrap(f).__code__
+    code = getattr(inspect.unwrap(f), "__code__", None)
 
     def watch(frame, event, _):
         if event == "return" and frame.f_code is code:

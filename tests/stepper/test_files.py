@@ -10,7 +10,7 @@ from minigrad.stepper.files import page_of
 
 SOURCE = """
 import numpy as np
-from minigrad import affine, block, entropy, mean, relu, var
+from minigrad import affine, block, entropy, mean, node, relu, var
 
 
 def step():
@@ -35,6 +35,18 @@ def number():
 
 def broken():
     return 1 / 0
+
+
+class Net:
+    pass
+
+
+@node
+def lost(A):
+    def back(dZ, dA):
+        dA += np.ones(7)
+
+    return A.sum(), back
 """
 
 
@@ -89,6 +101,8 @@ def test_arguments_are_made_of_shapes_and_floats_are_leaves(file):
         (":pixels", "(2, 3)", "pixels returns shape (2, 3), not a scalar: return its sum or mean"),
         (":number", None, "number returns type float: the stepper takes a scalar Node"),
         (":broken", None, "broken cannot be run: ZeroDivisionError: division by zero"),
+        (":Net", None, "Net returns type Net"),
+        (":lost", "(3,)", "lost: its backward program cannot be run: ValueError: operands"),
     ],
 )
 def test_a_mistake_is_one_line_and_exit_code_2(minigrad_step, name, shapes, says):
