@@ -1,7 +1,6 @@
 // Points in the plane, and the forces of the contrastive or the triplet loss on them.
 
-const { kind, classes } = DATA
-const NAMES = kind === "triplet" ? ["anchor", "positive", "negative"] : classes.map((c, i) => `${"ABC"[c]}${1 + i % 2}`)
+const { kind, classes, names: NAMES } = DATA
 const RATE = .06, HALF = 1.5  // of a step along the forces; from the middle of the plane to its side
 const minus = (p, q) => [p[0] - q[0], p[1] - q[1]]
 const dot = (p, q) => p[0] * q[0] + p[1] * q[1]
@@ -135,12 +134,14 @@ function stop() {
   clearInterval(timer)
   timer = 0
   byId("follow").setAttribute("aria-pressed", "false")
+  byId("loss").setAttribute("aria-live", "polite")
 }
 
 byId("follow").addEventListener("click", () => {
   if (timer) return stop()
   timer = setInterval(follow, 40)
   byId("follow").setAttribute("aria-pressed", "true")
+  byId("loss").setAttribute("aria-live", "off")
 })
 byId("again").addEventListener("click", () => {
   stop()

@@ -6,6 +6,8 @@
 """
 
 import html
+from collections.abc import Iterator
+from itertools import combinations
 from string import Template
 from typing import Any
 
@@ -14,11 +16,16 @@ import numpy as np
 from ..engine import detach
 from ..kernels.im2col import columns
 from ..kernels.windows import padded, sliding
-from ..nodes import conv
+from ..nodes import conv, softmax
 from .pages import FOLDER, Page
 
 LARGEST = 400  # cells of the image with its border, and places of the window
 CLOSE = {"contrastive": (0, 0, 1, 1, 2, 2), "triplet": (0, 0, 1)}  # the class of each point
+NAMES = {
+    "contrastive": ("A1", "A2", "B1", "B2", "C1", "C2"),
+    "triplet": ("anchor", "positive", "negative"),
+}
+TEMPERATURES = 0.1, 1, 10
 START = {
     "contrastive": ((-0.9, 0.5), (0.2, 0.7), (-0.3, 0.1), (0.5, -0.4), (0.1, -0.6), (0.9, 0.3)),
     "triplet": ((0.0, 0.0), (0.8, 0.5), (0.3, -0.5)),
@@ -53,11 +60,17 @@ def convolution_page(X: Any, W: Any, stride: Any = 1, padding: Any = 0) -> Page:
         "filter": W.tolist(),
         "stride": list(g.stride),
         "rows": columns(X[None, None], g)[0].T.tolist(),
-        "output": np.asarray(conv(X[None, None], (W[None, None], None), stride, padding))[
-            0, 0
-        ].tolist(),
+        "output": conv(X[None, None], (W[None, None], None), stride, padding)[0, 0].tolist(),
     }
-    return _page("A window slides over an image", "convolution", data)
+    sees = [" ".join(map(_number, row)) for row in data["rows"]]
+    rows = [
+        (f"{i}, {j}", sees[i * g.out[1] + j], _number(Z))
+        for i, line in enumerate(data["output"])
+        for j, Z in enumerate(line)
+    ]
+    about = f"The filter, row by row: {' '.join(map(_number, W.ravel()))}"
+    table = _table(about, ("place", "what the window sees", "output"), rows)
+    return _page("A window slides over an image", "convolution", data, table)
 
 
 def forces_page(kind: str, margin: float = 1.0) -> Page:
@@ -76,7 +89,13 @@ def forces_page(kind: str, margin: float = 1.0) -> Page:
     if not margin > 0:
         raise ValueError(f"forces_page: the margin is a number above 0, not {margin!r}")
     data = {"kind": kind, "margin": float(margin), "points": START[kind], "classes": CLOSE[kind]}
-    return _page(f"The forces of the {kind} loss", "forces", data)
+    rows = list(_pairs(kind, margin))
+    inside = [H for *_, H in rows]
+    loss = max(0, inside[0] - inside[1] + margin) if kind == "triplet" else np.mean(inside)
+    about = f"With a margin of {margin:g} the loss is {loss:.4g}."
+    heads = ("pair", "distance", "squared" if kind == "triplet" else "loss")
+    table = _table(about, heads, [(names, f"{D:.3f}", f"{H:.3f}") for names, D, H in rows])
+    return _page(f"The forces of the {kind} loss", "forces", data | {"names": NAMES[kind]}, table)
 
 
 def softmax_page(A: Any) -> Page:
@@ -90,11 +109,42 @@ def softmax_page(A: Any) -> Page:
     A = A[0] if A.ndim == 2 and len(A) == 1 else A
     if A.ndim != 1 or not 1 <= len(A) <= 40 or not np.isfinite(A).all():
         raise ValueError(f"softmax_page: A is (k,), up to 40 finite numbers, not {A.shape}")
-    return _page("Softmax and its temperature", "softmax", {"activations": A.tolist()})
+    cold, warm, hot = (softmax(A[None] / T)[0] for T in TEMPERATURES)
+    rows = [tuple(map(_number, row)) for row in zip(A, cold, warm, hot)]
+    heads = ("activation", *(f"T = {T:g}" for T in TEMPERATURES))
+    table = _table("The probabilities at three temperatures.", heads, rows)
+    data = {"activations": A.tolist()}
+    return _page("Softmax and its temperature", "softmax", data, table, height=28)
 
 
-def _page(title, name, data):
+def _pairs(kind: str, margin: float) -> Iterator[tuple[str, float, float]]:
+    """The pairs of points at the start: their names, distance, and what they give to the loss."""
+    P, names, classes = np.array(START[kind]), NAMES[kind], CLOSE[kind]
+    for i, j in combinations(range(len(P)), 2):
+        D = float(np.linalg.norm(P[i] - P[j]))
+        if kind == "contrastive":
+            H = D if classes[i] == classes[j] else max(0, margin - D)
+            yield f"{names[i]}, {names[j]}", D, H * H
+        elif i == 0:
+            yield f"{names[i]}, {names[j]}", D, D * D
+
+
+def _number(x):
+    return f"{x:.4g}"
+
+
+def _table(about, heads, rows):
+    """What a page shows at first, as a table, for who has no JavaScript."""
+    lines = [_row("th", heads), *(_row("td", row) for row in rows)]
+    return f"<p>{about}</p>\n<table>\n{''.join(lines)}</table>"
+
+
+def _row(tag, cells):
+    return f"<tr>{''.join(f'<{tag}>{cell}</{tag}>' for cell in cells)}</tr>\n"
+
+
+def _page(title, name, data, table, height=46):
     """A page of ours: its body, style and script are files of its name."""
-    body = Template((FOLDER / f"{name}.html").read_text(encoding="utf-8"))
-    styles = ["interactive.css"]
-    return Page(title, body.substitute(title=html.escape(title)), data, styles, [f"{name}.js"])
+    template = Template((FOLDER / f"{name}.html").read_text(encoding="utf-8"))
+    body = template.substitute(title=html.escape(title), table=table)
+    return Page(title, body, data, ["interactive.css"], [f"{name}.js"], height)

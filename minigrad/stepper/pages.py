@@ -21,11 +21,19 @@ class Page:
     (True, 3)
     """
 
-    def __init__(self, title: str, body: str, data: Any, styles: list[str], scripts: list[str]):
+    def __init__(
+        self,
+        title: str,
+        body: str,
+        data: Any,
+        styles: list[str],
+        scripts: list[str],
+        height: int = 46,
+    ):
         """body: HTML; data: what the scripts find as DATA; styles, scripts: files of this folder,
-        after those that all pages share.
+        after those that all pages share; height: of the frame in a notebook, 46 rem by default.
         """
-        self.title = title
+        self.title, self.height = title, height
         self.html = Template(_read("page.html")).substitute(
             title=html.escape(title),
             style="\n".join(map(_read, ["page.css", *styles])),
@@ -39,7 +47,7 @@ class Page:
 
     def _repr_html_(self) -> str:
         """A frame, so that neither the page nor the notebook changes how the other looks."""
-        look = "width: 100%; height: 46rem; border: 1px solid #8886; border-radius: 6px"
+        look = f"width: 100%; height: {self.height}rem; border: 1px solid #8886; border-radius: 6px"
         return (
             f'<iframe srcdoc="{html.escape(self.html)}" title="{html.escape(self.title)}" '
             f'loading="lazy" style="{look}"></iframe>'

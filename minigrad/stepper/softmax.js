@@ -9,7 +9,7 @@ function softmax(A, T) {
 
 const entropy = Y => -Y.reduce((sum, y) => sum + (y > 0 ? y * Math.log(y) : 0), 0)
 
-const WIDTH = 620, HEIGHT = 320, BASE = HEIGHT - 46, TOP = 26
+const WIDTH = 440, HEIGHT = 300, BASE = HEIGHT - 46, TOP = 26
 const step = Math.min(90, WIDTH / activations.length), left = (WIDTH - step * activations.length) / 2
 const picture = draw("svg", { viewBox: `0 0 ${WIDTH} ${HEIGHT}`, role: "img" })
 const bars = activations.map((a, k) => {

@@ -154,3 +154,10 @@ def test_the_softmax_and_its_entropy_are_right_at_every_temperature(open_page):
     page.get_by_role("slider").focus()
     page.keyboard.press("End")
     assert float(entropy()) > before
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_without_javascript_there_is_a_table_and_nothing_to_press(open_page, name):
+    page = open_page(PAGES[name](), java_script_enabled=False)
+    assert page.locator("table:visible tr").count() >= 3
+    assert page.locator("button:visible, input:visible").count() == 0
