@@ -123,7 +123,7 @@ class Graph {
   titles(image, container) {
     for (const child of container.children.filter(c => c.children)) {
       const title = draw("text", { x: child.left + child.title.x - child.title.w / 2, y: child.upper + child.title.y + 5, class: "title" }, `▾ ${child.name}`)
-      image.append(this.button(draw("g", { "aria-label": `Fold ${child.name}` }, title), () => this.fold(child.block)))
+      image.append(this.button(draw("g", { "aria-label": `Fold ${child.name}`, "data-fold": `graph ${child.block}` }, title), () => this.fold(child.block)))
       this.titles(image, child)
     }
   }
@@ -145,7 +145,10 @@ class Graph {
     const [w, h] = [box.w, box.h], kind = box.given ? "given" : box.block < 0 ? "node" : "folded"
     const group = draw("g", { class: `vertex ${kind}`, transform: `translate(${box.x} ${box.y})`, "data-key": box.key })
     const rect = (extra, name) => draw("rect", { class: name, x: -w / 2 + extra, y: -h / 2 + extra, width: w, height: h, rx: box.given ? 22 : 7 })
-    if (kind === "folded") group.append(rect(4, "below moves"))
+    if (kind === "folded") {
+      group.dataset.fold = `graph ${box.block}`
+      group.append(rect(4, "below moves"))
+    }
     group.append(draw("title", {}, box.title), rect(0, "face moves"))
     group.append(draw("text", { class: "label", y: -2 }, kind === "folded" ? `▸ ${box.label}` : box.label))
     group.append(draw("text", { class: "sub", y: 14 }, box.sub))
@@ -175,7 +178,7 @@ class Graph {
       box.group.classList.toggle("forward", current === box.key && !step.backward)
       box.group.classList.toggle("back", current === box.key && step.backward)
       const state = computed ? graded ? "value and gradient computed" : "value computed" : "not computed yet"
-      const act = box.block < 0 ? "go to the next step of" : "open block"
+      const act = box.block < 0 ? "Go to the next step of" : "Open"
       box.group.setAttribute("aria-label", `${act} ${box.title}, ${state}${current === box.key ? ", current step" : ""}`)
     }
     this.flows.replaceChildren(...this.lines.flatMap(line => this.flow(line, step, current)))

@@ -28,14 +28,14 @@ function digits(x) {
 
 // ---- heat maps: an entry is an array as `heatmaps.py` writes it
 
-const size = entry => Math.max(...entry.drawn.map(Math.abs))
+const size = ({ drawn = [] }) => Math.max(0, ...drawn.map(Math.abs))
 
 function bytes(entry) {
   entry.bytes ??= Uint8Array.from(atob(entry.cells), letter => letter.charCodeAt(0))
   return entry.bytes
 }
 
-const cell = ({ drawn: [low, high] }, byte) => low + byte / 254 * (high - low)
+const cell = ({ drawn: [low, high] }, byte) => low * (1 - byte / 254) + high * (byte / 254)
 
 function colours() {
   const style = getComputedStyle(document.documentElement)
@@ -87,8 +87,8 @@ const THIN = 10  // pixels of a single row or column of many cells at least
 
 // a heat map with its range; a scalar is its number; side: pixels at most
 function heatMap(name, entry, side, largest) {
-  if (entry.shape === "scalar") return [make("span", { class: "number" }, entry.values[0][0])]
   if (!entry.cells) return [make("span", { class: "range" }, entry.note)]
+  if (entry.shape === "scalar") return [make("span", { class: "number" }, entry.values[0][0])]
   const note = entry.note ? `, ${entry.note}` : ""
   const words = `${name}, ${entry.shape}, ${range(entry)}${note}`
   const canvas = make("canvas", { class: "map", role: "img", "aria-label": words })
@@ -130,6 +130,9 @@ function valuesOf(name, entry) {
   return [make("details", { class: "values" }, make("summary", {}, title), frame)]
 }
 
+// a button that can do nothing now; one that is `disabled` would lose the focus
+const inactive = (button, is) => button.setAttribute("aria-disabled", String(is))
+
 // ---- the player: buttons, slider, keys, and the step in the address
 
 const ICONS = {
@@ -164,7 +167,7 @@ class Player {
     this.last = button("last", "Last step", by(() => this.count))
     this.slider = make("input", { type: "range", min: 0, max: this.count, value: 0, "aria-label": "Step" })
     this.slider.addEventListener("input", by(() => Number(this.slider.value)))
-    this.counter = make("output", {})
+    this.counter = make("output", { "aria-live": "off" })  // the note says it
     this.playing.setAttribute("aria-pressed", "false")
     bar.setAttribute("role", "group")
     bar.setAttribute("aria-label", "Steps")
@@ -177,8 +180,8 @@ class Player {
     this.slider.value = this.at
     this.slider.setAttribute("aria-valuetext", `step ${this.at} of ${this.count}: ${this.say(this.at)}`)
     this.counter.textContent = `${this.at} / ${this.count}`
-    this.first.disabled = this.previous.disabled = this.at === 0
-    this.next.disabled = this.last.disabled = this.at === this.count
+    for (const button of [this.first, this.previous]) inactive(button, this.at === 0)
+    for (const button of [this.next, this.last]) inactive(button, this.at === this.count)
     this.keep()
   }
 

@@ -41,7 +41,7 @@ class Listing {
         if (path.slice(0, depth + 1).every((p, i) => p === around[i])) return
         const places = folded.has(b) ? taken(vertex => vertex.path.includes(b)) : null
         const item = this.line(text(blocks[b]), depth, backward, places)
-        item.prepend(this.toggle(b, folded.has(b)))
+        item.prepend(this.toggle(b, folded.has(b), backward))
         items.push(item)
       })
       if (closed < 0) items.push(this.line(text(node), path.length, backward, taken((_, v) => v === node.i)))
@@ -50,9 +50,10 @@ class Listing {
     return items
   }
 
-  toggle(block, folded) {
+  toggle(block, folded, backward) {
     const words = `${folded ? "Open" : "Fold"} ${blocks[block].name}`
-    const attributes = { type: "button", class: "toggle", "aria-expanded": String(!folded), "aria-label": words, title: words }
+    const attributes = { type: "button", class: "toggle", "aria-expanded": String(!folded), "aria-label": words, title: words,
+                         "data-fold": `${backward ? "backward" : "forward"} ${block}` }
     const button = make("button", attributes, folded ? "▸" : "▾")
     button.addEventListener("click", () => this.fold(block))
     return button
@@ -254,14 +255,16 @@ function redraw() {
   listing.draw(folded)
   graph.draw()
   table.fold(folded)
-  byId("fold").disabled = folded.size === blocks.length
-  byId("open").disabled = folded.size === 0
+  inactive(byId("fold"), folded.size === blocks.length)
+  inactive(byId("open"), folded.size === 0)
 }
 
-// fold or open a block, or all of them
+// fold or open a block, or all of them; what was focused is drawn anew
 function fold(block) {
+  const { fold } = document.activeElement.dataset
   if (!folded.delete(block)) folded.add(block)
   redraw()
+  if (fold) document.querySelector(`[data-fold="${fold}"]`)?.focus()
   player.go(player.at)
 }
 
@@ -281,7 +284,7 @@ player.extra = () => {
 player.restore = extra => {
   const wanted = extra.startsWith("/") ? extra.slice(1) : byDefault
   folded.clear()
-  for (const b of wanted.split(".").filter(Boolean).map(Number)) if (b < blocks.length) folded.add(b)
+  for (const b of wanted.split(".").filter(Boolean).map(Number)) if (b in blocks) folded.add(b)
   redraw()
 }
 byId("fold").addEventListener("click", () => foldAll(true))

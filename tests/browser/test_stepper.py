@@ -7,6 +7,8 @@ import numpy as np
 import pytest
 import stepped
 
+from minigrad import relu, show, sum, var
+
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
 GO = "at => player.go(at)"
@@ -179,6 +181,22 @@ def test_the_keyboard_alone_is_enough(open_page):
     assert at(page) == 5
 
 
+def test_what_is_focused_stays_focused(open_page):
+    page = open_page("two_layers", "#17")
+    focused = "document.activeElement.ariaLabel"
+    page.get_by_role("button", name="Next step", exact=True).focus()
+    page.keyboard.press("Enter")
+    assert (at(page), page.evaluate(focused)) == (18, "Next step")
+    page.keyboard.press("Enter")
+    assert (at(page), page.evaluate(focused)) == (18, "Next step")
+    for place, change in [("#program", "Open model"), ("#graph", "Open model, ")]:
+        page.locator(f"{place} [aria-label='Fold model']").last.focus()
+        page.keyboard.press("Enter")
+        assert page.evaluate(focused).startswith(change)
+        page.keyboard.press("Enter")
+        assert page.evaluate(focused) == "Fold model"
+
+
 def test_keys_in_the_slider_are_its_own(open_page):
     page = open_page("two_layers")
     page.locator("#bar input").focus()
@@ -199,10 +217,12 @@ def test_a_key_that_is_held_is_no_burden(open_page):
 
 def test_play_goes_on_by_itself_and_stops_at_the_end(open_page):
     page = open_page("two_layers", "#15")
-    page.evaluate("player.milliseconds = 20")
     play = page.get_by_role("button", name="Play")
     play.click()
     assert page.locator("#note").get_attribute("aria-live") == "off"
+    play.click()
+    page.evaluate("player.milliseconds = 20")
+    play.click()
     page.wait_for_function("player.at === 18 && !player.timer")
     assert play.get_attribute("aria-pressed") == "false"
     assert page.locator("#note").get_attribute("aria-live") == "polite"
@@ -219,6 +239,8 @@ def test_the_address_keeps_the_step_and_what_is_folded(open_page, visit):
     again.evaluate("location.hash = '#3'")
     again.wait_for_function("player.at === 3")
     assert again.evaluate("folded.size") == 0
+    again.evaluate("location.hash = '#4/-1'")
+    again.wait_for_function("player.at === 4 && folded.size === 0")
     again.evaluate("location.hash = '#99/7'")
     again.wait_for_function("player.at === player.count")
 
@@ -335,6 +357,19 @@ def test_it_works_in_the_frame_of_a_notebook(visit, tmp_path):
     frame.get_by_role("button", name="Last step").click()
     assert frame.locator("output").inner_text() == "18 / 18"
     assert page.evaluate("location.hash") == ""
+
+
+def test_in_the_frame_of_a_notebook_the_line_and_the_source_are_seen(open_page):
+    page = open_page("two_layers", "#18", width=900, height=736)
+    for place in ("#program [aria-current]", "#source .now", "#graph .vertex.back"):
+        box = page.locator(place).bounding_box()
+        assert 0 < box["y"] < box["y"] + box["height"] < 736, place
+
+
+def test_arrays_without_entries_are_stepped_through(visit, tmp_path):
+    show(sum(relu(var(np.ones((0, 3)))))).save(tmp_path / "empty.html")
+    page = visit(tmp_path / "empty.html", "#5")
+    assert page.locator("#now .range").all_inner_texts() == ["empty"] * 4
 
 
 def test_a_training_step_of_a_convolutional_network_opens_at_once(open_page, capsys):
