@@ -154,6 +154,7 @@ byId("margin").addEventListener("input", () => {
   show()
 })
 handles.addEventListener("focusin", show)
+byId("margin").max = Math.max(2, margin)
 byId("heads").append(...[...HEADS, ""].map(text => text ? make("th", { scope: "col" }, text) : make("td")))
 byId("formula").textContent = kind === "triplet"
   ? "The anchor and the positive pull each other, the negative is pushed out of the circle: |a − n|² should exceed |a − p|² by the margin."

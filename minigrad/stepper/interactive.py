@@ -38,7 +38,7 @@ def convolution_page(X: Any, W: Any, stride: Any = 1, padding: Any = 0) -> Page:
     X: (h, w), up to 400 cells with its border; W: (r, s); stride, padding: as for `conv`, 1 and 0.
     What is shown is what `conv` computes: the row of the matrix at each place of the window, and
     the one output that its product with the filter gives.
-    Raises ValueError for other shapes, and for more than 400 cells or places.
+    Raises ValueError for other shapes, what is not finite, and more than 400 cells or places.
 
     >>> convolution_page(np.eye(5), np.ones((3, 3)), padding=1)
     <Page: A window slides over an image>
@@ -46,6 +46,8 @@ def convolution_page(X: Any, W: Any, stride: Any = 1, padding: Any = 0) -> Page:
     X, W = (np.asarray(detach(a), float) for a in (X, W))
     if X.ndim != 2 or W.ndim != 2:
         raise ValueError(f"convolution_page: X is (h, w), W (r, s), not {X.shape} and {W.shape}")
+    if not (np.isfinite(X).all() and np.isfinite(W).all()):
+        raise ValueError("convolution_page: X and W hold finite numbers")
     g = sliding("convolution_page", X.shape, W.shape, stride, padding)
     P = padded(X[None, None], g)[0, 0]
     places = g.out[0] * g.out[1]
@@ -79,15 +81,15 @@ def forces_page(kind: str, margin: float = 1.0) -> Page:
     kind: "contrastive", six points of three classes and all their pairs, or "triplet", an anchor, a
     positive and a negative; margin: 1 by default. Both are the slide's forms, `contrastive` and
     `triplet` of `minigrad.models` with their squared distances.
-    Raises ValueError for another kind, and a margin not above 0.
+    Raises ValueError for another kind, and a margin that is infinite or not above 0.
 
     >>> forces_page("triplet", margin=0.5)
     <Page: The forces of the triplet loss>
     """
     if kind not in START:
         raise ValueError(f'forces_page: kind is "contrastive" or "triplet", not {kind!r}')
-    if not margin > 0:
-        raise ValueError(f"forces_page: the margin is a number above 0, not {margin!r}")
+    if not 0 < margin < np.inf:
+        raise ValueError(f"forces_page: the margin is a finite number above 0, not {margin!r}")
     data = {"kind": kind, "margin": float(margin), "points": START[kind], "classes": CLOSE[kind]}
     rows = list(_pairs(kind, margin))
     inside = [H for *_, H in rows]
@@ -109,8 +111,9 @@ def softmax_page(A: Any) -> Page:
     A = A[0] if A.ndim == 2 and len(A) == 1 else A
     if A.ndim != 1 or not 1 <= len(A) <= 40 or not np.isfinite(A).all():
         raise ValueError(f"softmax_page: A is (k,), up to 40 finite numbers, not {A.shape}")
-    cold, warm, hot = (softmax(A[None] / T)[0] for T in TEMPERATURES)
-    rows = [tuple(map(_number, row)) for row in zip(A, cold, warm, hot)]
+    with np.errstate(over="ignore"):
+        Y = [softmax((A - A.max())[None] / T)[0] for T in TEMPERATURES]
+    rows = [map(_number, row) for row in zip(A, *Y)]
     heads = ("activation", *(f"T = {T:g}" for T in TEMPERATURES))
     table = _table("The probabilities at three temperatures.", heads, rows)
     data = {"activations": A.tolist()}

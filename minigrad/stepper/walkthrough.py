@@ -38,8 +38,9 @@ def show(L: Node) -> Page:
     L: a scalar that was computed. One write at a time, forward, then backward: the graph with
     blocks that fold, the listing, the source of the node that writes, heat maps of all arrays, and
     for each `+=` what was there, what is added and what it makes. The trace is the engine's own:
-    `L.backward()` runs once, observed, and leaves its gradients. Names are the caller's, as in
-    `program`. The page is one file that needs no network.
+    `L.backward()` runs once, observed, and leaves its gradients. Values are those computed before:
+    nothing is drawn again, and no state of a node changes. Names are the caller's, as in `program`.
+    The page is one file that needs no network.
     Raises TypeError for anything but a computed Node, ValueError if it is no scalar, RuntimeError
     if it was freed.
     """
@@ -143,17 +144,14 @@ class Walkthrough:
 
     def _vertex(self, n):
         """The vertex of a node."""
-        given = ", ".join(map(self.names.text, n.args))
-        name = self.names.text(n)
         self.vertices.append(
             {
                 "kind": "node",
                 "label": n.name,
                 "variables": [len(self.variables)],
                 "path": self.paths[n],
-                "forward": f"{name} = {self.names.call(n.function, n.args, n.options)}",
-                "back": f"{name}.back({given})",
                 "source": self._source(n),
+                **self._texts(n, n),
             }
         )
         return len(self.vertices) - 1
@@ -172,17 +170,17 @@ class Walkthrough:
         paths: dict[Node, list[int]] = {n: [] for n in self.order}
         blocks = []
         for k, (b, n) in enumerate(marks):
-            blocks.append(
-                {"name": b.function.__name__, "path": list(paths[n]), **self._texts(b, n)}
-            )
+            name, path = b.function.__name__, list(paths[n])
+            blocks.append({"name": name, "path": path, **self._texts(b, n)})
             for m in below(n, b.since):
                 if m.function:
                     paths[m].append(k)
         return paths, blocks
 
-    def _texts(self, b: Block, n: Node):
-        given = ", ".join(map(self.names.text, b.args))
-        call = self.names.call(b.function, b.args, b.options)
+    def _texts(self, made: Node | Block, n: Node):
+        """The lines of a node, or of a block whose result it is."""
+        given = ", ".join(map(self.names.text, made.args))
+        call = self.names.call(made.function, made.args, made.options)
         name = self.names.text(n)
         return {"forward": f"{name} = {call}", "back": f"{name}.back({given})"}
 

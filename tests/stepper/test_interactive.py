@@ -35,7 +35,9 @@ def test_nodes_are_taken_by_their_values():
         (lambda: convolution_page(np.ones((30, 30)), np.ones((2, 2))), "900 cells and 841 places"),
         (lambda: convolution_page(np.ones((3, 3)), np.ones((5, 5))), "convolution_page"),
         (lambda: forces_page("springs"), "kind is"),
-        (lambda: forces_page("triplet", margin=0), "the margin is a number above 0, not 0"),
+        (lambda: convolution_page(np.full((3, 3), np.nan), np.ones((2, 2))), "finite numbers"),
+        (lambda: forces_page("triplet", margin=0), "the margin is a finite number above 0, not 0"),
+        (lambda: forces_page("triplet", margin=np.inf), "above 0, not inf"),
         (lambda: softmax_page(np.ones((2, 3))), r"A is \(k,\)"),
         (lambda: softmax_page(np.array([1.0, np.inf])), "finite numbers"),
     ],
@@ -78,3 +80,4 @@ def test_without_javascript_the_pairs_are_a_table():
 
 def test_without_javascript_the_probabilities_are_a_table():
     assert cells(softmax_page(np.zeros(2))) == [["0", "0.5", "0.5", "0.5"]] * 2
+    assert cells(softmax_page(np.array([1e308, -1e308])))[1] == ["-1e+308", "0", "0", "0"]
