@@ -359,8 +359,9 @@ def test_it_works_in_the_frame_of_a_notebook(visit, tmp_path):
     assert page.evaluate("location.hash") == ""
 
 
-def test_in_the_frame_of_a_notebook_the_line_and_the_source_are_seen(open_page):
-    page = open_page("two_layers", "#18", width=900, height=736)
+@pytest.mark.parametrize("width", [700, 900])
+def test_in_the_frame_of_a_notebook_the_line_and_the_source_are_seen(open_page, width):
+    page = open_page("two_layers", "#18", width=width, height=736)
     for place in ("#program [aria-current]", "#source .now", "#graph .vertex.back"):
         box = page.locator(place).bounding_box()
         assert 0 < box["y"] < box["y"] + box["height"] < 736, place
