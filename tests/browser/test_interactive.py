@@ -161,3 +161,11 @@ def test_without_javascript_there_is_a_table_and_nothing_to_press(open_page, nam
     page = open_page(PAGES[name](), java_script_enabled=False)
     assert page.locator("table:visible tr").count() >= 3
     assert page.locator("button:visible, input:visible").count() == 0
+
+
+@pytest.mark.parametrize(("name", "says"), [("triplet", "margin 0.50"), ("softmax", "T = 1")])
+def test_print_keeps_what_was_set_and_drops_what_sets_it(open_page, name, says):
+    page = open_page(PAGES[name]())
+    page.emulate_media(media="print")
+    assert says in page.locator(".controls").inner_text()
+    assert page.locator("button:visible, input:visible").count() == 0
