@@ -622,7 +622,8 @@ def learned(seed, N=100, K=30, ranges=RANGES, measure=None):
 # %% [markdown]
 # ## What does the objective ask for?
 #
-# Take infinitely many versions: the sum over $\mathcal{T}_i$ becomes an expectation over $\alpha$,
+# Take infinitely many versions: the sum over $\mathcal{T}_i$, divided by $K$, becomes an expectation
+# over $\alpha$,
 #
 # $$\sum_{i=1}^N E_\alpha\big[l(i, T_\alpha x_i)\big] = \sum_i E_\alpha\big[
 # {-h_i(T_\alpha x_i)} + \ln\|\exp h(T_\alpha x_i)\|_1\big],$$
