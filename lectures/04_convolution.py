@@ -62,8 +62,8 @@ Picture(page, "Ten digits; below, the same ten with shuffled pixels, in which no
 # %% [markdown]
 # You cannot read the second row. The two-layer network can, as well as the first: if the columns of
 # $\underset{N\times D}{X}$ and the rows of $\underset{D\times H}{W_1}$ are exchanged alike, then
-# $X W_1$ stays what it was, and so does every gradient. Begin with exchanged rows, and the
-# *whole training* is the same.
+# $X W_1$ stays what it was, and the gradient of $W_1$ has its rows exchanged alike. Begin with
+# exchanged rows, and the *whole training* is the same.
 
 
 # %%
@@ -244,7 +244,7 @@ assert found_by["clip"][1] < 1e-12 < 0.1 < min(found_by["clip"][::2])
 
 # %% [markdown]
 # Only `echo` is LTI, and only `echo` is known from its response to an impulse. Below, each entry of
-# $x$ has a color: its own response, delayed to its place. The bars stand on each other: a sum.
+# $x$ has a colour: its own response, delayed to its place. The bars stand on each other: a sum.
 
 # %% tags=["figure"]
 signal, h = np.array([2.0, 1.0, 0.0, 3.0, 1.5]), np.array([1.0, 0.7, 0.4, 0.2])
@@ -313,8 +313,9 @@ Picture(page, "Three matrices: dense; a band of different numbers; a band, equal
 #
 # ## Images, and a name
 #
-# In a layer, `X` (n, c, h, w) holds n images of c channels, and `W` (k, c, r, s) k filters, each
-# with a window for every channel. `Z` (n, k, h', w') has k maps of each image, one for each filter:
+# In a layer, `X` (n, c, h, w) holds n images of c channels of h x w pixels (h is a height from here
+# on), and `W` (k, c, r, s) k filters, each with a window of r x s for every channel. `Z`
+# (n, k, h', w') has k maps of each image, one for each filter:
 #
 # $$\underset{h'\times w'}{Z_k} = b_k + \sum_c \underset{r\times s}{W_{kc}} \star
 # \underset{h\times w}{X_c},\qquad
@@ -923,6 +924,19 @@ check_exercise(convolution, convolution_inputs, like=conv)
 # says = "A gradient sums over all outputs that use b; only a mean in the forward divides."
 
 # %% [markdown]
+# Lecture 3 promised that the back of a convolution is a convolution. With stride 1 it is: $dZ$ gets
+# a border of $r - 1$ and $s - 1$ zeros, the filters are turned round, and their maps and channels
+# exchanged. (In one dimension it was the same: a convolution forward, a correlation back.)
+
+# %%
+dZ = rng.normal(size=(2, 4, 6, 6))  # for x (2, 3, 8, 8) and W (4, 3, 3, 3), as above
+dx = minigrad.grad(lambda x: minigrad.sum(dZ * convolution(x, (W, b), 1)))(x)
+half_turn = W[:, :, ::-1, ::-1].swapaxes(0, 1)  # (c, k, r, s)
+by_conv = conv(dZ, (half_turn, None), padding=2)
+print(f"dX by your back and by a convolution: apart by {abs(dx - by_conv).max():.0e}")
+assert np.allclose(dx, by_conv)
+
+# %% [markdown]
 # ## Pooling
 #
 # LeNet-5 goes on with *sub-sampling*: a map becomes smaller, one number for each block of 2 x 2.
@@ -1231,12 +1245,13 @@ for name, (network, start) in networks.items():
 
 # %%
 print("                            parameters  test error (%)  moved by a pixel (%)")
+sizes = {row: sum(w.size for w in minigrad.tree.leaves(learned[row])) for row in errors}
 for row, found in errors.items():
-    size = sum(w.size for w in minigrad.tree.leaves(learned[row]))
     spread = f"{found.mean():5.1f} +- {found.std(ddof=1):.1f}"
-    print(f"{', '.join(row):27} {size:10,} {spread:>15} {errors_moved[row].mean():13.0f}")
+    print(f"{', '.join(row):27} {sizes[row]:10,} {spread:>15} {errors_moved[row].mean():13.0f}")
 full, full_shuffled, ours, ours_shuffled = (found.mean() for found in errors.values())
 assert abs(full - full_shuffled) < 1  # one order is as good as another
+assert sizes["convolutional", "as they are"] < sizes["two-layer", "as they are"]
 assert ours < full - 0.5  # a convolution does better,
 assert ours_shuffled > max(ours + 1, full_shuffled - 0.5)  # but not on shuffled digits
 assert min(found.min() for found in errors.values()) > 3

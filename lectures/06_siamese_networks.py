@@ -186,7 +186,7 @@ print(
 assert np.isclose(paper, slide / 2)
 
 # %% [markdown]
-# The gradient is a force (with the opposite sign, and $y_i = y_j$ gets none):
+# The gradient with the opposite sign is a force. Two equal points feel none:
 #
 # $$-\frac{\partial \ell}{\partial y_i} = -2\,(y_i - y_j)\ \text{ if similar},\qquad
 # 2\,(m - D_{ij})\,\frac{y_i - y_j}{D_{ij}}\ \text{ if not, and } 0 < D_{ij} < m$$
@@ -397,8 +397,9 @@ forces_page("contrastive")
 #
 # The paper drew a map of handwritten 4s and 9s. Similar are images that are near each other as
 # images: each with its five nearest. Nobody says which is a 4. The paper took 3000 of each, and a
-# convolutional network with two outputs; `python -m examples.drlim` repeats that. Here the images
-# are small and few, and so is the network.
+# convolutional network: 15 maps with windows of 6 x 6, sub-sampling, 30 maps with 9 x 9, and two
+# outputs; `python -m examples.drlim` repeats that. Here the images are small and few, and so is the
+# network.
 
 # %% [markdown] tags=["task"]
 # ### Exercise: the graph of neighbours
@@ -527,7 +528,7 @@ for name, U in maps.items():
     near = kneighbors_graph(Y, 5).indices.reshape(-1, 5)
     agree[name] = (kind[near] == kind[:, None]).mean()
     print(f"{name:15} {agree[name]:.0%} of the five nearest on the map are the same digit")
-assert agree["trained"] > 0.93 > 0.85 > max(agree["random network"], agree["labels swapped"])
+assert agree["trained"] > 0.9 > 0.85 > max(agree["random network"], agree["labels swapped"])
 
 # %% tags=["figure"]
 page, axes = figure(7, 2.7, columns=3)
@@ -549,9 +550,9 @@ Picture(
 # %% [markdown]
 # ## Shift the digits, and the map breaks
 #
-# Now each image comes in five copies, moved sideways by up to two pixels. Similar are, as before,
-# the five nearest. But a digit moved by a pixel is farther from itself than from other digits
-# moved alike.
+# Now each image comes in five copies, moved sideways by up to two pixels (in the paper by 3 and 6 of
+# 28 pixels). Similar are, as before, the five nearest. But a digit moved by a pixel is farther from
+# itself than from other digits moved alike.
 
 # %%
 SHIFTS = np.array([-2, -1, 0, 1, 2])
@@ -643,7 +644,7 @@ assert np.isclose(large, 9 * small) and on_sphere.max() < 2.1
 # %% [markdown] tags=["task"]
 # ### Exercise: the triplet loss
 #
-# Write the mean of $\ell$ over $N$ triplets: `A`, `P`, `N` $(n, d)$ are anchors, positives and
+# Write the mean of $\ell$ over $n$ triplets: `A`, `P`, `N` $(n, d)$ are anchors, positives and
 # negatives, `margin` is a number. `back(dL, dA, dP, dN)` adds to three arrays.
 
 
@@ -689,8 +690,9 @@ check_exercise(triplet, triplet_inputs, like=lambda *args: models.triplet(*args)
 # </details>
 # <details><summary>Hint 2: the formula</summary>
 #
-# Where the loss is above 0: $\partial\ell/\partial a = 2(n - p)$, $\partial\ell/\partial p = 2(p
-# - a)$, $\partial\ell/\partial n = 2(a - n)$. Their sum is 0.
+# Where the loss is above 0: $\partial\ell/\partial y = 2(y^- - y^+)$,
+# $\partial\ell/\partial y^+ = 2(y^+ - y)$, $\partial\ell/\partial y^- = 2(y - y^-)$. Their sum is
+# 0. The mean over $n$ triplets divides each by $n$.
 #
 # </details>
 # <details><summary>Hint 3: the first line</summary>
@@ -746,22 +748,24 @@ forces_page("triplet")
 # %% [markdown]
 # ## Which triplets?
 #
-# Among $n$ samples there are about $n^3$ triplets, and most cost nothing after a while. One
-# picks: at random, or the *hardest*, whose negative is nearest to the anchor. Between them are
-# the *semi-hard* ones: the negative is farther than the positive, as it should be, but not by the
-# whole margin. They cost something, and less than $m$.
+# The number of triplets grows with the third power of the number of samples, and most of them cost
+# nothing after a while. One picks: at random, or the *hardest*, of each anchor the farthest positive
+# and the nearest negative. Between them are the *semi-hard* ones: the negative is farther than the
+# positive, as it should be, but not by the whole margin. They cost something, and less than $m$.
+# Which triplets are hard depends on the parameters, so one picks anew while one learns: the slides'
+# retrieval network several times per epoch, ours in every step.
 
 # %% [markdown] tags=["task"]
 # ### Exercise: semi-hard triplets
 #
-# `D` $(n, n)$ holds squared distances, `y` $(n,)$ labels. Return a boolean array $(n, n, n)$,
+# `D` $(N, N)$ holds squared distances, `y` $(N,)$ labels. Return a boolean array $(N, N, N)$,
 # True at `[a, p, n]` if `p` has the label of `a` and is another sample, `n` has another label,
 # and $D_{ap} < D_{an} < D_{ap} + m$ with `margin` for $m$.
 
 
 # %% tags=["exercise"] id="semi_hard"
 def semi_hard(D, y, margin):
-    """Which triplets [anchor, positive, negative] are semi-hard: (n, n, n) of bool."""
+    """Which triplets [anchor, positive, negative] are semi-hard: (N, N, N) of bool."""
     ### BEGIN SOLUTION
     same = y[:, None] == y
     positive = same & ~np.eye(len(y), dtype=bool)
@@ -780,7 +784,7 @@ def semi_hard_inputs(rng):
 def costs_less(mask, D, y, margin):
     """What is wrong with a choice of triplets, in words; "" if it is right."""
     if np.shape(mask) != 3 * np.shape(y) or np.asarray(mask).dtype != bool:
-        return "it should return a boolean array (n, n, n)"
+        return "it should return a boolean array (N, N, N)"
     a, p, n = np.nonzero(mask)
     cost = margin + D[a, p] - D[a, n]
     if (a == p).any():
@@ -905,9 +909,11 @@ runs = {
     "hardest, twice the batch": learn(hardest, batch=120),
     "semi-hard": learn(semi),
 }
-for name, (U, rows) in runs.items():
+right = {name: accuracy(U) for name, (U, rows) in runs.items()}
+for name, (_, rows) in runs.items():
     value, distance = rows[-20:].mean(0)
-    print(f"{name:29} loss {value:.4f}  distance {distance:8.4f}  accuracy {accuracy(U):.0%}")
+    print(f"{name:29} loss {value:.4f}  distance {distance:8.4f}  accuracy {right[name]:.0%}")
+assert max(right[name] for name in runs if "hardest" in name) < 0.6 < 0.75 < right["semi-hard"]
 
 # %% [markdown]
 # With the hardest triplets the loss stops at $m$, and does not move any more. The distance tells
@@ -922,7 +928,7 @@ L.backward()
 print(f"all points equal: loss {L.value}, forces {np.abs([A.grad, P.grad, N.grad]).max()}")
 collapsed, held = (runs[name][1][-20:].mean(0) for name in ("hardest", "semi-hard"))
 assert L.value == margin and not A.grad.any()
-assert abs(collapsed[0] - margin) < 1e-3 and collapsed[1] < 0.01 and held[1] > 1
+assert abs(collapsed[0] - margin) < 1e-3 and collapsed[1] < 0.05 and held[1] > 1
 
 # %% tags=["figure"]
 page, axes = figure(7, 2.8, columns=2)
@@ -938,9 +944,10 @@ axes[0].legend(frameon=False, fontsize=9, loc="lower left")
 Picture(page, "With the hardest triplets the loss stays at the margin while all distances vanish.")
 
 # %% [markdown]
-# Three remedies are in use: a smaller rate, a larger batch, easier negatives. The table above
-# shows what each did here. The semi-hard loss does not look better at all, because it is the mean
-# over triplets that were *chosen* to cost something. The distances and the accuracy are.
+# Three remedies are in use: a smaller rate, a larger batch, easier negatives. In the table above,
+# the first two are not enough: only semi-hard triplets learn to tell the digits apart. Their loss is
+# no proof of it, as it is the mean over triplets that were *chosen* to cost something. The distances
+# and the accuracy are.
 
 # %% tags=["figure"]
 unlearned = slice(LEARN, None)
@@ -966,12 +973,10 @@ Picture(
 
 # %%
 swapped, ratios = agree["labels swapped"], (shift_ratio(broken), shift_ratio(healed))
-scores = [accuracy(runs[name][0]) for name in ("hardest", "semi-hard")]
 print(f"the convention: {swapped:.0%} of neighbours are right instead of {agree['trained']:.0%}")
 print(f"moved copies as friends: ratio {ratios[0]:.2f} instead of {ratios[1]:.2f}")
 print(f"easier negatives: distance {collapsed[1]:.4f} instead of {held[1]:.1f},", end=" ")
-print(f"accuracy {scores[0]:.0%} instead of {scores[1]:.0%}")
-assert swapped < agree["trained"] and scores[0] < 0.5 < 0.75 < scores[1]
+print(f"accuracy {right['hardest']:.0%} instead of {right['semi-hard']:.0%}")
 
 # %% [markdown]
 # Next, lecture 7 makes the pairs by itself: every image is a class of its own, and its

@@ -132,7 +132,7 @@ check_exercise(patch_energy, patch_energy_inputs, like=lambda X, s: energies(X[N
 #
 # To draw place $k$ with probability $p_k$, lay intervals of length $p_k$ end to end on $[0, 1)$ and
 # see in which of them a uniform random number $u$ falls: the first $k$ with
-# $p_0 + \dots + p_k \ge u$.
+# $p_0 + \dots + p_k > u$.
 
 # %% [markdown] tags=["task"]
 # ### Exercise: draw places in proportion to a map
@@ -147,7 +147,7 @@ def draw_places(E, u):
     """Places of the map E (m, n), drawn in proportion by u (q,): rows (q,), columns (q,)."""
     ### BEGIN SOLUTION
     ends = np.cumsum(E)
-    k = np.searchsorted(ends / ends[-1], u)
+    k = np.searchsorted(ends / ends[-1], u, side="right")
     rows, columns = np.divmod(k, E.shape[1])
     ### END SOLUTION
     return rows, columns
@@ -176,7 +176,7 @@ check_exercise(draw_places, draw_places_inputs, like=by_quantile)
 # </details>
 # <details><summary>Hint 2: the formula</summary>
 #
-# $k = \min\{k : \sum_{l\le k} E_l \ge u \sum_l E_l\}$, and $k = rn + c$ with $n$ columns.
+# $k = \min\{k : \sum_{l\le k} E_l > u \sum_l E_l\}$, and $k = rn + c$ with $n$ columns.
 #
 # </details>
 # <details><summary>Hint 3: the first line</summary>
@@ -593,8 +593,8 @@ def first_weights(rng, N):
 
 
 # %% [markdown]
-# From all versions the mean of each pixel is subtracted, the paper's only preprocessing. All runs
-# of this lecture take 240 steps with 100 images each.
+# From all versions the mean of each pixel is subtracted, the paper's only preprocessing (ours are
+# doubled, too: numbers from -2 to 2). All runs of this lecture take 240 steps with 100 images each.
 
 
 # %%
@@ -622,7 +622,8 @@ def learned(seed, N=100, K=30, ranges=RANGES, measure=None):
 # %% [markdown]
 # ## What does the objective ask for?
 #
-# Take infinitely many versions: the sum over $\mathcal{T}_i$ becomes an expectation over $\alpha$,
+# Take infinitely many versions: the sum over $\mathcal{T}_i$, divided by $K$, becomes an expectation
+# over $\alpha$,
 #
 # $$\sum_{i=1}^N E_\alpha\big[l(i, T_\alpha x_i)\big] = \sum_i E_\alpha\big[
 # {-h_i(T_\alpha x_i)} + \ln\|\exp h(T_\alpha x_i)\|_1\big],$$
@@ -633,9 +634,9 @@ def learned(seed, N=100, K=30, ranges=RANGES, measure=None):
 # $\ln\|\exp \hat h_i\|_1$:
 #
 # $$\begin{aligned}
-# &\underbrace{\sum_i -\hat h_{ii} + \ln\|\exp \hat h_i\|_1}_{\text{logistic regression on mean
-# features}} + \underbrace{\sum_i E_\alpha\big[\ln\|\exp h(T_\alpha x_i)\|_1\big] -
-# \ln\|\exp \hat h_i\|_1}_{\text{regulariser}},\\
+# &\underbrace{\sum_i \big(-\hat h_{ii} + \ln\|\exp \hat h_i\|_1\big)}_{\text{logistic regression on
+# mean features}} + \underbrace{\sum_i \big(E_\alpha\big[\ln\|\exp h(T_\alpha x_i)\|_1\big] -
+# \ln\|\exp \hat h_i\|_1\big)}_{\text{regulariser}},\\
 # &\qquad \underset{N}{\hat h_i} = \underset{N\times H}{W^\top}\,\underset{H}{\hat g_i} +
 # \underset{N}{b}.
 # \end{aligned}$$
@@ -769,9 +770,10 @@ Picture(page, "The loss falls; in the end more of it is the regulariser than log
 # ## Judged with few labels
 #
 # Has it learned anything about *digits*, which it was never told of? Give a linear support vector
-# machine a few labelled digits, described by the network, and test it on digits that the network
-# has not seen. The paper describes an image by the maps of the layers, of each map the greatest
-# value in each of four quadrants, so that maps of any size give four numbers each.
+# machine (one class against all others) a few labelled digits, described by the network, and test
+# it on digits that the network has not seen. The paper describes an image by the maps of the
+# layers, of each map the greatest value in each of four quadrants, so that maps of any size give
+# four numbers each.
 
 # %% [markdown] tags=["task"]
 # ### Exercise: the greatest value of each quadrant
@@ -878,7 +880,7 @@ for name, rows in scores.items():
 means = {name: np.mean(rows, 0) for name, rows in scores.items()}
 assert (means["Exemplar-CNN"] > np.maximum(means["raw pixels"], means["random weights"])).all()
 gain = means["Exemplar-CNN"] - means["raw pixels"]
-assert gain[0] == gain.max()
+assert gain[:2].min() > gain[-1]
 
 # %% tags=["figure"]
 page, (ax,) = figures.figure(6, 3.4)
@@ -888,7 +890,7 @@ Picture(page, "Accuracy against labels per class: Exemplar-CNN above random weig
 # %% [markdown]
 # One hundred digits without labels and 240 steps, and a single labelled digit of each class tells
 # more than before. The spread is over three networks (raw pixels have none). The gain over raw
-# pixels is largest where labels are few.
+# pixels is larger with one or five labels per class than with fifty.
 #
 # ## How many seeds, how many versions?
 #
@@ -906,14 +908,15 @@ def score(seed, **options):
 
 SEEDS = range(3)
 usual = [row[2] for row in scores["Exemplar-CNN"]]  # N = 100, K = 30
-by_N = {N: usual if N == 100 else [score(s, N=N) for s in SEEDS] for N in (10, 40, 100, 400, 800)}
-by_K = {K: usual if K == 30 else [score(s, K=K) for s in SEEDS] for K in (1, 3, 10, 30, 80)}
+by_N = {N: usual if N == 100 else [score(s, N=N) for s in SEEDS] for N in (10, 100, 400, 800)}
+by_K = {K: usual if K == 30 else [score(s, K=K) for s in SEEDS] for K in (1, 10, 30, 80)}
 for name, found in (("N", by_N), ("K", by_K)):
     for number, values in found.items():
         print(f"{name} = {number:3}: {np.mean(values):.1f} +- {np.std(values):.1f}")
 assert np.mean(by_N[100]) > max(np.mean(by_N[10]), np.mean(by_N[800]))
 assert np.mean(by_K[1]) < np.mean(by_K[10]) < np.mean(by_K[30])
-assert np.mean(by_K[1]) < means["random weights"][2] + 2
+assert np.mean(by_K[80]) - np.mean(by_K[30]) < np.mean(by_K[10]) - np.mean(by_K[1])
+assert np.mean(by_K[1]) < means["random weights"][2] + 4
 
 # %% tags=["figure"]
 page, axes = figures.figure(8, 3, columns=2)
@@ -930,13 +933,13 @@ for ax, found, label in zip(axes, (by_N, by_K), ("seeds N (K = 30)", "versions K
     ax.set_ylim(80, 98)
 axes[0].set_ylabel("test accuracy (%)")
 axes[1].legend(frameon=False, fontsize=9, loc="upper left")
-Picture(page, "Accuracy rises with N and then falls; it rises with K and then stays level.")
+Picture(page, "Accuracy rises with N and then falls; it rises with K, less and less.")
 
 # %% [markdown]
 # The shape is the paper's, in small. With too few seeds there is little to tell apart. With too
 # many, the task is too hard for so few steps (the paper also names seeds that are nearly alike).
 # With $K = 1$ there is one version of each seed, so nothing to be invariant to, and what is learned
-# is worth no more than random weights. The paper finds on STL-10 that accuracy is best near
+# is worth about as much as random weights. The paper finds on STL-10 that accuracy is best near
 # $N = 8000$ and levels off near $K = 100$; its networks, from 64c5-64c5-128f to
 # 92c5-256c5-512c5-1024f, reach 67.1, 72.8 and 74.2 %. (`python -m examples.exemplar_digits` does
 # our task with a larger network.)
@@ -961,8 +964,8 @@ for name, values in ablation.items():
 average = {name: np.mean(values) for name, values in ablation.items()}
 others = [average[f"no {name}"] for name in ("scale", "rotation", "contrast")]
 assert max(average["no translation"], average["none at all"]) < min(others)
-assert min(others) > average["all of them"] - 3
-assert average["none at all"] < means["random weights"][2] + 3
+assert min(others) > average["all of them"] - 4
+assert average["none at all"] < means["random weights"][2] + 4
 
 # %% tags=["figure"]
 rows = {name: (np.mean(values), np.std(values)) for name, values in ablation.items()}
@@ -973,8 +976,8 @@ Picture(
 
 # %% [markdown]
 # Translation matters; scale, rotation and contrast make little difference here. Without any, the
-# features are again worth no more than random ones. The paper reports the same of scale and
-# rotation; on its photographs, contrast and colour matter as much as translation.
+# features are again worth about as much as random ones. The paper reports the same of scale and
+# rotation; on its photographs contrast and colour matter, too, not translation alone.
 #
 # ## What was learned
 #
@@ -984,7 +987,7 @@ Picture(
 # - The chance level of $N$ classes is $\ln N$.
 # - The objective is logistic regression on mean features plus a regulariser that is never negative
 #   and wants invariance; in the end it is most of the loss.
-# - Features learned without a label are better than raw pixels and random weights, most of all
+# - Features learned without a label are better than raw pixels and random weights, and by more
 #   where labels are few.
 #
 # ## What broke when it was left out
@@ -998,5 +1001,5 @@ print(f"translation: {average['no translation']:.1f} %")
 print(f"all transformations: {average['none at all']:.1f} %")
 
 # %% [markdown]
-# Next: the last layer has a row of weights for each image, which is heavy and slow to learn.
-# Lecture 8 does without it.
+# Next: the last layer has weights of its own for each image, which is heavy and slow to learn.
+# Lecture 8 does without them.

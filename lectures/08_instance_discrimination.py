@@ -46,10 +46,12 @@ requires("0.1")
 # \exp(f_k^\top \hat f_j/\tau)}
 # \end{aligned}$$
 #
-# - **Weights** (Exemplar-CNN): $w_i$ is a row of $\underset{n\times d}{W}$, a parameter. It is
-#   pulled to the features of image $i$ whenever that image comes, and pushed away otherwise.
+# - **Weights** (Exemplar-CNN): $w_i$ is a row of $\underset{n\times d}{W}$, a parameter (a column
+#   of $W$ in lecture 7). It is pulled to the features of image $i$ whenever that image comes, and
+#   pushed away otherwise.
 # - **Memory bank** (Wu et al., CVPR 2018): $v_i$ is what the network last said of image $i$, an
-#   epoch ago. It is no parameter, but it is out of date.
+#   epoch ago (in their program, and below, half of it, and half what the bank held before). It is
+#   no parameter, but it is out of date.
 # - **Real features** (Ye et al.): $f_i$ is what the network says *now*. There is no time for all
 #   $n$ images, so $k$ runs over the $m$ images of the batch; $\hat f_j$ is the feature of
 #   $\hat x_j$, a transformed version of $x_j$.
@@ -273,7 +275,8 @@ check_exercise(similarity, similarity_inputs, like=lambda F, G, t: np.einsum("id
 # ### Exercise: each version recognised as its image
 #
 # Write the operation `attract(S)`: its value $J_1$ and its `back`. `S` (m, m) has instances as rows
-# and samples as columns; its entries may be in the hundreds.
+# and samples as columns; its entries may be in the hundreds. The lines that are given refuse other
+# shapes.
 
 
 # %% tags=["exercise"] id="attract"
@@ -281,6 +284,8 @@ check_exercise(similarity, similarity_inputs, like=lambda F, G, t: np.einsum("id
 def attract(S):
     """-ln P(i | version of i), mean over the batch; S (m, m), J ()."""
     m = len(S)
+    if S.shape != (m, m):
+        raise ValueError(f"as many samples as instances, not {S.shape}")
     ### BEGIN SOLUTION
     A = S - S.max(axis=0)
     E = np.exp(A)
@@ -403,8 +408,8 @@ assert abs(with_itself).max() < 1e-12 < 0.01 < abs(with_version).max()
 # \underset{m\times m}{1 - P} = \frac{O E}{s},\qquad O = \mathbf{1} - I,$$
 #
 # with $E$ the exponentials, $s$ their sums over each column and $O$ the matrix of ones with zeros
-# on its diagonal. The same for the gradient. With $R_{ij} = P_{ij}/(1-P_{ij})$ for $i\neq j$ and
-# $R_{jj} = 0$,
+# on its diagonal. The gradient takes these shares, too. With $R_{ij} = P_{ij}/(1-P_{ij})$ for
+# $i\neq j$ and $R_{jj} = 0$,
 #
 # $$\underset{m\times m}{dS} = \frac{dJ_2}{m}\; P \odot (O - O R).$$
 #
@@ -515,6 +520,9 @@ check_exercise(spread, spread_inputs, like=in_logarithms)
 # $$J = -\sum_i \ln P(i|\hat x_i) - \sum_i\sum_{j\neq i} \ln(1 - P(i|x_j)),$$
 #
 # over $m$ it is $J_1 + J_2$: four operations you have written. The library has it in one piece.
+# (The program behind the paper's figures differs from its formula: $f_j^\top f_j$ is not in the
+# denominators, versions meet others as well, and only one factor of each product carries gradient.
+# `minigrad.models.instance_softmax` is that form.)
 
 
 # %%
@@ -849,7 +857,7 @@ assert means["real features"][2] > means["raw pixels"][2]
 # %% [markdown]
 # On digits as they are, raw pixels win: among so many centred images there is nearly always one
 # alike. When the test digits are transformed, pixels fail, and the embedding holds much better.
-# With a single label it is better, too, by little more than the spread.
+# With a single label it is better, too, by a few points.
 #
 # ## What each part is for
 #
@@ -899,6 +907,7 @@ means = {name: np.mean(found, 0) for name, found in results.items()}
 random = means["random weights"]
 assert (means["identical views"] < random + 2).all() and means["identical views"][2] < random[2] - 5
 assert all((means[name] < random + 5).all() for name in ("weights", "memory bank"))
+assert (abs(means["without J2"] - means["real features"]) < 6).all()
 
 # %% tags=["figure"]
 rows = {name: (np.mean(found, 0)[1], np.std(found, 0)[1]) for name, found in results.items()}
@@ -910,7 +919,8 @@ Picture(
 # %% [markdown]
 # - *Identical views*: no better than random weights, and with a single label much worse. Only the
 #   pushing is left, and images of the same digit are pushed apart with all others.
-# - *Without $J_2$*: hardly a difference here. The denominators of $J_1$ push, too.
+# - *Without $J_2$*: a few points at most, about as much as one network differs from the next. The
+#   denominators of $J_1$ push, too.
 # - *Weights* and *memory bank*: still near the chance level $\ln n$, the features no better than
 #   random ones. In ten epochs each row has been the right answer ten times only. This says that
 #   they are slow, not that they do not work: see the paper's table below.
@@ -979,7 +989,7 @@ print(f"versions (identical views): {means['identical views'][1]:.1f} % on trans
 print(f"real features (weights instead): {means['weights'][1]:.1f} %")
 print(f"real features (memory bank instead): {means['memory bank'][1]:.1f} %")
 print(f"a low temperature (1 instead of 0.1): {middle[1.0]:.1f} %")
-print(f"J2: {means['without J2'][1]:.1f} %, nothing broke")
+print(f"J2: {means['without J2'][1]:.1f} %, nearly nothing broke")
 print(f"nothing left out: {means['real features'][1]:.1f} %")
 print(f"the sum of the others (1 - p instead): ln(1 - p) = {by_subtraction}")
 
