@@ -17,6 +17,7 @@ from .excerpts import statements
 from .handouts import Handout
 from .sources import digest
 
+PERCENT = re.compile(r"^(?=# %%)", re.MULTILINE)
 MAGIC = re.compile(r"^[ \t]*[%!].*$", re.MULTILINE)
 
 
@@ -31,10 +32,10 @@ class Function(NamedTuple):
 
 
 def cells_of(path: Path) -> list[str]:
-    """The code cells of a notebook, or a script as one cell; Unfit if it is neither."""
+    """The code cells of a notebook, or the parts of a script; Unfit if it is neither."""
     text = _read(path)
     if path.suffix != ".ipynb":
-        return [text]
+        return PERCENT.split(text)
     return [_source(cell) for cell in _notebook(path, text)["cells"] if cell["cell_type"] == "code"]
 
 
@@ -104,14 +105,16 @@ def carried(old: Path, new: Path) -> str:
 
 
 def functions_of(cells: list[str]) -> dict[str, Function]:
-    """The functions at the top of cells, by name; of two the later."""
-    found = {}
+    """The functions at the top of cells, by name; of two the one that has more, or the later."""
+    found: dict[str, Function] = {}
     for i, cell in enumerate(cells):
         for s in statements([without_magics(cell)]):
             if isinstance(s.node, ast.FunctionDef):
                 first = min([s.node.lineno, *(d.lineno for d in s.node.decorator_list)]) - 1
                 told = ast.unparse(s.node.args)
-                found[s.node.name] = Function(i, first, s.text, told, _unwritten(s.node))
+                this = Function(i, first, s.text, told, _unwritten(s.node))
+                if this.unwritten <= found.get(s.node.name, this).unwritten:
+                    found[s.node.name] = this
     return found
 
 
@@ -158,7 +161,7 @@ def _stamp(notebook):
 def _put(path, cells):
     """Write code cells back to where `cells_of` found them."""
     if path.suffix != ".ipynb":
-        return write_whole(path, cells[0].encode())
+        return write_whole(path, "".join(cells).encode())
     notebook = _notebook(path, _read(path))
     code = [cell for cell in notebook["cells"] if cell["cell_type"] == "code"]
     for cell, source in zip(code, cells, strict=True):

@@ -1,5 +1,6 @@
 """The check that follows an exercise: it runs what was written, and says what is wrong with it."""
 
+import dis
 import html
 import inspect
 from collections.abc import Callable, Iterator
@@ -94,7 +95,7 @@ def check_exercise(
         fault, operation = _fault(name, f, args, like, holds, tolerance)
         if fault:
             given = f"for {shown(f, args)}: " if args else ""
-            return Result(name, f"{given}{fault}", cases)
+            return Result(name, f"{given}{fault}{_strays(f)}", cases)
         if not operation and like is None and holds is None:
             raise ValueError(f"check_exercise({name}, ...) compares nothing: give like= or holds=")
         if operation:
@@ -106,6 +107,16 @@ def check_exercise(
     if not cases:
         raise ValueError(f"check_exercise({name}, ...): its inputs yield no case")
     return Result(name, "", cases, report)
+
+
+def _strays(f):
+    """The numbers and arrays that a function reads and does not get, in brackets, or ""."""
+    if not hasattr(f, "__code__"):
+        return ""
+    reads = {i.argval for i in dis.get_instructions(f) if i.opname == "LOAD_GLOBAL"}
+    kinds = (np.ndarray, np.generic, int, float, tuple, list, dict)
+    names = sorted(n for n in reads if isinstance(f.__globals__.get(n), kinds))
+    return f" (it reads {', '.join(names)}, which is none of its arguments)" if names else ""
 
 
 def _fault(name, f, args, like, holds, tolerance):

@@ -69,6 +69,15 @@ def test_what_is_wrong_is_said(f, sentence):
     assert "&#x27;" in result._repr_html_() or sentence in result._repr_html_()
 
 
+M = 300
+
+
+def test_an_array_from_another_cell_is_named_where_the_value_is_wrong():
+    assert str(checked(lambda X: X.T.sum(1) / M)).endswith(
+        " times what it should be (it reads M, which is none of its arguments)"
+    )
+
+
 LIKE = {
     "transposed": (
         lambda X: X.T,
