@@ -178,7 +178,8 @@ steps = 10.0 ** np.arange(-12, 0)
 errors = {}
 for dtype in (np.float64, np.float32):
     V = W1.astype(dtype)
-    found = [numeric_gradient(V, dtype(h), loss_of_W1) for h in steps]
+    all_in_dtype = lambda V, dtype=dtype: loss_of_W1(V.astype(dtype))
+    found = [numeric_gradient(V, dtype(h), all_in_dtype) for h in steps]
     errors[f"{dtype.__name__}, central"] = [error(dV, exact) for dV in found]
 
 # %%

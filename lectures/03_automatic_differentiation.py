@@ -837,7 +837,7 @@ def by_paths(depth):
 
 
 depths = np.arange(1, 16)
-uses = np.eye(15, k=-1)  # the same graph: node i uses node i - 1
+uses = np.eye(15, k=-1, dtype=int)  # the same graph: node i uses node i - 1
 in_order = [len(backward_order(uses[:d, :d], d - 1)) for d in depths]
 along = [by_paths(d) for d in depths]
 page, (ax,) = figure(6, 2.8)

@@ -133,7 +133,7 @@ def _unwritten(function):
 
 def _read(path):
     try:
-        return path.read_text("utf-8")
+        return path.read_text("utf-8-sig")
     except UnicodeDecodeError:
         raise Unfit(f"{path} is not UTF-8") from None
 
