@@ -128,9 +128,9 @@ gradients = {}
 
 
 def gradient(a):
-    """The derivative that belongs to an array, at first zeros; of a tuple, those of its parts."""
+    """The derivative that belongs to an array, at first zeros; of a tuple, a list of them."""
     if isinstance(a, tuple):
-        return tuple(gradient(part) for part in a)
+        return [gradient(part) for part in a]  # a list, so that dU[0] += ... works, too
     return gradients.setdefault(id(a), (a, np.zeros(np.shape(a))))[1]
 
 
@@ -899,10 +899,12 @@ class Node:
         """Run the back on the derivatives of value and arguments."""
         if self._back:
             takes = self._back.__code__.co_argcount - 1
-            self._back(self.grad, *tmap(derivative, self.args)[:takes])
+            self._back(self.grad, *derivative(self.args)[:takes])
 
 
 def derivative(a):
+    if isinstance(a, tuple):
+        return [derivative(part) for part in a]
     return a.grad if isinstance(a, Node) else np.zeros(np.shape(a))
 
 
