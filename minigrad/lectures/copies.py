@@ -55,6 +55,11 @@ def opened(handout: Handout, folder: Path) -> str:
     newer = path.with_suffix(".new.ipynb")
     if newer.exists():
         was, now = _stamp(_notebook(newer, _read(newer)))
+        if was == given != now:
+            return (
+                f"{newer} is there already, with your changes: when it has all that {path.name} "
+                "has, give it that name"
+            )
         if was != now:
             raise Unfit(f"{path} and {newer} both have changes of yours: rename one, and try again")
     write_whole(newer, handout.notebook.encode())

@@ -3,6 +3,7 @@
 import dis
 import html
 import inspect
+import traceback
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -130,7 +131,10 @@ def _fault(name, f, args, like, holds, tolerance):
         pass  # np.exp has no signature
     try:
         value, fault = tried(f, args)
-    except NotImplementedError:
+    except NotImplementedError as error:
+        inner = traceback.extract_tb(error.__traceback__)[-1].name
+        if inner != name:
+            raise NotWritten(f"{name} calls {inner}, which is not written yet") from None
         raise NotWritten(f"{name} is not written yet: {AGAIN}") from None
     if fault:
         return fault, False

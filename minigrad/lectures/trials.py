@@ -99,8 +99,9 @@ def _check(job: dict[str, str], folder: str) -> tuple[str, str]:
     names[job["name"]] = student[job["name"]]  # a check may import the library's of the same name
     try:
         result = eval(call.text, names)
-    except NotWritten:
-        return "not written", ""
+    except NotWritten as gap:
+        says, *_ = str(gap).split(":")
+        return "not written", "" if says == f"{job['name']} is not written yet" else says
     _, _, below = str(result).partition("\n")  # of the headline
     return ("right" if result else "wrong"), textwrap.dedent(below)
 

@@ -99,6 +99,11 @@ def test_open_puts_a_newer_one_beside_a_changed_one_and_says_how_to_carry(typed,
     assert copy.read_bytes() == mine
     assert RIGHT["mean"] in newer.read_text()
 
+    assert typed("open 1")[1] == (
+        "my-lectures/01_means.new.ipynb is there already, with your changes: when it has all that "
+        "01_means.ipynb has, give it that name\n"
+    )
+
     lecture(("Return m.", "Return it."))
     code, _, err = typed("open 1")
     assert (code, err) == (
@@ -235,6 +240,13 @@ def test_a_function_that_does_not_end_well_is_wrong(cell, sentence, outcome):
 
 def test_a_function_that_is_not_there_is_not_written(outcome):
     assert outcome("a = 1") == ("not written", "there is no function of this name")
+
+
+@pytest.mark.slow
+def test_a_function_that_calls_one_that_is_not_written_says_so(outcome):
+    cells = "def total(X):\n    raise NotImplementedError", "def mean(X, kind): return total(X)"
+    says = "mean calls total, which is not written yet"
+    assert outcome(*cells) == ("not written", says)
 
 
 def test_a_function_that_is_no_python_is_wrong(outcome):

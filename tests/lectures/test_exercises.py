@@ -139,6 +139,9 @@ def test_what_is_not_written_stops_with_one_line():
     def f(X):
         raise NotImplementedError("the task")
 
+    def caller(X):
+        return f(X)
+
     def half(X):
         def back(dZ, dX):
             raise NotImplementedError("the task")
@@ -150,6 +153,8 @@ def test_what_is_not_written_stops_with_one_line():
     ) as e:
         checked(f)
     assert e.value._render_traceback_() == [str(e.value)]
+    with pytest.raises(NotWritten, match="^caller calls f, which is not written yet$"):
+        check_exercise(caller, inputs, len)
     with pytest.raises(NotWritten, match="^the back of half is not written yet"):
         check_exercise(half, inputs, like=lambda X: X)
 
