@@ -11,7 +11,7 @@
 # Three classes of points lie on the arms of a spiral. We first build a classifier whose boundaries
 # are straight lines, and see it fail. Then we put one layer in front of it, and it succeeds. On the
 # way you write the parts that every later network is made of: softmax, cross-entropy, a step of
-# gradient descent, weight decay. You need NumPy and a little calculus, no more.
+# gradient descent, weight decay. You need NumPy, derivatives, and Bayes' rule for one section.
 
 # %% tags=["setup"]
 import numpy as np
@@ -171,7 +171,7 @@ def softmax(A):
 def softmax_inputs(rng):
     yield (rng.normal(size=(5, 3)),)
     yield (rng.normal(size=(3, 3)),)
-    yield (rng.normal(size=(4, 3)) + 5000 * np.arange(4)[:, None],)
+    yield (1000 * rng.normal(size=(4, 3)) + 5000 * np.arange(4)[:, None],)
 
 
 check_exercise(softmax, softmax_inputs, like=lambda A: scipy.special.softmax(A, axis=1))
@@ -205,6 +205,12 @@ check_exercise(softmax, softmax_inputs, like=lambda A: scipy.special.softmax(A, 
 # replace = "A.max(axis=1, keepdims=True)"
 # by = "A.max()"
 # says = "One maximum for the whole array: rows of smaller scores underflow to 0/0. Each row needs its own."
+# [[mistake]]
+# code = "mean subtracted"
+# stage = "forward"
+# replace = "A.max(axis=1, keepdims=True)"
+# by = "A.mean(axis=1, keepdims=True)"
+# says = "After the mean is subtracted a score may still be 1000, and exp(1000) is inf. Subtract the maximum."
 # [[mistake]]
 # code = "maximum not subtracted"
 # stage = "forward"
@@ -313,7 +319,7 @@ check_exercise(
 # > all targets is $p(T) = \prod_n\prod_k y_{nk}^{t_{nk}}$, so the left part is $N$ times the right
 # > one. We keep the average: it can be compared between sets of different size.
 #
-# Two numbers to remember: who guesses pays $\ln K$; who is certain and wrong pays without limit.
+# Remember: who guesses pays $\ln K$; who is certain and wrong pays without limit.
 
 # %%
 Y = np.full((N, K), 1 / K)
@@ -432,8 +438,8 @@ for k in range(3):
 # ## Gradient descent
 #
 # All that can be changed are the weights and biases. The slide calls them $\theta$. We want the
-# $\theta$ with the smallest loss $L = f(X, T; \theta)$. From where we are we take a step against
-# the derivative, with a step size $\varepsilon$, the *learning rate*, and repeat:
+# $\theta$ with the smallest loss $L = f(X, T; \theta)$. After $t$ steps we are at $\theta_t$. From
+# there we take a step against the derivative, of a size $\varepsilon$, the *learning rate*:
 #
 # $$\theta_{t+1} = \theta_t - \varepsilon\,\frac{\partial f}{\partial\theta}(X, T; \theta_t)$$
 #
@@ -540,7 +546,7 @@ stepped = descend(X2, T2, Y2, np.zeros((2, 2)), np.zeros(2), 1.0)
 print(f"after one step:  W =\n{stepped[0]}\nb = {stepped[1]}")
 
 # %% [markdown]
-# Your three functions are a whole training program. Here it is, on the spiral.
+# Three of your functions make a whole training program. Here it is, on the spiral.
 
 
 # %%
@@ -701,8 +707,8 @@ check_exercise(
 # %% [markdown]
 # ## Training two layers
 #
-# A step needs the derivatives by $W_1$, $b_1$, $W_2$ and $b_2$, through both layers. Today we
-# borrow them: `value_and_grad(loss)` of minigrad returns the loss and its derivatives, in a nest
+# A step needs the derivatives with respect to $W_1$, $b_1$, $W_2$ and $b_2$, through both layers (we
+# say *by* $W_1$ for short). Today we borrow them: `value_and_grad(loss)` of minigrad returns the loss and its derivatives, in a nest
 # like `U`. In lecture 2 you compute them by hand, and in lecture 3 you build the machine that does
 # it.
 
@@ -734,7 +740,7 @@ def train(U, X, T, epsilon=1.0, rate=1e-3, steps=1000, loss=loss):
 
 
 # %% [markdown]
-# The weights start at small random numbers, and the biases at 0. Why not all at 0? You will see
+# The weights start at random numbers, and the biases at 0. Why not all at 0? You will see
 # below. Your decay and your cross-entropy give the loss that is minimised.
 
 
@@ -914,12 +920,14 @@ def settings_inputs(rng):
 
 
 def separates(value):
-    if not isinstance(value, tuple) or len(value) != 2 or not 1 <= value[0] <= 100 or value[1] < 0:
-        return f"it returns {value}, and should return H from 1 to 100 and a decay of 0 or more"
+    H, rate = value if isinstance(value, tuple) and len(value) == 2 else (0, 0)
+    if not isinstance(H, int) or not 1 <= H <= 100 or rate < 0:
+        wanted = "a whole number H from 1 to 100, and a decay of 0 or more"
+        return f"it returns {value}, and should return two: {wanted}"
     X, t = spiral(100, 4, np.random.default_rng(0))
     for seed in (1, 2, 3):
-        U = start(2, int(value[0]), 4, np.random.default_rng(seed))
-        right = accuracy(train(U, X, np.eye(4)[t], rate=value[1])[0], X, t)
+        U = start(2, H, 4, np.random.default_rng(seed))
+        right = accuracy(train(U, X, np.eye(4)[t], rate=rate)[0], X, t)
         if right < 0.99:
             return f"from start {seed} it puts {right:.1%} of the points on the right side"
     return ""

@@ -71,7 +71,8 @@ Picture(page, "The central secant is nearly parallel to the tangent; the one-sid
 #
 # Write `numeric_gradient(x, h, f)`: `x` is an array of any shape, and `f(x)` a number (by default
 # the variance of all entries). Return the array of central differences, of the shape of `x`. Vary
-# one entry at a time, and leave `x` as it was.
+# one entry at a time. Leave `x` as it was: adding `h` and subtracting it again rounds, so put the
+# old number itself back.
 
 
 # %% tags=["exercise"] id="numeric_gradient"
@@ -143,7 +144,8 @@ check_exercise(
 # says = "The entry is not put back, so the next differences are taken at another x."
 
 # %% [markdown]
-# The check compares with the formula $2(x_i - \bar x)/n$. It may ask for nine digits although $h$
+# The check compares with the derivative of the variance, $2(x_i - \bar x)/n$ for $n$ entries of
+# mean $\bar x$. It may ask for nine digits although $h$
 # is large: for a quadratic function a central difference is exact, and a one-sided one is not.
 
 # %% [markdown]
@@ -176,7 +178,8 @@ steps = 10.0 ** np.arange(-12, 0)
 errors = {}
 for dtype in (np.float64, np.float32):
     V = W1.astype(dtype)
-    found = [numeric_gradient(V, dtype(h), loss_of_W1) for h in steps]
+    all_in_dtype = lambda V, dtype=dtype: loss_of_W1(V.astype(dtype))
+    found = [numeric_gradient(V, dtype(h), all_in_dtype) for h in steps]
     errors[f"{dtype.__name__}, central"] = [error(dV, exact) for dV in found]
 
 # %%
@@ -458,8 +461,8 @@ check_exercise(affine_back, affine_back_inputs, like=affine_pulled)
 #
 # $$\frac{e^{a_k}}{\sum_j e^{a_j}} - t_k = y_k - t_k.$$
 #
-# With the mean over the samples, $dA = dD\,(Y - T)/N$, which is $N\times K$. Your differences
-# agree:
+# With the mean over the samples, and $dD$ for the derivative of $L$ by this mean $D$,
+# $dA = dD\,(Y - T)/N$, which is $N\times K$. Your differences agree (where $L = D$, so $dD = 1$):
 
 # %%
 A = rng.normal(size=(8, 3))
@@ -776,10 +779,10 @@ def gradients(bug, X, T, W1, b1, W2, b2, rate):
 
 def errors_of(gradient, rate, rate_of_value=None):
     """The errors of a gradient by W1, b1, W2, b2."""
-    U, errors = [V.copy() for V in (W1, b1, W2, b2)], []
-    value = lambda _: forward(X, T, *U, rate_of_value or rate)[0]
-    for V, dV in zip(U, gradient(X, T, *U, rate)):
-        errors.append(error(dV, numeric_gradient(V, 1e-5, value)))  # which changes V in U
+    U, errors = [W1, b1, W2, b2], []
+    for i, dV in enumerate(gradient(X, T, *U, rate)):
+        value = lambda V, i=i: forward(X, T, *U[:i], V, *U[i + 1 :], rate_of_value or rate)[0]
+        errors.append(error(dV, numeric_gradient(U[i], 1e-5, value)))
     return errors
 
 

@@ -13,7 +13,7 @@
 # and after each step the gradients are compared with those of the step before. What makes the
 # steps possible is a small machine, an *engine*. At the end you have one of your own, and it
 # agrees with minigrad's to the last bit. You need the chain rule and the backward listing of
-# lecture 2.
+# lecture 2, and from Python functions that define and return functions.
 
 # %% tags=["setup"]
 import itertools
@@ -32,9 +32,9 @@ requires("0.1")
 # The network of lecture 2 has two layers, a softmax, the mean cross-entropy $D$ and the weight
 # decay $R$. As there, $\mathrm{sum}_0$ and $\mathrm{sum}_1$ are sums over axis 0 and 1:
 #
-# $$\underset{N\times H}{A_1} = \underset{N\times 2}{X}\,\underset{2\times H}{W_1} + b_1,\qquad
+# $$\underset{N\times H}{A_1} = \underset{N\times 2}{X}\,\underset{2\times H}{W_1} + \underset{H}{b_1},\qquad
 # \underset{N\times H}{Z} = \max(0, A_1),\qquad
-# \underset{N\times K}{A_2} = Z\,\underset{H\times K}{W_2} + b_2$$
+# \underset{N\times K}{A_2} = Z\,\underset{H\times K}{W_2} + \underset{K}{b_2}$$
 #
 # $$\underset{N\times K}{Y} = e^{A_2} / \mathrm{sum}_1(e^{A_2}),\quad
 # \underset{N}{C} = -\mathrm{sum}_1(\underset{N\times K}{T} \circ \ln Y),\quad
@@ -128,9 +128,9 @@ gradients = {}
 
 
 def gradient(a):
-    """The derivative that belongs to an array, at first zeros; of a tuple, those of its parts."""
+    """The derivative that belongs to an array, at first zeros; of a tuple, a list of them."""
     if isinstance(a, tuple):
-        return tuple(gradient(part) for part in a)
+        return [gradient(part) for part in a]  # a list, so that dU[0] += ... works, too
     return gradients.setdefault(id(a), (a, np.zeros(np.shape(a))))[1]
 
 
@@ -167,7 +167,7 @@ assert same(run(forward + "\n" + "\n".join(in_reverse)), by_hand)
 
 # %% [markdown]
 # Here is what `dW1` goes through: zeros, the share of the decay, the share of the first layer.
-# All on one scale of colors.
+# All on one scale of colours.
 
 # %% tags=["figure"]
 names = {**globals(), "dL": 1.0}
@@ -837,7 +837,7 @@ def by_paths(depth):
 
 
 depths = np.arange(1, 16)
-uses = np.eye(15, k=-1)  # the same graph: node i uses node i - 1
+uses = np.eye(15, k=-1, dtype=int)  # the same graph: node i uses node i - 1
 in_order = [len(backward_order(uses[:d, :d], d - 1)) for d in depths]
 along = [by_paths(d) for d in depths]
 page, (ax,) = figure(6, 2.8)
@@ -899,10 +899,12 @@ class Node:
         """Run the back on the derivatives of value and arguments."""
         if self._back:
             takes = self._back.__code__.co_argcount - 1
-            self._back(self.grad, *tmap(derivative, self.args)[:takes])
+            self._back(self.grad, *derivative(self.args)[:takes])
 
 
 def derivative(a):
+    if isinstance(a, tuple):
+        return [derivative(part) for part in a]
     return a.grad if isinstance(a, Node) else np.zeros(np.shape(a))
 
 

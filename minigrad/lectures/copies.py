@@ -17,6 +17,7 @@ from .excerpts import statements
 from .handouts import Handout
 from .sources import digest
 
+PERCENT = re.compile(r"^(?=# %%)", re.MULTILINE)
 MAGIC = re.compile(r"^[ \t]*[%!].*$", re.MULTILINE)
 
 
@@ -31,10 +32,10 @@ class Function(NamedTuple):
 
 
 def cells_of(path: Path) -> list[str]:
-    """The code cells of a notebook, or a script as one cell; Unfit if it is neither."""
+    """The code cells of a notebook, or the parts of a script; Unfit if it is neither."""
     text = _read(path)
     if path.suffix != ".ipynb":
-        return [text]
+        return PERCENT.split(text)
     return [_source(cell) for cell in _notebook(path, text)["cells"] if cell["cell_type"] == "code"]
 
 
@@ -54,6 +55,11 @@ def opened(handout: Handout, folder: Path) -> str:
     newer = path.with_suffix(".new.ipynb")
     if newer.exists():
         was, now = _stamp(_notebook(newer, _read(newer)))
+        if was == given != now:
+            return (
+                f"{newer} is there already, with your changes: when it has all that {path.name} "
+                "has, give it that name"
+            )
         if was != now:
             raise Unfit(f"{path} and {newer} both have changes of yours: rename one, and try again")
     write_whole(newer, handout.notebook.encode())
@@ -104,14 +110,16 @@ def carried(old: Path, new: Path) -> str:
 
 
 def functions_of(cells: list[str]) -> dict[str, Function]:
-    """The functions at the top of cells, by name; of two the later."""
-    found = {}
+    """The functions at the top of cells, by name; of two the one that has more, or the later."""
+    found: dict[str, Function] = {}
     for i, cell in enumerate(cells):
         for s in statements([without_magics(cell)]):
             if isinstance(s.node, ast.FunctionDef):
                 first = min([s.node.lineno, *(d.lineno for d in s.node.decorator_list)]) - 1
                 told = ast.unparse(s.node.args)
-                found[s.node.name] = Function(i, first, s.text, told, _unwritten(s.node))
+                this = Function(i, first, s.text, told, _unwritten(s.node))
+                if this.unwritten <= found.get(s.node.name, this).unwritten:
+                    found[s.node.name] = this
     return found
 
 
@@ -130,7 +138,7 @@ def _unwritten(function):
 
 def _read(path):
     try:
-        return path.read_text("utf-8")
+        return path.read_text("utf-8-sig")
     except UnicodeDecodeError:
         raise Unfit(f"{path} is not UTF-8") from None
 
@@ -158,7 +166,7 @@ def _stamp(notebook):
 def _put(path, cells):
     """Write code cells back to where `cells_of` found them."""
     if path.suffix != ".ipynb":
-        return write_whole(path, cells[0].encode())
+        return write_whole(path, "".join(cells).encode())
     notebook = _notebook(path, _read(path))
     code = [cell for cell in notebook["cells"] if cell["cell_type"] == "code"]
     for cell, source in zip(code, cells, strict=True):

@@ -1,7 +1,9 @@
 """The check that follows an exercise: it runs what was written, and says what is wrong with it."""
 
+import dis
 import html
 import inspect
+import traceback
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -94,7 +96,7 @@ def check_exercise(
         fault, operation = _fault(name, f, args, like, holds, tolerance)
         if fault:
             given = f"for {shown(f, args)}: " if args else ""
-            return Result(name, f"{given}{fault}", cases)
+            return Result(name, f"{given}{fault}{_strays(f)}", cases)
         if not operation and like is None and holds is None:
             raise ValueError(f"check_exercise({name}, ...) compares nothing: give like= or holds=")
         if operation:
@@ -108,6 +110,16 @@ def check_exercise(
     return Result(name, "", cases, report)
 
 
+def _strays(f):
+    """The numbers and arrays that a function reads and does not get, in brackets, or ""."""
+    if not hasattr(f, "__code__"):
+        return ""
+    reads = {i.argval for i in dis.get_instructions(f) if i.opname == "LOAD_GLOBAL"}
+    kinds = (np.ndarray, np.generic, int, float, tuple, list, dict)
+    names = sorted(n for n in reads if isinstance(f.__globals__.get(n), kinds))
+    return f" (it reads {', '.join(names)}, which is none of its arguments)" if names else ""
+
+
 def _fault(name, f, args, like, holds, tolerance):
     """(what is wrong with the value or "", whether there is a back)."""
     try:
@@ -119,7 +131,10 @@ def _fault(name, f, args, like, holds, tolerance):
         pass  # np.exp has no signature
     try:
         value, fault = tried(f, args)
-    except NotImplementedError:
+    except NotImplementedError as error:
+        inner = traceback.extract_tb(error.__traceback__)[-1].name
+        if inner != name:
+            raise NotWritten(f"{name} calls {inner}, which is not written yet") from None
         raise NotWritten(f"{name} is not written yet: {AGAIN}") from None
     if fault:
         return fault, False

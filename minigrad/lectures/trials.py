@@ -4,9 +4,11 @@ Of the student's file only the functions and what they read are run: cells that 
 not run, do no harm, and copied, split or deleted check cells do not matter.
 """
 
+import ast
 import contextlib
 import io
 import json
+import re
 import subprocess
 import sys
 import tempfile
@@ -19,6 +21,7 @@ from .copies import without_magics
 from .excerpts import Statement, needed_by, statements
 
 SECONDS = 60
+LATER = (ast.FunctionDef, ast.ClassDef, ast.Import, ast.ImportFrom)
 
 
 class Outcome(NamedTuple):
@@ -33,18 +36,35 @@ def tried(
     cells: list[str], checks: Mapping[str, str], seconds: float = SECONDS
 ) -> Iterator[Outcome]:
     """The outcome of each exercise of a student's file; a function has so many seconds."""
-    among = statements(map(without_magics, cells))
+    cells = list(map(without_magics, cells))
+    among = statements(cells)
     for name, check in checks.items():
-        found = [s for s in among if getattr(s.node, "name", "") == name]
-        if found:
-            yield _outcome(name, _alone(found[-1], among), check, seconds)
-        else:
-            yield Outcome(name, "not written", "there is no function of this name")
+        places = [i for i, s in enumerate(among) if getattr(s.node, "name", "") == name]
+        if not places:
+            yield _not_found(name, cells)
+            continue
+        outcome = _outcome(name, _alone(places[-1], among), check, seconds)
+        if len(places) > 1 and outcome.state != "right":
+            count = f"there are {len(places)} functions of this name, and the last one counts"
+            outcome = outcome._replace(text="\n".join(filter(None, (outcome.text, count))))
+        yield outcome
 
 
-def _alone(function: Statement, among: list[Statement]) -> str:
-    """A function below what it reads."""
-    others = [s for s in among if getattr(s.node, "name", "") not in function.binds]
+def _not_found(name: str, cells: list[str]) -> Outcome:
+    for cell in cells:
+        if re.search(rf"^def {name}\b", cell, re.MULTILINE):
+            try:
+                ast.parse(cell, "its cell")
+            except (SyntaxError, ValueError) as error:
+                return Outcome(name, "wrong", f"Python cannot read it: {error}")
+    return Outcome(name, "not written", "there is no function of this name")
+
+
+def _alone(place: int, among: list[Statement]) -> str:
+    """A function below what it reads; what later cells compute is not there yet when it is run."""
+    function = among[place]
+    there = [*among[:place], *(s for s in among[place:] if isinstance(s.node, LATER))]
+    others = [s for s in there if getattr(s.node, "name", "") not in function.binds]
     return "\n\n".join(s.text for s in [*needed_by(function.reads, others), function])
 
 
@@ -79,8 +99,9 @@ def _check(job: dict[str, str], folder: str) -> tuple[str, str]:
     names[job["name"]] = student[job["name"]]  # a check may import the library's of the same name
     try:
         result = eval(call.text, names)
-    except NotWritten:
-        return "not written", ""
+    except NotWritten as gap:
+        says, *_ = str(gap).split(":")
+        return "not written", "" if says == f"{job['name']} is not written yet" else says
     _, _, below = str(result).partition("\n")  # of the headline
     return ("right" if result else "wrong"), textwrap.dedent(below)
 

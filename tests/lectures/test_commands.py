@@ -2,12 +2,13 @@
 
 import json
 import sys
+from pathlib import Path
 
 import pytest
 
 from minigrad.cli import main
 from minigrad.lectures import commands, handouts
-from minigrad.lectures.copies import without_magics
+from minigrad.lectures.copies import cells_of, functions_of, without_magics
 from minigrad.lectures.handouts import built
 from minigrad.lectures.trials import tried
 
@@ -98,6 +99,11 @@ def test_open_puts_a_newer_one_beside_a_changed_one_and_says_how_to_carry(typed,
     assert copy.read_bytes() == mine
     assert RIGHT["mean"] in newer.read_text()
 
+    assert typed("open 1")[1] == (
+        "my-lectures/01_means.new.ipynb is there already, with your changes: when it has all that "
+        "01_means.ipynb has, give it that name\n"
+    )
+
     lecture(("Return m.", "Return it."))
     code, _, err = typed("open 1")
     assert (code, err) == (
@@ -120,6 +126,20 @@ def test_carry_moves_what_is_written_by_name_between_scripts_and_notebooks(typed
     assert "cube" not in out
     assert "return X.mean(0)" in copy.read_text()
     assert "nothing to carry" in typed("carry old.py my-lectures/01_means.ipynb")[1]
+
+
+def test_carry_writes_into_the_cells_of_a_script(typed, tmp_path):
+    Path("old.py").write_text("def mean(X):\n    return X.mean(0)\n")
+    before, after = "import numpy as np\n\n# %%\n", "\n\n# %%\nmean(3)\n"
+    Path("new.py").write_text(f"{before}def mean(X):\n    raise NotImplementedError{after}")
+    typed("carry old.py new.py")
+    assert Path("new.py").read_text() == f"{before}def mean(X):\n    return X.mean(0){after}"
+
+
+def test_of_two_functions_the_written_one_is_carried():
+    written, copy = "def f(x):\n    return x", "def f(x):\n    raise NotImplementedError"
+    assert functions_of([written, copy])["f"].text == written
+    assert functions_of([written, "def f(x): return 2"])["f"].cell == 1
 
 
 def test_reset_keeps_every_older_notebook(typed, copy):
@@ -205,6 +225,11 @@ def test_what_else_stands_in_a_notebook_does_no_harm(cells, outcome):
             "what it reads cannot be run: ZeroDivisionError",
         ),
         ("def mean(X, kind):\n    return X.mean(5)", "in the line: return X.mean(5)"),
+        (
+            "def mean(X, kind):\n    M = X.mean(0)\n    return m\nm = 3",
+            "NameError: name 'm' is not defined",
+        ),
+        (MEANS + "\ndef mean(X, kind): return 0", "there are 2 functions of this name"),
     ],
 )
 def test_a_function_that_does_not_end_well_is_wrong(cell, sentence, outcome):
@@ -215,6 +240,26 @@ def test_a_function_that_does_not_end_well_is_wrong(cell, sentence, outcome):
 
 def test_a_function_that_is_not_there_is_not_written(outcome):
     assert outcome("a = 1") == ("not written", "there is no function of this name")
+
+
+@pytest.mark.slow
+def test_a_function_that_calls_one_that_is_not_written_says_so(outcome):
+    cells = "def total(X):\n    raise NotImplementedError", "def mean(X, kind): return total(X)"
+    says = "mean calls total, which is not written yet"
+    assert outcome(*cells) == ("not written", says)
+
+
+def test_a_function_that_is_no_python_is_wrong(outcome):
+    assert outcome("def mean(X, kind):\n    m = (X.sum(0)\n    return m") == (
+        "wrong",
+        "Python cannot read it: '(' was never closed (its cell, line 2)",
+    )
+
+
+def test_a_cell_of_a_script_that_is_no_python_spoils_no_other(tmp_path):
+    script = tmp_path / "mine.py"
+    script.write_text("a = (\n# %%\nb = 1\n\n# %% [markdown]\n# text\n")
+    assert cells_of(script) == ["a = (\n", "# %%\nb = 1\n\n", "# %% [markdown]\n# text\n"]
 
 
 def test_lines_that_only_a_notebook_understands_leave_the_others_their_numbers():

@@ -69,6 +69,15 @@ def test_what_is_wrong_is_said(f, sentence):
     assert "&#x27;" in result._repr_html_() or sentence in result._repr_html_()
 
 
+M = 300
+
+
+def test_an_array_from_another_cell_is_named_where_the_value_is_wrong():
+    assert str(checked(lambda X: X.T.sum(1) / M)).endswith(
+        " times what it should be (it reads M, which is none of its arguments)"
+    )
+
+
 LIKE = {
     "transposed": (
         lambda X: X.T,
@@ -130,6 +139,9 @@ def test_what_is_not_written_stops_with_one_line():
     def f(X):
         raise NotImplementedError("the task")
 
+    def caller(X):
+        return f(X)
+
     def half(X):
         def back(dZ, dX):
             raise NotImplementedError("the task")
@@ -141,6 +153,8 @@ def test_what_is_not_written_stops_with_one_line():
     ) as e:
         checked(f)
     assert e.value._render_traceback_() == [str(e.value)]
+    with pytest.raises(NotWritten, match="^caller calls f, which is not written yet$"):
+        check_exercise(caller, inputs, len)
     with pytest.raises(NotWritten, match="^the back of half is not written yet"):
         check_exercise(half, inputs, like=lambda X: X)
 
