@@ -203,10 +203,11 @@ def _pattern(report, wrongs):
     if wrong > 1:
         words += f" and at {wrong - 1} of the other {w.D.size - 1} entries"
     if w.x.shape == w.dZ.shape and not (w.J - np.diag(np.diagonal(w.J))).any():
-        x, dZ = w.x[v.worst], w.dZ[v.worst]
+        worst = np.unravel_index(np.argmax(np.abs(w.D - w.G)), w.x.shape)  # w is another run than v
+        x, dZ = w.x[worst], w.dZ[worst]
         return (
-            f"{words}: at {w.name} = {x:.4g} the slope is {w.G[v.worst] / dZ:.4g}, and back has "
-            f"{w.D[v.worst] / dZ:.4g}"
+            f"{words}: at {w.name} = {x:.4g} the slope is {w.G[worst] / dZ:.4g}, and back has "
+            f"{w.D[worst] / dZ:.4g}"
         )
     return f"{words}, in no way that this check knows"
 

@@ -114,7 +114,7 @@ def softmax_page(A: Any) -> Page:
     with np.errstate(over="ignore"):
         Y = [softmax((A - A.max())[None] / T)[0] for T in TEMPERATURES]
     rows = [map(_number, row) for row in zip(A, *Y)]
-    heads = ("activation", *(f"T = {T:g}" for T in TEMPERATURES))
+    heads = ("activation", *(f"τ = {tau:g}" for tau in TEMPERATURES))
     table = _table("The probabilities at three temperatures.", heads, rows)
     data = {"activations": A.tolist()}
     return _page("Softmax and its temperature", "softmax", data, table, height=28)

@@ -1,9 +1,9 @@
-// softmax(A / T): bars, and the entropy of what they say.
+// softmax(A / τ): bars, and the entropy of what they say.
 
 const { activations } = DATA
 
-function softmax(A, T) {
-  const most = Math.max(...A), E = A.map(a => Math.exp((a - most) / T)), sum = E.reduce((s, e) => s + e, 0)
+function softmax(A, tau) {
+  const most = Math.max(...A), E = A.map(a => Math.exp((a - most) / tau)), sum = E.reduce((s, e) => s + e, 0)
   return E.map(e => e / sum)
 }
 
@@ -25,7 +25,7 @@ picture.append(draw("line", { x1: 0, x2: WIDTH, y1: BASE, y2: BASE, class: "rule
 byId("bars").append(picture)
 
 function show() {
-  const T = 10 ** Number(byId("temperature").value), Y = softmax(activations, T)
+  const tau = 10 ** Number(byId("temperature").value), Y = softmax(activations, tau)
   const largest = Math.max(...Y)
   Y.forEach((y, k) => {
     const h = y * (BASE - TOP), { bar, text } = bars[k]
@@ -35,11 +35,11 @@ function show() {
     text.setAttribute("y", BASE - h - 6)
     text.textContent = step >= 30 ? y.toFixed(2) : ""
   })
-  byId("value").textContent = digits(Number(T.toPrecision(3)))
-  byId("temperature").setAttribute("aria-valuetext", `T = ${T.toPrecision(3)}`)
+  byId("value").textContent = digits(Number(tau.toPrecision(3)))
+  byId("temperature").setAttribute("aria-valuetext", `τ = ${tau.toPrecision(3)}`)
   byId("entropy").textContent = entropy(Y).toFixed(3)
   byId("largest").textContent = largest.toFixed(3)
-  picture.setAttribute("aria-label", `Probabilities at T = ${T.toPrecision(3)}: ${Y.map(y => y.toFixed(2)).join(", ")}`)
+  picture.setAttribute("aria-label", `Probabilities at τ = ${tau.toPrecision(3)}: ${Y.map(y => y.toFixed(2)).join(", ")}`)
 }
 
 byId("most").textContent = `of at most ln ${activations.length} = ${Math.log(activations.length).toFixed(3)}`

@@ -163,7 +163,7 @@ def test_without_javascript_there_is_a_table_and_nothing_to_press(open_page, nam
     assert page.locator("button:visible, input:visible").count() == 0
 
 
-@pytest.mark.parametrize(("name", "says"), [("triplet", "margin 0.50"), ("softmax", "T = 1")])
+@pytest.mark.parametrize(("name", "says"), [("triplet", "margin 0.50"), ("softmax", "τ = 1")])
 def test_print_keeps_what_was_set_and_drops_what_sets_it(open_page, name, says):
     page = open_page(PAGES[name]())
     page.emulate_media(media="print")

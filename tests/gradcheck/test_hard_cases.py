@@ -1,5 +1,7 @@
 """Right functions that alarm other checks, and mistakes that hide from them."""
 
+import re
+
 import numpy as np
 import pytest
 
@@ -214,6 +216,15 @@ def test_an_elementwise_slope_that_fits_no_cause_is_shown():
     report = check(tanh, np.array([[0.5, -1.0]]))
     assert report.cause == ""
     assert "the slope is 0.42, and back has 0" in report.sentence
+
+
+def test_the_slope_that_is_shown_is_one_that_is_wrong():
+    def tanh(A):
+        return np.tanh(A), lambda dZ, dA: dA.__iadd__(dZ * (1 - A * A))
+
+    report = check(tanh, np.random.default_rng(1).normal(size=(4, 3)))
+    slope, has = re.search(r"the slope is (\S+), and back has (\S+)", report.sentence).groups()
+    assert abs(float(slope) - float(has)) > 0.1
 
 
 def test_a_node_that_is_wrong_at_its_second_use_is_named():
