@@ -564,7 +564,7 @@ check_exercise(patch, patch_inputs, like=cut_one)
 # says = "Neighbours on the map are step pixels apart in the image."
 # [[mistake]]
 # code = "rows and columns swapped"
-# stage = "forward"
+# stage = "shapes"
 # replace = ["step * y, size", "step * x\n"]
 # by = ["step * x, size", "step * y\n"]
 # says = "y counts rows, the first of the two image axes; x counts columns."

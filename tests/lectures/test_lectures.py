@@ -5,9 +5,12 @@ import subprocess
 import sys
 from pathlib import Path
 
+import nbformat
 import pytest
 
 from minigrad.grade.assignments import load as load_assignment
+from minigrad.grade.judging import Judge
+from minigrad.grade.notebooks import notebook_source
 from minigrad.grade.proofs import verify
 from minigrad.grade.sandbox import Sandbox
 from minigrad.lectures.assignment import build_assignment
@@ -92,6 +95,21 @@ def test_each_exercise_is_checked_by_itself_without_the_rest_of_the_notebook(pat
     ]
     assert set(states(lecture.solution())) == {"right"}
     assert set(states(lecture.student())) == {"not written"}
+
+
+@pytest.mark.slow
+@each
+@pytest.mark.parametrize(
+    ("kind", "share", "verdict"), [("solution", 1, "PASS"), ("student", 0, "MISSING")]
+)
+def test_a_whole_notebook_is_graded_without_a_flag(path, kind, share, verdict, tmp_path):
+    lecture = load(path)
+    build_assignment(lecture, tmp_path)
+    source, _ = notebook_source(nbformat.writes(getattr(lecture, kind)()).encode())
+    with Sandbox() as sandbox:
+        result = Judge(load_assignment(tmp_path), sandbox).student("ada", source, seed=1)
+    assert {q["verdict"] for q in result["questions"].values()} == {verdict}
+    assert result["score"] == share * result["max_score"]
 
 
 @pytest.mark.slow
