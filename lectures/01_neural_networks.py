@@ -197,7 +197,7 @@ check_exercise(softmax, softmax_inputs, like=lambda A: scipy.special.softmax(A, 
 # </details>
 
 # %% [raw] tags=["question"]
-# points = {signature = 1, shapes = 1, forward = 3}
+# points = {signature = 1, shapes = 1, forward = 7}
 # hint = "Which number of each row must you subtract, and which axis does a row run along?"
 # [[mistake]]
 # code = "one maximum for all"
@@ -281,7 +281,7 @@ check_exercise(
 # </details>
 
 # %% [raw] tags=["question"]
-# points = {signature = 1, shapes = 1, forward = 2}
+# points = {signature = 1, shapes = 1, forward = 6}
 # [[mistake]]
 # code = "sign"
 # stage = "forward"
@@ -380,7 +380,7 @@ check_exercise(cross_entropy, cross_entropy_inputs, like=entropy)
 # </details>
 
 # %% [raw] tags=["question"]
-# points = {signature = 1, shapes = 1, forward = 3}
+# points = {signature = 1, shapes = 1, forward = 7}
 # hint = "Where can a 0 get into a logarithm?"
 # [[mistake]]
 # code = "log of 0"
@@ -508,7 +508,7 @@ check_exercise(descend, descend_inputs, like=descended)
 # </details>
 
 # %% [raw] tags=["question"]
-# points = {signature = 1, shapes = 1, forward = 3}
+# points = {signature = 1, shapes = 1, forward = 7}
 # hint = "Write the derivative of L by the scores first, with its 1/N."
 # [[mistake]]
 # code = "1/N missing"
@@ -678,7 +678,7 @@ check_exercise(
 # </details>
 
 # %% [raw] tags=["question"]
-# points = {signature = 1, shapes = 1, forward = 2}
+# points = {signature = 1, shapes = 1, forward = 6}
 # [[mistake]]
 # code = "biases decay"
 # stage = "forward"
@@ -949,7 +949,7 @@ check_exercise(settings, settings_inputs, holds=separates)
 # </details>
 
 # %% [raw] tags=["question"]
-# points = {signature = 1, shapes = 1, forward = 2}
+# points = {signature = 1, shapes = 1, forward = 6}
 # [[mistake]]
 # code = "too few features"
 # stage = "forward"

@@ -801,7 +801,7 @@ check_exercise(backward_order, backward_order_inputs, holds=may_run)
 # </details>
 
 # %% [raw] tags=["question"]
-# points = {signature = 1, shapes = 1, forward = 4}
+# points = {signature = 1, shapes = 1, forward = 8}
 # hint = "A node may run when all its users have run. Count the users that are missing."
 # [[mistake]]
 # code = "does not wait"

@@ -108,7 +108,7 @@ check_exercise(parameters, parameters_inputs, like=connections)
 # </details>
 
 # %% [raw] tags=["question"]
-# points = {signature = 1, shapes = 1, forward = 3}
+# points = {signature = 1, shapes = 1, forward = 7}
 # [[mistake]]
 # code = "groups forgotten"
 # stage = "forward"
@@ -453,7 +453,7 @@ check_exercise(field, field_inputs, like=librarys)
 # </details>
 
 # %% [raw] tags=["question"]
-# points = {signature = 1, shapes = 1, forward = 4}
+# points = {signature = 1, shapes = 1, forward = 8}
 # [[mistake]]
 # code = "stride product forgotten"
 # stage = "forward"
@@ -549,7 +549,7 @@ check_exercise(patch, patch_inputs, like=cut_one)
 # </details>
 
 # %% [raw] tags=["question"]
-# points = {signature = 1, shapes = 2, forward = 4}
+# points = {signature = 1, shapes = 1, forward = 8}
 # [[mistake]]
 # code = "start forgotten"
 # stage = "forward"
@@ -726,7 +726,7 @@ check_exercise(relu_back, relu_back_inputs, like=through_one_pixel)
 # </details>
 
 # %% [raw] tags=["question"]
-# points = {signature = 1, shapes = 1, forward = 4}
+# points = {signature = 1, shapes = 1, forward = 8}
 # [[mistake]]
 # code = "gradient masked by the signal"
 # stage = "forward"
@@ -831,7 +831,7 @@ check_exercise(class_map, class_map_inputs, like=the_network)
 # </details>
 
 # %% [raw] tags=["question"]
-# points = {signature = 1, shapes = 2, forward = 4}
+# points = {signature = 1, shapes = 1, forward = 8}
 # [[mistake]]
 # code = "bias at every place"
 # stage = "forward"
@@ -977,7 +977,7 @@ check_exercise(occlusion_map, occlusion_map_inputs, like=by_library)
 # </details>
 
 # %% [raw] tags=["question"]
-# points = {signature = 1, shapes = 2, forward = 4}
+# points = {signature = 1, shapes = 1, forward = 8}
 # [[mistake]]
 # code = "covers stay"
 # stage = "forward"

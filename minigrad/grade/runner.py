@@ -26,6 +26,7 @@ from . import frames, stub
 
 NUMBERS = (int, float, np.float64, np.float32)  # that stand for an array without axes
 PLACE = ("lineno", "col_offset", "end_lineno", "end_col_offset")  # of a part of a source
+MANY = 5  # parts, each of which is named
 LONGEST = 240  # characters of an exception, so that its line is told whatever they are
 
 
@@ -86,7 +87,7 @@ def load(source, entry):
     pair = f"{entry}_forward", f"{entry}_backward"
     if all(found.get(name) is not None for name in pair):
         return paired(*map(found.get, pair), entry), failed
-    for name in (entry, *pair):
+    for name in (entry, *pair, "*"):
         if name in failed:
             raise failed[name]
     return None, failed
@@ -163,6 +164,8 @@ def kind(result):
     """What came back, in words."""
     if result is None:
         return "nothing"
+    if isinstance(result, tuple) and len(result) > MANY:
+        return f"a tuple of {len(result)}"
     if isinstance(result, tuple):
         return f"({', '.join(type(part).__name__ for part in result)})"
     return type(result).__name__
@@ -228,8 +231,15 @@ def arrays_of_values(result, entry, count):
     for part in result if count else (result,):
         if type(part) is not np.ndarray and not isinstance(part, (bool, int, float, np.generic)):
             raise Misfit(f"{entry} returns {kind(part)}, and should return an array or a number")
-        arrays.append(np.array(part))
+        arrays.append(wide(np.array(part)))
     return arrays
+
+
+def wide(a):
+    """An array with integers of any size as int64, and floats of 64 bits or more as float64."""
+    if a.dtype.kind in "iu":
+        return a.astype(np.int64, copy=False)
+    return a.astype(float, copy=False) if a.dtype.kind == "f" and a.itemsize >= 8 else a
 
 
 def takes(f, entry, count):

@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import nbformat
@@ -50,6 +51,13 @@ def test_there_are_eight():
 
 def test_no_source_has_a_fault():
     assert list(faults_of(load_all(ROOT / "lectures"))) == []
+
+
+@each
+def test_zeros_of_the_right_shape_earn_a_quarter_of_an_exercise_at_most(path):
+    for exercise in load(path).exercises:
+        points = tomllib.loads(exercise.question)["points"]
+        assert points["signature"] + points["shapes"] <= sum(points.values()) / 4, exercise.name
 
 
 @pytest.mark.slow

@@ -123,6 +123,12 @@ def test_the_assignment_has_what_the_grader_reads(lecture, tmp_path):
     assert [row for row in rows if not row.holds] == []
 
 
+def test_the_tolerance_of_a_check_is_that_of_the_grader(lecture):
+    old = "like=lambda X, kind: X.mean(0)"
+    told = assignment_of(lecture((old, f"{old}, tolerance=1e-3")))["assignment.toml"]
+    assert told.count("tolerance = 0.001\n") == 1
+
+
 def test_what_holds_goes_to_the_grader_whatever_it_is_called(lecture):
     old = "like=lambda X, kind: X.mean(0)"
     new = 'holds=lambda m, X, kind: "" if m.shape == (3,) else "no"'
