@@ -9,7 +9,7 @@ from minigrad.grade.assignments import load as load_assignment
 from minigrad.grade.proofs import verify
 from minigrad.grade.sandbox import Sandbox
 from minigrad.lectures.assignment import assignment_of, build_assignment
-from minigrad.lectures.sources import check_of, load, load_all
+from minigrad.lectures.sources import check_of, digest, load, load_all
 
 
 def code(notebook):
@@ -31,6 +31,12 @@ def test_number_name_title_question_and_exercises_are_read(lecture):
     assert square.question.startswith('gradients = ["dA"]')
 
 
+def test_of_two_checks_the_first_belongs_to_the_exercise(lecture):
+    more = '# %% [markdown] tags=["hint"]'
+    twice = lecture((more, f'# %% tags=["check"]\nmean(1, 2)\n\n{more}'))
+    assert twice.exercises == lecture().exercises
+
+
 def test_students_get_a_raise_in_the_place_of_every_solution(lecture):
     source = code(lecture().student())
     assert (
@@ -41,6 +47,16 @@ def test_students_get_a_raise_in_the_place_of_every_solution(lecture):
     for hidden in ("SOLUTION", "total", "2 * A", "points"):
         assert hidden not in source
     compile(source, "student", "exec")
+
+
+def test_the_words_of_a_task_are_left_as_they_are(lecture):
+    source = code(lecture(("Z = A * A and its back", "Z = A² and its back")).student())
+    assert 'raise NotImplementedError("Z = A² and its back; A, Z any shape.")' in source
+
+
+def test_a_digest_is_of_what_can_be_seen():
+    assert digest("a\n  b", "c") == digest("\na  \n  b\n\n", "c\t")
+    assert len({digest("a\nb"), digest("a\n b"), digest("a", "b"), digest("ab")}) == 4
 
 
 def test_solutions_have_no_marks_and_run(lecture):
