@@ -5,6 +5,7 @@ import re
 import nbformat
 import pytest
 
+from minigrad.gradcheck import Unfit
 from minigrad.grade.assignments import load as load_assignment
 from minigrad.grade.proofs import verify
 from minigrad.grade.sandbox import Sandbox
@@ -130,6 +131,7 @@ def test_the_assignment_has_what_the_grader_reads(lecture, tmp_path):
     files = assignment_of(lecture())
     assert set(files) == {"assignment.toml", "inputs.py", "reference.py", "starter.py"}
     assert files["inputs.py"].startswith("SHIFT = 2.0\n\n\ndef moved(X):")
+    assert files["assignment.toml"].startswith('schema = 1\ntitle = "1. Means and squares"\n')
     assert 'signature = "mean(X, kind)"' in files["assignment.toml"]
     build_assignment(lecture(), tmp_path / "hw")
     mean, square = load_assignment(tmp_path / "hw").questions
@@ -137,6 +139,22 @@ def test_the_assignment_has_what_the_grader_reads(lecture, tmp_path):
     with Sandbox() as sandbox:
         rows = list(verify(load_assignment(tmp_path / "hw"), sandbox))
     assert [row for row in rows if not row.holds] == []
+
+
+def test_inputs_bring_their_helpers_once_and_their_edges(lecture):
+    edges = 'def square_edges(rng):\n    yield "zeros", (np.zeros(2),)\n\n\n'
+    this = lecture(
+        ("    yield (rng.normal(size=(4, 3)),)", "    yield (moved(rng.normal(size=(4, 3))),)"),
+        ("check_exercise(square", f"{edges}check_exercise(square"),
+    )
+    inputs = assignment_of(this)["inputs.py"]
+    assert inputs.count("def moved") == inputs.count("SHIFT = ") == 1
+    assert edges.strip() in inputs
+
+
+def test_inputs_that_need_an_exercise_are_refused(lecture):
+    with pytest.raises(Unfit, match="the inputs of square read mean, which no cell before them"):
+        assignment_of(lecture(("yield (rng.normal(size=(4, 3)),)", "yield (mean(rng, 1),)")))
 
 
 def test_the_tolerance_of_a_check_is_that_of_the_grader(lecture):
