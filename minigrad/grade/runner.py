@@ -13,11 +13,13 @@ a back come the gradients, as what was deposited before it may be right.
 """
 
 import ast
+import copy
 import inspect
 import json
 import os
 import re
 import sys
+import traceback
 import types
 
 import numpy as np
@@ -25,7 +27,6 @@ import numpy as np
 from . import frames, stub
 
 NUMBERS = (int, float, np.float64, np.float32)  # that stand for an array without axes
-PLACE = ("lineno", "col_offset", "end_lineno", "end_col_offset")  # of a part of a source
 MANY = 5  # parts, each of which is named
 LONGEST = 240  # characters of an exception, so that its line is told whatever they are
 
@@ -108,6 +109,7 @@ def executed(source, names):
         except BaseException as error:
             if isinstance(error, NameError):
                 error = failed.get(error.name, error)  # what began it
+            traceback.clear_frames(error.__traceback__)  # of arrays that nobody asks for again
             failed |= dict.fromkeys(bound(statement), error)
     return failed
 
@@ -116,9 +118,10 @@ def one_by_one(statement):
     """A statement; an import as one of each name."""
     if not isinstance(statement, (ast.Import, ast.ImportFrom)):
         return [statement]
-    kind = type(statement)
-    about = {field: getattr(statement, field) for field in (*statement._fields, *PLACE)}
-    return [kind(**{**about, "names": [name]}) for name in statement.names]
+    parts = [copy.copy(statement) for _ in statement.names]
+    for part, name in zip(parts, statement.names):
+        part.names = [name]
+    return parts
 
 
 def bound(statement):

@@ -107,6 +107,15 @@ def test_what_fails_elsewhere_is_not_told_of_a_name_that_is_missed(sandbox):
     )
 
 
+@linux
+def test_what_failed_between_the_functions_keeps_no_memory(sandbox):
+    if "limits" not in sandbox.layers:
+        pytest.skip("memory has no limit here")
+    cells = "def g():\n a = np.ones(1 << 24)\n 1 / 0\n" + "".join(f"x{i} = g()\n" for i in range(9))
+    source = f"import numpy as np\n{cells}def f(A): return A + np.ones(1 << 24)[0], abs"
+    assert [kind for kind, _ in sandbox.run(source, "f", STEPS[:1]).replies] == [frames.ARRAYS]
+
+
 def test_time_ends_a_job(sandbox):
     for waits in ("while True: pass", "import time; time.sleep(60)"):
         source = f"def f(A):\n {waits}"
