@@ -197,7 +197,7 @@ check_exercise(softmax, softmax_inputs, like=lambda A: scipy.special.softmax(A, 
 # </details>
 
 # %% [raw] tags=["question"]
-# points = {signature = 1, shapes = 1, forward = 3}
+# points = {signature = 1, shapes = 1, forward = 7}
 # hint = "Which number of each row must you subtract, and which axis does a row run along?"
 # [[mistake]]
 # code = "one maximum for all"
@@ -287,7 +287,7 @@ check_exercise(
 # </details>
 
 # %% [raw] tags=["question"]
-# points = {signature = 1, shapes = 1, forward = 2}
+# points = {signature = 1, shapes = 1, forward = 6}
 # [[mistake]]
 # code = "sign"
 # stage = "forward"
@@ -386,7 +386,7 @@ check_exercise(cross_entropy, cross_entropy_inputs, like=entropy)
 # </details>
 
 # %% [raw] tags=["question"]
-# points = {signature = 1, shapes = 1, forward = 3}
+# points = {signature = 1, shapes = 1, forward = 7}
 # hint = "Where can a 0 get into a logarithm?"
 # [[mistake]]
 # code = "log of 0"
@@ -514,7 +514,7 @@ check_exercise(descend, descend_inputs, like=descended)
 # </details>
 
 # %% [raw] tags=["question"]
-# points = {signature = 1, shapes = 1, forward = 3}
+# points = {signature = 1, shapes = 1, forward = 7}
 # hint = "Write the derivative of L by the scores first, with its 1/N."
 # [[mistake]]
 # code = "1/N missing"
@@ -684,7 +684,7 @@ check_exercise(
 # </details>
 
 # %% [raw] tags=["question"]
-# points = {signature = 1, shapes = 1, forward = 2}
+# points = {signature = 1, shapes = 1, forward = 6}
 # [[mistake]]
 # code = "biases decay"
 # stage = "forward"
@@ -921,7 +921,7 @@ def settings_inputs(rng):
 
 def separates(value):
     H, rate = value if isinstance(value, tuple) and len(value) == 2 else (0, 0)
-    if not isinstance(H, int) or not 1 <= H <= 100 or rate < 0:
+    if not isinstance(H, (int, np.integer)) or not 1 <= H <= 100 or rate < 0:
         wanted = "a whole number H from 1 to 100, and a decay of 0 or more"
         return f"it returns {value}, and should return two: {wanted}"
     X, t = spiral(100, 4, np.random.default_rng(0))
@@ -957,7 +957,7 @@ check_exercise(settings, settings_inputs, holds=separates)
 # </details>
 
 # %% [raw] tags=["question"]
-# points = {signature = 1, shapes = 1, forward = 2}
+# points = {signature = 1, shapes = 1, forward = 6}
 # [[mistake]]
 # code = "too few features"
 # stage = "forward"

@@ -122,7 +122,7 @@ check_exercise(
 # </details>
 
 # %% [raw] tags=["question"]
-# points = {signature = 1, shapes = 1, forward = 3}
+# points = {signature = 1, shapes = 1, forward = 7}
 # hint = "After each turn of the loop x must be what it was."
 # [[mistake]]
 # code = "half the distance"
@@ -308,7 +308,7 @@ check_exercise(relu_back, relu_back_inputs, like=relu_pulled)
 # </details>
 
 # %% [raw] tags=["question"]
-# points = {signature = 1, shapes = 1, forward = 2}
+# points = {signature = 1, shapes = 1, forward = 6}
 # [[mistake]]
 # code = "mask of the derivative"
 # stage = "forward"
@@ -420,7 +420,7 @@ check_exercise(affine_back, affine_back_inputs, like=affine_pulled)
 # </details>
 
 # %% [raw] tags=["question"]
-# points = {signature = 1, shapes = 1, forward = 4}
+# points = {signature = 1, shapes = 1, forward = 8}
 # hint = "Write down the shape of each factor."
 # [[mistake]]
 # code = "dX missing"
@@ -532,8 +532,7 @@ check_exercise(slopes, slopes_inputs, like=slopes_pulled, tolerance=1e-6)
 # </details>
 
 # %% [raw] tags=["question"]
-# points = {signature = 1, shapes = 1, forward = 3}
-# tolerance = 1e-6
+# points = {signature = 1, shapes = 1, forward = 7}
 # [[mistake]]
 # code = "0 / 0 in the norm"
 # stage = "forward"
@@ -1014,7 +1013,7 @@ check_exercise(repaired, repaired_inputs, like=repaired_pulled)
 # </details>
 
 # %% [raw] tags=["question"]
-# points = {signature = 1, shapes = 1, forward = 3}
+# points = {signature = 1, shapes = 1, forward = 7}
 # hint = "Read the errors by columns: which parameters share a mistake?"
 # [[mistake]]
 # code = "decay lost"

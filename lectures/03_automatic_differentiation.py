@@ -769,10 +769,11 @@ def backward_order_inputs(rng):
 
 def may_run(order, uses, last):
     """What is wrong with an order, in words; "" if the backs may run in it."""
-    if sorted(np.ravel(order).tolist()) != list(range(len(uses))):
-        return "each node must stand in the order, and once"
+    order = np.asarray(order)
+    if order.dtype.kind not in "iu" or sorted(order.tolist()) != list(range(len(uses))):
+        return "each node's number must stand in the order, and once"
     done = np.zeros(len(uses), bool)
-    for i in np.ravel(order):
+    for i in order:
         if (uses[:, i] > done).any():
             return f"node {i} runs before all who use its value have run"
         done[i] = True
@@ -801,7 +802,7 @@ check_exercise(backward_order, backward_order_inputs, holds=may_run)
 # </details>
 
 # %% [raw] tags=["question"]
-# points = {signature = 1, shapes = 1, forward = 4}
+# points = {signature = 1, shapes = 1, forward = 8}
 # hint = "A node may run when all its users have run. Count the users that are missing."
 # [[mistake]]
 # code = "does not wait"

@@ -176,7 +176,7 @@ check_exercise(convolve, convolve_inputs, like=np.convolve)
 # </details>
 
 # %% [raw] tags=["question"]
-# points = {signature = 1, shapes = 1, forward = 3}
+# points = {signature = 1, shapes = 1, forward = 7}
 # hint = "Try x = [1, 0, 0]: the response is h itself, followed by zeros."
 # [[mistake]]
 # code = "correlation"
@@ -501,7 +501,7 @@ check_exercise(output_size, output_size_inputs, like=of_conv)
 # </details>
 
 # %% [raw] tags=["question"]
-# points = {signature = 1, shapes = 1, forward = 2}
+# points = {signature = 1, shapes = 1, forward = 6}
 # [[mistake]]
 # code = "padding at one end"
 # stage = "forward"
@@ -611,7 +611,7 @@ check_exercise(im2col, im2col_inputs, like=one_hot_filters)
 # </details>
 
 # %% [raw] tags=["question"]
-# points = {signature = 1, shapes = 1, forward = 3}
+# points = {signature = 1, shapes = 1, forward = 7}
 # hint = """\
 # Print im2col of np.arange(16).reshape(1, 1, 4, 4) with a window of 2 x 2, and find the \
 # rows in the image."""
@@ -725,7 +725,7 @@ check_exercise(col2im, col2im_inputs, like=pulled_back)
 # </details>
 
 # %% [raw] tags=["question"]
-# points = {signature = 1, shapes = 1, forward = 3}
+# points = {signature = 1, shapes = 1, forward = 7}
 # hint = "Let C be all ones: each pixel must come out as the number of windows that see it."
 # [[mistake]]
 # code = "overlaps overwritten"
@@ -1018,7 +1018,7 @@ check_exercise(maxpool_gradient, maxpool_gradient_inputs, holds=goes_to_maxima)
 # </details>
 
 # %% [raw] tags=["question"]
-# points = {signature = 1, shapes = 1, forward = 4}
+# points = {signature = 1, shapes = 1, forward = 8}
 # hint = "The sum of dX is the sum of dZ, also where X is 0 everywhere."
 # [[mistake]]
 # code = "to all equal maxima"
@@ -1111,7 +1111,7 @@ check_exercise(count, count_inputs, like=of_ones)
 # </details>
 
 # %% [raw] tags=["question"]
-# points = {signature = 1, shapes = 1, forward = 2}
+# points = {signature = 1, shapes = 1, forward = 6}
 # [[mistake]]
 # code = "bias missing"
 # stage = "forward"

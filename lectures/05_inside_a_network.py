@@ -108,7 +108,7 @@ check_exercise(parameters, parameters_inputs, like=connections)
 # </details>
 
 # %% [raw] tags=["question"]
-# points = {signature = 1, shapes = 1, forward = 3}
+# points = {signature = 1, shapes = 1, forward = 7}
 # [[mistake]]
 # code = "groups forgotten"
 # stage = "forward"
@@ -453,7 +453,7 @@ check_exercise(field, field_inputs, like=librarys)
 # </details>
 
 # %% [raw] tags=["question"]
-# points = {signature = 1, shapes = 1, forward = 4}
+# points = {signature = 1, shapes = 1, forward = 8}
 # [[mistake]]
 # code = "stride product forgotten"
 # stage = "forward"
@@ -549,7 +549,7 @@ check_exercise(patch, patch_inputs, like=cut_one)
 # </details>
 
 # %% [raw] tags=["question"]
-# points = {signature = 1, shapes = 2, forward = 4}
+# points = {signature = 1, shapes = 1, forward = 8}
 # [[mistake]]
 # code = "start forgotten"
 # stage = "forward"
@@ -564,7 +564,7 @@ check_exercise(patch, patch_inputs, like=cut_one)
 # says = "Neighbours on the map are step pixels apart in the image."
 # [[mistake]]
 # code = "rows and columns swapped"
-# stage = "forward"
+# stage = "shapes"
 # replace = ["step * y, size", "step * x\n"]
 # by = ["step * x, size", "step * y\n"]
 # says = "y counts rows, the first of the two image axes; x counts columns."
@@ -726,7 +726,7 @@ check_exercise(relu_back, relu_back_inputs, like=through_one_pixel)
 # </details>
 
 # %% [raw] tags=["question"]
-# points = {signature = 1, shapes = 1, forward = 4}
+# points = {signature = 1, shapes = 1, forward = 8}
 # [[mistake]]
 # code = "gradient masked by the signal"
 # stage = "forward"
@@ -832,7 +832,7 @@ check_exercise(class_map, class_map_inputs, like=the_network)
 # </details>
 
 # %% [raw] tags=["question"]
-# points = {signature = 1, shapes = 2, forward = 4}
+# points = {signature = 1, shapes = 1, forward = 8}
 # [[mistake]]
 # code = "bias at every place"
 # stage = "forward"
@@ -978,7 +978,7 @@ check_exercise(occlusion_map, occlusion_map_inputs, like=by_library)
 # </details>
 
 # %% [raw] tags=["question"]
-# points = {signature = 1, shapes = 2, forward = 4}
+# points = {signature = 1, shapes = 1, forward = 8}
 # [[mistake]]
 # code = "covers stay"
 # stage = "forward"

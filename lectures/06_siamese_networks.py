@@ -455,7 +455,7 @@ check_exercise(neighbours, neighbours_inputs, like=by_sklearn)
 # </details>
 
 # %% [raw] tags=["question"]
-# points = {signature = 1, shapes = 1, forward = 4}
+# points = {signature = 1, shapes = 1, forward = 8}
 # hint = "Sort the rows without the diagonal, mark the first k, then make it symmetric."
 # [[mistake]]
 # code = "own neighbour"
@@ -820,7 +820,7 @@ check_exercise(semi_hard, semi_hard_inputs, holds=costs_less)
 # </details>
 
 # %% [raw] tags=["question"]
-# points = {signature = 1, shapes = 1, forward = 4}
+# points = {signature = 1, shapes = 1, forward = 8}
 # hint = """
 # Three conditions: a positive that is not the anchor, a negative, and a gap between 0 and the \
 # margin."""

@@ -107,7 +107,7 @@ check_exercise(patch_energy, patch_energy_inputs, like=lambda X, s: energies(X[N
 # </details>
 
 # %% [raw] tags=["question"]
-# points = {signature = 1, shapes = 1, forward = 3}
+# points = {signature = 1, shapes = 1, forward = 7}
 # [[mistake]]
 # code = "sum for mean"
 # stage = "forward"
@@ -186,7 +186,7 @@ check_exercise(draw_places, draw_places_inputs, like=by_quantile)
 # </details>
 
 # %% [raw] tags=["question"]
-# points = {signature = 1, shapes = 1, forward = 3}
+# points = {signature = 1, shapes = 1, forward = 7}
 # [[mistake]]
 # code = "unnormalised"
 # stage = "forward"
@@ -357,7 +357,7 @@ check_exercise(looked_up, looked_up_inputs, like=from_own_places)
 # </details>
 
 # %% [raw] tags=["question"]
-# points = {signature = 1, shapes = 1, forward = 4}
+# points = {signature = 1, shapes = 1, forward = 8}
 # [[mistake]]
 # code = "angle turned round"
 # stage = "forward"
@@ -702,7 +702,7 @@ check_exercise(jensen_gap, jensen_gap_inputs, like=like_scipy)
 # </details>
 
 # %% [raw] tags=["question"]
-# points = {signature = 1, shapes = 1, forward = 3}
+# points = {signature = 1, shapes = 1, forward = 7}
 # [[mistake]]
 # code = "sign"
 # stage = "forward"
@@ -826,7 +826,7 @@ check_exercise(
 # </details>
 
 # %% [raw] tags=["question"]
-# points = {signature = 1, shapes = 1, forward = 3}
+# points = {signature = 1, shapes = 1, forward = 7}
 # [[mistake]]
 # code = "mean for maximum"
 # stage = "forward"

@@ -795,7 +795,7 @@ check_exercise(vote, vote_inputs, like=knn_vote)
 # </details>
 
 # %% [raw] tags=["question"]
-# points = {signature = 1, shapes = 1, forward = 4}
+# points = {signature = 1, shapes = 1, forward = 8}
 # [[mistake]]
 # code = "farthest"
 # stage = "forward"

@@ -19,7 +19,13 @@ from .. import faults, tree
 from .subjects import argument_names, copied
 
 DIGITS = 1e-9  # of the largest entry: how far two right codings in float64 may be apart
-KINDS = {"b": "True and False", "i": "numbers", "u": "numbers", "f": "numbers", "c": "numbers"}
+KINDS = {
+    "b": "True and False",
+    "i": "numbers",
+    "u": "numbers",
+    "f": "numbers",
+    "c": "complex numbers",
+}
 LOW = ("float32", "float16")
 
 
@@ -120,7 +126,7 @@ def _shape(Z, T, tolerance):
 
 
 def _entries(Z, T, tolerance):
-    number = lambda a: a.astype(complex if "c" in (Z.dtype.kind, T.dtype.kind) else float)
+    number = lambda a: a.astype(complex if T.dtype.kind == "c" else float)
     Z_, T_ = number(Z), number(T)
     with np.errstate(all="ignore"):
         apart = np.abs(Z_ - T_)

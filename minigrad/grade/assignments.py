@@ -25,6 +25,7 @@ from pathlib import Path
 from typing import Any
 
 from ..gradcheck import Unfit
+from ..gradcheck.values import DIGITS
 from .sandbox import Limits
 
 SHIPPED = Path(__file__).with_name("assignments")
@@ -32,6 +33,7 @@ STAGES = ("signature", "shapes", "forward")  # of a value all; then the gradient
 KINDS = ("operation", "value", "check")  # (value, back), a value alone, a check of others
 OF_A_CHECK = ("signature", "right passed", "wrong caught")  # where students write the check
 TOLERANCE = 1e-12  # of the largest entry: right codings agree to 1e-13 (notes on grading)
+TOLERANCES = {"value": DIGITS}  # as where students check a value themselves
 
 
 @dataclass(frozen=True)
@@ -263,7 +265,7 @@ def _question(at):
         points,
         kind,
         hidden,
-        float(at.positive("tolerance", (int, float), TOLERANCE)),
+        float(at.positive("tolerance", (int, float), TOLERANCES.get(kind, TOLERANCE))),
         at.get("hint", str, ""),
         mistakes,
     )

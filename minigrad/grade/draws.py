@@ -60,7 +60,8 @@ def _drawn(assignment, question, rng):
     a, b = (np.random.default_rng(rng.integers(1 << 62)) for _ in range(2))
     calls = []
     for i, pair in enumerate(assignment.cases(question, a, b)):
-        calls += [(f"{i}{name}", args, "case") for name, args in zip("ab", pair)]
+        drawn_for = zip("ab" if any(pair) else "a", pair)  # without arguments both are the same
+        calls += [(f"{i}{name}", args, "case") for name, args in drawn_for]
     for what, args, accept in assignment.edges(question, a):
         calls.append((what, args, "edges"))
         accepts[what] = accept

@@ -176,7 +176,7 @@ def alike(a: np.ndarray, b: np.ndarray) -> bool:
     if not (np.isfinite(a).all() and np.isfinite(b).all()):
         return np.array_equal(a, b, equal_nan=True)
     largest = max(np.abs(a).max(initial=0), np.abs(b).max(initial=0))
-    return bool(np.abs(a.astype(float) - b).max(initial=0) <= ALIKE * largest)
+    return bool(np.abs(a + 0.0 - b).max(initial=0) <= ALIKE * largest)
 
 
 def forward(value: str, Z: np.ndarray, expected: np.ndarray, given: str) -> Fault:

@@ -21,7 +21,7 @@ def flagged(source: str, entry: str) -> Iterator[str]:
         yield f"it is too long to be looked through: {len(source)} characters"
         return
     nodes = _nodes(source)
-    for name in sorted(_imported(nodes)):
+    for name in sorted({*_imported(nodes, _read(nodes, entry))}):
         yield f"it imports {name}, which computes gradients by itself"
     if _tried_out(nodes, entry):
         yield "its back takes differences of the forward, entry by entry"
@@ -47,19 +47,35 @@ def _nodes(source):
     return list(ast.walk(_parsed(source)))
 
 
-def _imported(nodes):
+def _imported(nodes, read):
+    """Modules that compute gradients; of minigrad those that are read, as a notebook has more."""
     for n in nodes:
-        if isinstance(n, ast.Import):
-            names = [a.name for a in n.names]
-        elif isinstance(n, ast.ImportFrom):
-            names = [n.module or ""]
-            if n.module == "minigrad" and not all(a.name in WORDS for a in n.names):
-                yield "more of minigrad than the words of the dialect"
-        else:
+        if not isinstance(n, (ast.Import, ast.ImportFrom)):
             continue
-        for name in names:
-            if name.split(".")[0] in GRADIENTS or name.startswith("minigrad."):
+        for a in n.names:
+            name = (n.module or "") if isinstance(n, ast.ImportFrom) else a.name
+            first, *below = name.split(".")
+            if first in GRADIENTS:
                 yield name
+            elif first == "minigrad" and (a.asname or a.name.split(".")[0]) in read:
+                if below:
+                    yield name
+                elif isinstance(n, ast.ImportFrom) and a.name not in WORDS:
+                    yield "more of minigrad than the words of the dialect"
+
+
+def _read(nodes, entry):
+    """The names that an entry reads, and the functions and classes of these; no arguments."""
+    defined = {n.name: n for n in nodes if isinstance(n, (ast.FunctionDef, ast.ClassDef))}
+    wanted, read = {entry, f"{entry}_forward", f"{entry}_backward"}, set()
+    while wanted:
+        part = defined.get(wanted.pop(), ast.Pass())
+        inside = list(ast.walk(part))
+        found = {n.id for n in inside if isinstance(n, ast.Name)}
+        found -= {n.arg for n in inside if isinstance(n, ast.arg)}
+        wanted |= found - read
+        read |= found
+    return read
 
 
 def _tried_out(nodes, entry):

@@ -106,7 +106,8 @@ def _of_value(f, task, question, seed):
     like = None if holds else task.reference[question.name]
     inputs = task.inputs[f"{question.name}_inputs"]
     try:
-        wrong = check_exercise(f, inputs, like, holds, seed=seed).sentence
+        told = check_exercise(f, inputs, like, holds, seed=seed, tolerance=question.tolerance)
+        wrong = told.sentence
     except NotWritten:
         wrong = "it is not written yet"
     return Practice(question, [], wrong)

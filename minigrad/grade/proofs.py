@@ -77,17 +77,18 @@ def _whole(judge, kind, name, source, share):
 
 
 def _guessed(judge, question):
-    """A value of the right shape, and an argument as it is, earn nothing for the value."""
+    """Zeros or a value of the right shape, and an argument as it is, earn nothing for the value."""
     asked = judge.assignment
-    if f"{question.name}_holds" in asked.inputs:
-        return  # a constant may be one of the right values
     f = asked.reference[question.name]
     cases = [args for (args,) in asked.cases(question, np.random.default_rng(SEED + 1))]
-    constants = ", ".join(_literal(f(*copied(args))) for args in cases)
+    values = [f(*copied(args)) for args in cases]
     guesses = {
-        "constants": f"next(given)\ngiven = (v for v in [{constants}] for twice in range(2))",
+        "constants": _one_by_one(map(_literal, values)),
+        "zeros": _one_by_one(_literal(value, 0) for value in values),
         "its argument": "args[0]",
     }
+    if f"{question.name}_holds" in asked.inputs:
+        del guesses["constants"]  # one may be a right value
     for name, guess in guesses.items():
         if any(cases):  # without arguments a constant is what is asked for
             source = (
@@ -99,11 +100,17 @@ def _guessed(judge, question):
             yield Row("guess", name, question.name, "0 for forward", words, not value["score"])
 
 
-def _literal(value):
-    """A value as Python would write it."""
+def _one_by_one(literals):
+    """An expression that is each of some in turn, for the two draws of a case."""
+    return f"next(given)\ngiven = (v for v in [{', '.join(literals)}] for draw in 'ab')"
+
+
+def _literal(value, times=1):
+    """A value, or it times 0, as Python would write it."""
     if isinstance(value, tuple):
-        return f"({', '.join(map(_literal, value))},)"
-    return f"array({np.asarray(value).tolist()})"
+        return f"({', '.join(_literal(part, times) for part in value)},)"
+    a = np.asarray(value)
+    return f"array({(a if times else np.zeros_like(a)).tolist()})"
 
 
 def _mistaken(judge: Judge, question: Question, mistake) -> Row:

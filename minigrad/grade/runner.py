@@ -13,10 +13,13 @@ a back come the gradients, as what was deposited before it may be right.
 """
 
 import ast
+import copy
 import inspect
 import json
 import os
+import re
 import sys
+import traceback
 import types
 
 import numpy as np
@@ -24,6 +27,7 @@ import numpy as np
 from . import frames, stub
 
 NUMBERS = (int, float, np.float64, np.float32)  # that stand for an array without axes
+MANY = 5  # parts, each of which is named
 LONGEST = 240  # characters of an exception, so that its line is told whatever they are
 
 
@@ -73,7 +77,7 @@ class Misfit(Exception):
 
 
 def load(source, entry):
-    """(function, or pair as one, or None; what failed first in the file, or None)."""
+    """(function, or pair as one, or None; by name what kept it from being bound)."""
     module = types.ModuleType("submission")
     module.__file__ = "submission.py"
     sys.modules["submission"] = module  # where dataclasses look for the names of annotations
@@ -81,28 +85,54 @@ def load(source, entry):
     found = vars(module)
     if entry in found:
         return found[entry], failed
-    forward, backward = found.get(f"{entry}_forward"), found.get(f"{entry}_backward")
-    if forward is not None and backward is not None:
-        return paired(forward, backward, entry), failed
-    if failed:
-        raise failed
-    return None, None
+    pair = f"{entry}_forward", f"{entry}_backward"
+    if all(found.get(name) is not None for name in pair):
+        return paired(*map(found.get, pair), entry), failed
+    for name in (entry, *pair, "*"):
+        if name in failed:
+            raise failed[name]
+    return None, failed
 
 
 def executed(source, names):
-    """Execute a source, one statement after the other; returns the first exception, or None.
+    """Execute a source, one statement after the other; returns {name: why it is not bound}.
 
-    What a student tries out between or below the functions need not work here.
+    What a student tries out between or below the functions need not work here, and an import of
+    many names binds those that there are.
     """
-    body, failed = ast.parse(source, "submission.py").body, None
+    body, failed = ast.parse(source, "submission.py").body, {}
     future = [s for s in body if isinstance(s, ast.ImportFrom) and s.module == "__future__"]
-    for statement in body:
+    for statement in (one for s in body for one in one_by_one(s)):
         try:
             part = ast.Module([*future, statement], [])
             exec(compile(part, "submission.py", "exec", dont_inherit=True), names)
         except BaseException as error:
-            failed = failed or error
+            if isinstance(error, NameError):
+                error = failed.get(error.name, error)  # what began it
+            traceback.clear_frames(error.__traceback__)  # of arrays that nobody asks for again
+            failed |= dict.fromkeys(bound(statement), error)
     return failed
+
+
+def one_by_one(statement):
+    """A statement; an import as one of each name."""
+    if not isinstance(statement, (ast.Import, ast.ImportFrom)):
+        return [statement]
+    parts = [copy.copy(statement) for _ in statement.names]
+    for part, name in zip(parts, statement.names):
+        part.names = [name]
+    return parts
+
+
+def bound(statement):
+    """The names that a statement, or a function in it, binds."""
+    for n in ast.walk(statement):
+        if isinstance(n, ast.alias):
+            yield n.asname or n.name.partition(".")[0]
+        elif isinstance(n, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
+            yield n.name
+        elif isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store):
+            yield n.id
 
 
 def paired(forward, backward, entry):
@@ -137,6 +167,8 @@ def kind(result):
     """What came back, in words."""
     if result is None:
         return "nothing"
+    if isinstance(result, tuple) and len(result) > MANY:
+        return f"a tuple of {len(result)}"
     if isinstance(result, tuple):
         return f"({', '.join(type(part).__name__ for part in result)})"
     return type(result).__name__
@@ -202,8 +234,15 @@ def arrays_of_values(result, entry, count):
     for part in result if count else (result,):
         if type(part) is not np.ndarray and not isinstance(part, (bool, int, float, np.generic)):
             raise Misfit(f"{entry} returns {kind(part)}, and should return an array or a number")
-        arrays.append(np.array(part))
+        arrays.append(wide(np.array(part)))
     return arrays
+
+
+def wide(a):
+    """An array with integers of any size as int64, and floats of 64 bits or more as float64."""
+    if a.dtype.kind in "iu":
+        return a.astype(np.int64, copy=False)
+    return a.astype(float, copy=False) if a.dtype.kind == "f" and a.itemsize >= 8 else a
 
 
 def takes(f, entry, count):
@@ -287,8 +326,9 @@ def serve(descriptor):
     if f is None:
         return send(frames.MISSING, job["entry"])
     for kind, what in perform(f, job["entry"], steps):
-        if failed and kind == frames.RAISED and what.startswith("NameError"):
-            what = frames.Told(f"{what}, after {told(failed)}", what.arrays)
+        unbound = re.match(r"NameError: name '(\w+)'", what) if kind == frames.RAISED else None
+        if unbound and unbound[1] in failed:
+            what = frames.Told(f"{what}, after {told(failed[unbound[1]])}", what.arrays)
         try:
             send(kind, what)
         except frames.BadFrame as error:

@@ -19,7 +19,7 @@ def assignment_of(lecture: Lecture) -> dict[str, str]:
     Raises Unfit if an exercise needs what no file has.
     """
     title = json.dumps(f"{lecture.number}. {lecture.title}", ensure_ascii=False)
-    questions = "".join(f"\n{_question(exercise)}\n" for exercise in lecture.exercises)
+    questions = "".join(f"\n{_question(lecture, e)}\n" for e in lecture.exercises)
     imports = imports_of(lecture)
     drawn = (s for e in lecture.exercises for s in _inputs(lecture, e) if not is_import(s.node))
     # the judge calls functions: a node that is given arrays returns no back
@@ -39,27 +39,33 @@ def build_assignment(lecture: Lecture, folder: str | Path) -> None:
         write_whole(Path(folder, name), text.encode())
 
 
-def _question(exercise: Exercise) -> str:
+def _question(lecture: Lecture, exercise: Exercise) -> str:
     (function,) = (n for n in ast.parse(exercise.source).body if isinstance(n, ast.FunctionDef))
     kind = "operation" if re.search(r"^gradients\b", exercise.question, re.MULTILINE) else "value"
     told = exercise.question.replace("[[mistake]]", "[[question.mistake]]")
     signature = f"{exercise.name}({ast.unparse(function.args)})"
+    tolerance = _options(surroundings(lecture, exercise)[-1]).get("tolerance")
+    if tolerance and kind == "value":  # what students are told of their value holds for the grade
+        told = f"tolerance = {ast.unparse(tolerance)}\n{told}"
     return (
         f"[[question]]\nname = {json.dumps(exercise.name)}\nkind = {json.dumps(kind)}\n"
         f"signature = {json.dumps(signature)}\n{told}"
     )
 
 
+def _options(call: Statement) -> dict[str | None, ast.expr]:
+    """What a check is given by name."""
+    outermost = next(n for n in ast.walk(call.node) if isinstance(n, ast.Call))
+    return {k.arg: k.value for k in outermost.keywords}
+
+
 def _inputs(lecture: Lecture, exercise: Exercise) -> list[Statement]:
     """The statements that draw the inputs and, where more than one value is right, judge it."""
     among = surroundings(lecture, exercise)
-    call = among.pop()
-    holds = [
-        k.value for n in ast.walk(call.node) for k in getattr(n, "keywords", ()) if k.arg == "holds"
-    ]
+    holds = _options(among.pop()).get("holds")
     names = {f"{exercise.name}_{what}" for what in ("inputs", "edges")}
-    if holds and ast.unparse(holds[0]) != f"{exercise.name}_holds":
-        among += statements([f"{exercise.name}_holds = {ast.unparse(holds[0])}"])
+    if holds and ast.unparse(holds) != f"{exercise.name}_holds":
+        among += statements([f"{exercise.name}_holds = {ast.unparse(holds)}"])
     if holds:
         names.add(f"{exercise.name}_holds")
     names &= {name for s in among for name in s.binds}

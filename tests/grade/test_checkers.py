@@ -46,7 +46,7 @@ def test_answers_that_do_not_look_earn_the_signature_alone(graded, answer):
         ("def check(f, x): f()", "CRASH", "check raises TypeError: f() missing 1 required "
          "positional argument: 'x' (line 1)"),
         ("def check(:", "CRASH", "the file does not run: SyntaxError: invalid syntax (line 1)"),
-        ("raise MemoryError", "MEMORY", "the file does not run: MemoryError (line 1)"),
+        ("check = [0] * (1 << 40)", "MEMORY", "the file does not run: MemoryError (line 1)"),
         ("import os; os._exit(1)", "CRASH", "it ended before it had answered"),
     ],
 )  # fmt: skip

@@ -38,8 +38,8 @@ def test_honest_answers_are_not_flagged(source, entry):
         "import torch": "it imports torch, which computes gradients by itself",
         "import jax.numpy as jnp": "it imports jax.numpy, which computes gradients by itself",
         "def f(X):\n from autograd import grad": "it imports autograd, which computes gradients",
-        "import minigrad.engine": "it imports minigrad.engine, which computes gradients",
-        "from minigrad import node, grad": "it imports more of minigrad than the words",
+        "import minigrad.engine as e\ndef f(X): e": "it imports minigrad.engine, which computes",
+        "from minigrad import node, grad\ndef f(X): h\ndef h(): grad": "it imports more of minigra",
         "x = '" + "a" * 100_000 + "'": "it is too long to be looked through: 100006 characters",
     }.items(),
 )
@@ -55,6 +55,7 @@ def test_what_a_person_should_look_at_is_a_sentence(source, sentence):
         "from minigrad import node, check",
         "",
         "from minigrad import *",
+        "import minigrad.engine\nfrom minigrad import node, grad\n@node\ndef f(grad): grad",
         "import numpy",
         "def f(",
         "x = '\\d'",

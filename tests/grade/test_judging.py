@@ -169,19 +169,19 @@ def test_hidden_stages_are_marked(graded):
         ("def affine(X, U): raise NotImplementedError", "MISSING", "affine is not written yet"),
         ("def affine(X): pass", "FAIL", "affine(X) does not take 2 arguments"),
         (
-            "import helpers",
+            "from helpers import *",
             "CRASH",
             "the file does not run: ModuleNotFoundError: No module named 'helpers' (line 1); "
             "while grading there are NumPy and Python's own modules only",
         ),
         (
-            "input('n?')",
+            "affine = input('n?')",
             "CRASH",
             "the file does not run: EOFError: EOF when reading a line (line 1); "
             "while grading nobody answers input()",
         ),
         (
-            "from .own import f",
+            "from .own import affine",
             "CRASH",
             "the file does not run: ImportError: attempted relative import with no known parent "
             "package (line 1); while grading no other file can be read",
@@ -191,7 +191,7 @@ def test_hidden_stages_are_marked(graded):
             "CRASH",
             "affine raises ZeroDivisionError: division by zero (line 1)",
         ),
-        ("raise MemoryError", "MEMORY", "the file asks for more than 512 MiB"),
+        ("affine = [0] * (1 << 40)", "MEMORY", "the file asks for more than 512 MiB"),
         (
             "import os; os._exit(0)",
             "CRASH",

@@ -57,8 +57,8 @@ def test_the_dialect_is_taken_before_the_pair():
 
 
 def test_half_a_pair_is_no_answer():
-    assert runner.load("def f_forward(A): pass", "f") == (None, None)
-    assert runner.load("def g(A): pass", "f") == (None, None)
+    assert runner.load("def f_forward(A): pass", "f") == (None, {})
+    assert runner.load("def g(A): pass", "f") == (None, {})
 
 
 @pytest.mark.parametrize("nest", ["(dZ, (dZ, None))", "{'dA': dZ, 'db': dZ}", "[dZ, dZ]"])

@@ -50,16 +50,29 @@ def test_a_job_gives_a_reply_and_a_time_for_every_step(sandbox):
         ("x = 1", frames.MISSING, "f"),
         ("", frames.MISSING, "f"),
         ("def f(:", frames.NOT_LOADED, "SyntaxError: invalid syntax (line 1)"),
-        ("x = 1 / 0", frames.NOT_LOADED, "ZeroDivisionError: division by zero (line 1)"),
-        ("exit()", frames.NOT_LOADED, "SystemExit: None (line 1)"),
+        ("f = 1 / 0", frames.NOT_LOADED, "ZeroDivisionError: division by zero (line 1)"),
+        ("f = exit()", frames.NOT_LOADED, "SystemExit: None (line 1)"),
         ("\0", frames.NOT_LOADED, "SyntaxError: source code string cannot contain null bytes"),
         ("x = '\udc80'", frames.NOT_LOADED, "UnicodeEncodeError: 'utf-8' codec can't encode"),
-        ("input()", frames.NOT_LOADED, "EOFError: EOF when reading a line (line 1)"),
-        ("import matplotlib_", frames.NOT_LOADED, "ModuleNotFoundError: No module named"),
-        ("import scipy", frames.NOT_LOADED, "ModuleNotFoundError: No module named 'scipy' (line"),
-        ("from minigrad import grad", frames.NOT_LOADED, "ImportError: minigrad.grad is not there"),
-        ("import minigrad\nminigrad.tree", frames.NOT_LOADED, "ImportError: minigrad.tree is not"),
-        ("import minigrad.gradcheck", frames.NOT_LOADED, "ModuleNotFoundError: No module named"),
+        ("from missing import g\nh = 1", frames.MISSING, "f"),
+        ("f = input()", frames.NOT_LOADED, "EOFError: EOF when reading a line (line 1)"),
+        ("import matplotlib_ as f", frames.NOT_LOADED, "ModuleNotFoundError: No module named"),
+        (
+            "import scipy as f",
+            frames.NOT_LOADED,
+            "ModuleNotFoundError: No module named 'scipy' (line",
+        ),
+        ("from minigrad import f", frames.NOT_LOADED, "ImportError: minigrad.f is not there"),
+        (
+            "import minigrad\nf = minigrad.tree",
+            frames.NOT_LOADED,
+            "ImportError: minigrad.tree is not",
+        ),
+        (
+            "import minigrad.gradcheck as f",
+            frames.NOT_LOADED,
+            "ModuleNotFoundError: No module named",
+        ),
     ],
 )
 def test_a_file_without_the_function_ends_with_one_reply(sandbox, source, kind, text):
@@ -78,6 +91,29 @@ def test_what_fails_between_the_functions_is_told_where_its_name_is_missed(sandb
         "NameError: name 'sp' is not defined (line 3), "
         "after ModuleNotFoundError: No module named 'scipy' (line 1)"
     )
+
+
+def test_an_import_binds_those_of_its_names_that_there_are(sandbox):
+    source = "from minigrad import affine, node\n@node\ndef f(A): return A, abs"
+    assert [kind for kind, _ in sandbox.run(source, "f", STEPS[:1]).replies] == [frames.ARRAYS]
+    ((_, text),) = sandbox.run(f"{source}\n@affine\ndef g(A): 0", "g", STEPS[:1]).replies
+    assert text.startswith("ImportError: minigrad.affine is not there while grading")
+
+
+def test_what_fails_elsewhere_is_not_told_of_a_name_that_is_missed(sandbox):
+    source = "import scipy\ndef f(A): return sp.erf(A), abs"
+    assert sandbox.run(source, "f", STEPS).replies[0][1] == (
+        "NameError: name 'sp' is not defined (line 2)"
+    )
+
+
+@linux
+def test_what_failed_between_the_functions_keeps_no_memory(sandbox):
+    if "limits" not in sandbox.layers:
+        pytest.skip("memory has no limit here")
+    cells = "def g():\n a = np.ones(1 << 24)\n 1 / 0\n" + "".join(f"x{i} = g()\n" for i in range(9))
+    source = f"import numpy as np\n{cells}def f(A): return A + np.ones(1 << 24)[0], abs"
+    assert [kind for kind, _ in sandbox.run(source, "f", STEPS[:1]).replies] == [frames.ARRAYS]
 
 
 def test_time_ends_a_job(sandbox):

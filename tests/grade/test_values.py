@@ -2,6 +2,7 @@
 
 import re
 
+import numpy as np
 import pytest
 
 from minigrad.gradcheck import Unfit
@@ -103,7 +104,7 @@ def got(task, sandbox):
 def test_the_assignment_holds(task, sandbox):
     rows = list(verify(task, sandbox))
     assert [row for row in rows if not row.holds] == []
-    assert [row.kind for row in rows].count("guess") == 6  # settings has no arguments to guess from
+    assert [row.kind for row in rows].count("guess") == 9  # settings has no arguments to guess from
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -176,6 +177,56 @@ def test_an_integer_and_a_float_of_the_same_value_are_the_same_number(got):
     assert got("count", "return int(", "return 1.0 * (") == (5.0,)
 
 
+@pytest.mark.parametrize("dtype", ["int16", "uint64", ">f8", "longdouble"])
+def test_numbers_of_other_widths_are_numbers_for_the_grader_and_for_the_check(dtype, task, got):
+    assert got("count", "return int(", f"return np.array([0], '{dtype}')[0] + (") == (5.0,)
+    f = lambda T, k: np.array([task.reference["count"](T, k)], dtype)[0]
+    assert check_question(f, "count", task.folder)
+
+
+def test_complex_numbers_are_right_for_neither(task, got):
+    assert got("count", "return int(", "return 0j + (")[0] == 1.0
+    said = str(check_question(lambda T, k: np.complex128(0), "count", task.folder))
+    assert "it returns complex128 where numbers are expected" in said
+
+
+@pytest.mark.parametrize(("off", "right"), [(1e-10, True), (1e-8, False)])
+def test_grader_and_check_allow_the_same_digits(off, right, task, got):
+    assert (got("spread", "np.sqrt(v)", f"np.sqrt(v) * (1 + {off})") == (5.0,)) is right
+    reference = task.reference["spread"]
+    f = lambda *args: (reference(*args)[0], reference(*args)[1] * (1 + off))
+    assert bool(check_question(f, "spread", task.folder)) is right
+
+
+def test_a_tolerance_is_that_of_the_check_too(task):
+    path = task.folder / "assignment.toml"
+    path.write_text(
+        path.read_text().replace('kind = "value"', 'kind = "value"\ntolerance = 1e-2', 1)
+    )
+    f = load(task.folder).reference["spread"]
+    assert check_question(lambda *args: tuple(1.001 * v for v in f(*args)), "spread", task.folder)
+
+
+def test_a_choice_without_arguments_is_made_and_judged_once(task, sandbox):
+    (task.folder / "inputs.py").write_text(
+        FILES["inputs.py"] + "judged = []\nsettings_holds = lambda value: judged.append(value)"
+    )
+    this = load(task.folder)
+    Judge(this, sandbox).student("ada", this.source_of_reference, 1, ["settings"])
+    assert this.inputs["judged"] == [(0.1, 20)]
+
+
+def test_many_values_are_counted_and_not_listed(got):
+    said = got("positive", "A > 0", "tuple(range(1000))")[1]
+    assert said == "positive returns a tuple of 1000, and should return an array or a number"
+
+
+def test_a_mistake_of_complex_numbers_is_told(task, sandbox, recwarn):
+    changed = task.source_of_reference.replace("np.sqrt(v)", "np.sqrt(v + 0j)")
+    Judge(task, sandbox).student("ada", changed, 1, ["spread"])
+    assert not recwarn.list
+
+
 def test_another_right_choice_has_all_points(got):
     assert got("settings", "def settings(): return 0.5, 3") == (5.0,)
 
@@ -189,11 +240,12 @@ def test_a_value_has_no_gradients(task):
         load(task.folder)
 
 
-def test_a_mistake_may_stand_twice_in_the_file_and_once_in_its_function(task, sandbox):
+def test_a_mistake_may_stand_twice_in_the_file_and_once_in_its_function(task):
     text = task.source_of_reference + "\n\ndef other(X):\n    return X.sum(axis=0)\n"
     (task.folder / "reference.py").write_text(text)
-    rows = [row for row in verify(load(task.folder), sandbox) if row.name == "axis kept"]
-    assert [row.holds for row in rows] == [True]
+    task = load(task.folder)
+    changed = task.mistaken(task.questions[0], task.questions[0].mistakes[0])
+    assert changed == text.replace("X.mean(axis=0)", "X.mean(axis=0, keepdims=True)")
 
 
 def test_practice_says_what_is_wrong_where_the_reference_is_at_hand(task):

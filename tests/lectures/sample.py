@@ -59,7 +59,7 @@ check_exercise(mean, mean_inputs, like=lambda X, kind: X.mean(0))
 # <details><summary>Hint 3: the first line</summary> Sum over axis 0. </details>
 
 # %% [raw] tags=["question"]
-# points = {signature = 1, shapes = 1, forward = 3}
+# points = {signature = 1, shapes = 1, forward = 6}
 # [[mistake]]
 # code = "not divided"
 # stage = "forward"
@@ -106,7 +106,7 @@ check_exercise(square, square_inputs, like=lambda A: A**2)
 
 # %% [raw] tags=["question"]
 # gradients = ["dA"]
-# points = {signature = 1, shapes = 1, forward = 1, dA = 2}
+# points = {signature = 1, shapes = 1, forward = 2, dA = 4}
 # [[mistake]]
 # code = "factor"
 # stage = "dA"

@@ -142,6 +142,26 @@ def test_of_two_functions_the_written_one_is_carried():
     assert functions_of([written, "def f(x): return 2"])["f"].cell == 1
 
 
+def test_functions_of_one_script_are_carried_each_to_its_place(typed, tmp_path):
+    old, new = tmp_path / "old.py", tmp_path / "new.py"
+    gap = "    raise NotImplementedError\n"
+    longer = "@max\ndef a():\n    x = 1\n    return x\n\n"
+    old.write_text(f"{longer}def b(): return 2\n\ndef b(): return 3\n")
+    new.write_text(f"@max\ndef a():\n{gap}\nc = 4\n\ndef b():\n{gap}")
+    assert "\n  b\n  a\n" in typed("carry old.py new.py")[1]
+    assert new.read_text() == f"{longer}c = 4\n\ndef b(): return 3\n"
+
+
+def test_a_value_that_is_written_is_carried_whatever_its_back_lacks(typed, tmp_path):
+    gap = "raise NotImplementedError"
+    back = f"    def back(dZ, dA):\n        {gap}\n"
+    old, new = tmp_path / "old.py", tmp_path / "new.py"
+    new.write_text(f"def f(A):\n    {gap}\n{back}    return Z, back\n")
+    old.write_text(f"def f(A):\n    Z = A\n{back}    def other(): {gap}\n    return Z, back\n")
+    assert "\n  f\n" in typed("carry old.py new.py")[1]
+    assert new.read_text() == old.read_text()
+
+
 def test_reset_keeps_every_older_notebook(typed, copy):
     typed("open 1")
     for number in (1, 2):

@@ -3,11 +3,15 @@
 import json
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
+import nbformat
 import pytest
 
 from minigrad.grade.assignments import load as load_assignment
+from minigrad.grade.judging import Judge
+from minigrad.grade.notebooks import notebook_source
 from minigrad.grade.proofs import verify
 from minigrad.grade.sandbox import Sandbox
 from minigrad.lectures.assignment import build_assignment
@@ -45,8 +49,19 @@ def test_there_are_eight():
     assert [path.stem[:3] for path in FILES] == [f"0{n}_" for n in range(1, 9)]
 
 
-def test_no_source_has_a_fault():
-    assert list(faults_of(load_all(ROOT / "lectures"))) == []
+@pytest.fixture(scope="module")
+def lectures():
+    return load_all(ROOT / "lectures")
+
+
+def test_no_source_has_a_fault(lectures):
+    assert list(faults_of(lectures)) == []
+
+
+def test_zeros_of_the_right_shape_earn_a_quarter_of_an_exercise_at_most(lectures):
+    for exercise in (e for lecture in lectures for e in lecture.exercises):
+        points = tomllib.loads(exercise.question)["points"]
+        assert points["signature"] + points["shapes"] <= sum(points.values()) / 4, exercise.name
 
 
 @pytest.mark.slow
@@ -127,6 +142,21 @@ def test_each_exercise_is_checked_by_itself_without_the_rest_of_the_notebook(pat
     ]
     assert set(states(lecture.solution())) == {"right"}
     assert set(states(lecture.student())) == {"not written"}
+
+
+@pytest.mark.slow
+@each
+@pytest.mark.parametrize(
+    ("kind", "share", "verdict"), [("solution", 1, "PASS"), ("student", 0, "MISSING")]
+)
+def test_a_whole_notebook_is_graded_without_a_flag(path, kind, share, verdict, tmp_path):
+    lecture = load(path)
+    build_assignment(lecture, tmp_path)
+    source, _ = notebook_source(nbformat.writes(getattr(lecture, kind)()).encode())
+    with Sandbox() as sandbox:
+        result = Judge(load_assignment(tmp_path), sandbox).student("ada", source, seed=1)
+    assert {q["verdict"] for q in result["questions"].values()} == {verdict}
+    assert result["score"] == share * result["max_score"]
 
 
 @pytest.mark.slow

@@ -3,7 +3,7 @@
 import pytest
 
 from minigrad.lectures import linting
-from minigrad.lectures.linting import faults_of
+from minigrad.lectures.linting import faults_of, is_trivial
 
 
 @pytest.fixture(autouse=True)
@@ -80,6 +80,11 @@ SLIPS = {
     "a magic": (("SHIFT = 2.0", "%matplotlib inline"), "it has a magic or a shell command"),
     "the network": (("SHIFT = 2.0", 'SHIFT = "http://a.b"'), "its code names an address of the"),
     "a picture from it": (("# Return m.", "# ![m](https://a.b/c.png)"), "it shows something from"),
+    "an image from it": (
+        ("# Return m.", '# <img src = "https://a.b/c.png">'),
+        "it shows something",
+    ),
+    "a background from it": (("# Return m.", "# url( http://a.b/c.png)"), "it shows something"),
     "a long cell": (("SHIFT = 2.0", "SHIFT = 2.0\n" * 26), "it has 31 lines, and should have 25"),
     "a figure without picture": (
         ("# %%\nSHIFT", '# %% tags=["figure"]\nSHIFT'),
@@ -110,9 +115,45 @@ def test_a_solution_must_not_stand_in_an_earlier_lecture_or_in_an_output(lecture
     assert fault.endswith("stands in 01_means, its output")
 
 
+TELLING = {
+    "gradient += weights": True,
+    "first = rows[numbers]": True,
+    "negative = -numbers": True,
+    "smaller = first < second": True,
+    "total = sum(numbers)": True,
+    "for number in numbers:": True,
+    "answer_of_this = Z": False,
+    "return values, back": False,
+    "# sum(numbers) is the total": False,
+    "import collections": False,
+    "def half(of_it):": False,
+    "m = s / n": False,
+}
+
+
+@pytest.mark.parametrize(("line", "tells"), TELLING.items())
+def test_of_a_solution_those_lines_that_tell_something_stand_nowhere_else(line, tells):
+    assert is_trivial(line) is not tells
+
+
 def test_lines_that_tell_nothing_may_stand_anywhere(lecture):
     pair = ("    Z = A * A\n", "    Z = A * A\n    answer_of_this = Z\n    # this is the square\n")
     assert list(faults_of([lecture(pair, ("SHIFT =", "answer_of_this = Z = SHIFT ="))])) == []
+
+
+def test_a_solution_that_is_the_end_of_another_line_does_not_leak(lecture):
+    prose = "# Return m, and not `sum = total / len(X)`."
+    assert list(faults_of([lecture(("# Return m.", prose))])) == []
+
+
+def test_an_exercise_has_the_words_of_the_dialect_and_no_operation_of_the_library(lecture):
+    def said(line):
+        changed = ("    Z = A * A\n", f"    Z = A * A\n    {line}\n")
+        imported = ("import scipy.special", "from minigrad import needed, relu")
+        return "\n".join(faults_of([lecture(imported, changed)]))
+
+    assert said("needed(A)") == ""
+    assert "exercise square: it reads relu: the grader runs it alone" in said("relu(A)")
 
 
 def test_too_few_exercises_and_figures_are_told(lecture, monkeypatch):

@@ -5,11 +5,12 @@ import re
 import nbformat
 import pytest
 
+from minigrad.gradcheck import Unfit
 from minigrad.grade.assignments import load as load_assignment
 from minigrad.grade.proofs import verify
 from minigrad.grade.sandbox import Sandbox
 from minigrad.lectures.assignment import assignment_of, build_assignment
-from minigrad.lectures.sources import check_of, load, load_all
+from minigrad.lectures.sources import check_of, digest, load, load_all
 
 
 def code(notebook):
@@ -31,6 +32,12 @@ def test_number_name_title_question_and_exercises_are_read(lecture):
     assert square.question.startswith('gradients = ["dA"]')
 
 
+def test_of_two_checks_the_first_belongs_to_the_exercise(lecture):
+    more = '# %% [markdown] tags=["hint"]'
+    twice = lecture((more, f'# %% tags=["check"]\nmean(1, 2)\n\n{more}'))
+    assert twice.exercises == lecture().exercises
+
+
 def test_students_get_a_raise_in_the_place_of_every_solution(lecture):
     source = code(lecture().student())
     assert (
@@ -41,6 +48,16 @@ def test_students_get_a_raise_in_the_place_of_every_solution(lecture):
     for hidden in ("SOLUTION", "total", "2 * A", "points"):
         assert hidden not in source
     compile(source, "student", "exec")
+
+
+def test_the_words_of_a_task_are_left_as_they_are(lecture):
+    source = code(lecture(("Z = A * A and its back", "Z = A² and its back")).student())
+    assert 'raise NotImplementedError("Z = A² and its back; A, Z any shape.")' in source
+
+
+def test_a_digest_is_of_what_can_be_seen():
+    assert digest("a\n  b", "c") == digest("\na  \n  b\n\n", "c\t")
+    assert len({digest("a\nb"), digest("a\n b"), digest("a", "b"), digest("ab")}) == 4
 
 
 def test_solutions_have_no_marks_and_run(lecture):
@@ -114,6 +131,7 @@ def test_the_assignment_has_what_the_grader_reads(lecture, tmp_path):
     files = assignment_of(lecture())
     assert set(files) == {"assignment.toml", "inputs.py", "reference.py", "starter.py"}
     assert files["inputs.py"].startswith("SHIFT = 2.0\n\n\ndef moved(X):")
+    assert files["assignment.toml"].startswith('schema = 1\ntitle = "1. Means and squares"\n')
     assert 'signature = "mean(X, kind)"' in files["assignment.toml"]
     build_assignment(lecture(), tmp_path / "hw")
     mean, square = load_assignment(tmp_path / "hw").questions
@@ -121,6 +139,28 @@ def test_the_assignment_has_what_the_grader_reads(lecture, tmp_path):
     with Sandbox() as sandbox:
         rows = list(verify(load_assignment(tmp_path / "hw"), sandbox))
     assert [row for row in rows if not row.holds] == []
+
+
+def test_inputs_bring_their_helpers_once_and_their_edges(lecture):
+    edges = 'def square_edges(rng):\n    yield "zeros", (np.zeros(2),)\n\n\n'
+    this = lecture(
+        ("    yield (rng.normal(size=(4, 3)),)", "    yield (moved(rng.normal(size=(4, 3))),)"),
+        ("check_exercise(square", f"{edges}check_exercise(square"),
+    )
+    inputs = assignment_of(this)["inputs.py"]
+    assert inputs.count("def moved") == inputs.count("SHIFT = ") == 1
+    assert edges.strip() in inputs
+
+
+def test_inputs_that_need_an_exercise_are_refused(lecture):
+    with pytest.raises(Unfit, match="the inputs of square read mean, which no cell before them"):
+        assignment_of(lecture(("yield (rng.normal(size=(4, 3)),)", "yield (mean(rng, 1),)")))
+
+
+def test_the_tolerance_of_a_check_is_that_of_the_grader(lecture):
+    old = "like=lambda X, kind: X.mean(0)"
+    told = assignment_of(lecture((old, f"{old}, tolerance=1e-3")))["assignment.toml"]
+    assert told.count("tolerance = 0.001\n") == 1
 
 
 def test_what_holds_goes_to_the_grader_whatever_it_is_called(lecture):

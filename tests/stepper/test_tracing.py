@@ -117,7 +117,7 @@ def test_deposits_into_slices_are_one_write_each():
     assert [w.added[0, 0] for w in back] == [1, -1]
 
 
-@pytest.mark.parametrize("way", ["out", "at", "iadd", "copyto", "thread", "rows"])
+@pytest.mark.parametrize("way", ["out", "at", "iadd", "set", "copyto", "thread", "rows"])
 def test_a_deposit_is_seen_however_it_is_made(way):
     def deposit(dA, d):
         if way == "out":
@@ -126,6 +126,8 @@ def test_a_deposit_is_seen_however_it_is_made(way):
             np.add.at(dA, np.arange(3), d)
         elif way == "iadd":
             dA.__iadd__(d)
+        elif way == "set":
+            dA[:] = np.asarray(dA) + d
         elif way == "copyto":
             np.copyto(np.asarray(dA), np.asarray(dA) + d)
         elif way == "thread":
@@ -144,6 +146,17 @@ def test_a_deposit_is_seen_however_it_is_made(way):
     (write,) = (w for w in traced(sum(twice(A))) if w.target is A)
     assert write.old.tolist() == [0, 0, 0]
     assert write.added.tolist() == write.new.tolist() == A.grad.tolist() == [2, 2, 2]
+    assert bool(write.line) is (way not in ("copyto", "thread"))  # these are seen afterwards
+
+
+def test_a_gradient_of_nan_that_is_left_alone_is_not_written():
+    @node
+    def of_the_second(A, B):
+        return A + B, lambda dZ, dA, dB: dB.__iadd__(dZ)
+
+    A, B = var((np.ones(2), np.ones(2)))
+    L = sum(of_the_second(A, B) + A * np.nan)
+    assert [w.node.name for w in traced(L) if w.target is A] == ["mul"]
 
 
 def test_what_is_written_unseen_and_then_seen_is_one_write():

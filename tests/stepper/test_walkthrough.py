@@ -75,6 +75,23 @@ def test_edges_say_what_goes_along(two_layers):
     assert found["relu", "affine"] == ["Z"]
 
 
+def test_an_array_that_is_given_twice_goes_along_its_edge_once():
+    A = var(np.array(2.0))
+    assert stepped.data(show(mul(A, A)))["edges"] == [[0, 1, [0]]]
+
+
+def test_what_is_named_as_a_whole_has_one_name_and_a_number_is_no_array():
+    U = var((np.ones((2, 2)), np.zeros(2)))
+    data = stepped.data(show(sum(affine(np.ones((3, 2)), U) * np.float64(2))))
+    given = [v["label"] for v in data["vertices"] if v["kind"] == "given"]
+    assert given[1:] == ["U"]
+
+
+def test_the_source_of_a_node_stands_there_once(two_layers):
+    names = [s["name"] for s in two_layers["sources"]]
+    assert sorted(names) == sorted(set(names))
+
+
 def test_deposits_into_one_gradient_are_counted(two_layers):
     W1 = next(i for i, v in enumerate(two_layers["variables"]) if v["name"] == "W1")
     parts = [s["part"] for s in two_layers["steps"] if s["backward"] and s["variable"] == W1]
@@ -143,6 +160,30 @@ def test_a_long_program_is_folded_into_parts():
     seen = {v["path"][0] for v in data["vertices"] if v["path"] and v["path"][0] in data["folded"]}
     rest = [v for v in data["vertices"] if not (v["path"] and v["path"][0] in data["folded"])]
     assert len(seen) + len(rest) <= VISIBLE
+
+
+@pytest.mark.parametrize(("nodes", "parts"), [(VISIBLE, 0), (VISIBLE + 1, 21)])
+def test_a_program_is_divided_as_soon_as_it_is_too_long(nodes, parts):
+    A = var(np.array(1.0))
+    for _ in range(nodes):
+        A = A * 1.0
+    assert len(stepped.data(show(A))["blocks"]) == parts
+
+
+def test_the_parts_of_a_long_program_hold_its_blocks():
+    @block
+    def doubled(A):
+        return A * 2.0
+
+    A = var(np.array(1.0))
+    for _ in range(VISIBLE + 1):
+        A = doubled(A)
+    blocks = stepped.data(show(A))["blocks"]
+    own, parts = blocks[: VISIBLE + 1], blocks[VISIBLE + 1 :]
+    assert [b["path"] for b in own[:4]] == [[61], [61], [61], [62]]
+    assert {b["name"] for b in own} == {"doubled"}
+    assert parts[0]["name"] == "part 1 of 21"
+    assert {len(b["path"]) for b in parts} == {0}
 
 
 def test_a_training_step_of_a_convolutional_network_is_a_small_page():
