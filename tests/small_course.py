@@ -5,7 +5,7 @@ SOFTMAX = r'''# %% [markdown]
 #
 # **How do numbers become probabilities?**
 #
-# The activations $a_1, \dots, a_K$ cost \$5; as code they are `$a_1$`.
+# The activations $a_1, \dots, a_K$, all of them, cost \$5; as code they are `$a_1$`.
 
 # %% tags=["setup"]
 import numpy as np

@@ -3,7 +3,7 @@
 import pytest
 
 from minigrad.lectures import linting
-from minigrad.lectures.linting import faults_of
+from minigrad.lectures.linting import faults_of, is_trivial
 
 
 @pytest.fixture(autouse=True)
@@ -113,6 +113,20 @@ def test_a_solution_must_not_stand_in_an_earlier_lecture_or_in_an_output(lecture
 def test_lines_that_tell_nothing_may_stand_anywhere(lecture):
     pair = ("    Z = A * A\n", "    Z = A * A\n    answer_of_this = Z\n    # this is the square\n")
     assert list(faults_of([lecture(pair, ("SHIFT =", "answer_of_this = Z = SHIFT ="))])) == []
+
+
+@pytest.mark.parametrize(
+    "line, expected",
+    [
+        ("def back(dZ, dX, dU):", True),
+        ("for dx in dX:", True),
+        ("for i in range(len(X)):", False),
+        ("return Z, back", True),
+        ("dA += dZ * (Z > 0)", False),
+    ],
+)
+def test_heads_and_names_tell_nothing_and_formulas_do(line, expected):
+    assert is_trivial(line) == expected
 
 
 def test_too_few_exercises_and_figures_are_told(lecture, monkeypatch):

@@ -175,10 +175,21 @@ def test_an_exercise_stands_in_one_box_from_its_task_to_its_hints(course):
 
 
 def test_an_output_that_shows_a_solution_ends_the_build(course):
-    with pytest.raises(SiteError, match=r"01_softmax, cell 7: .* solution of softmax: E=np\.exp"):
+    with pytest.raises(SiteError, match=r"01_softmax, cell 7: .* solution of softmax: E = np\.exp"):
         page_of(
             course[0], softmax="def softmax(A):\n    E = np.exp(A - A.max(axis=1, keepdims=True))"
         )
+
+
+def test_an_output_may_show_what_tells_nothing_of_a_solution(tmp_path, tools):
+    from minigrad.lectures.sources import load
+
+    path = write_course(tmp_path) / "01_softmax.py"
+    source = path.read_text("utf-8")
+    head = "    ### BEGIN SOLUTION\n    def rows_of(A):\n        return A\n"
+    path.write_text(source.replace("    ### BEGIN SOLUTION\n", head), "utf-8")
+    told, _ = page_of(load(path), softmax="def rows_of(A):\n")
+    assert "rows_of" in told
 
 
 def test_an_interactive_page_gets_a_file_of_its_own(course):
