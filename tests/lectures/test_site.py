@@ -213,6 +213,7 @@ def test_every_public_name_has_its_place_in_the_reference():
     names = {*minigrad.__all__, "sum", "max", "abs", "pow"}
     assert {f"minigrad.{name}" for name in names} <= set(entries)
     assert {"triplet_loss.triplet", "minigrad.learn.train", "minigrad.data.digits"} <= set(entries)
+    assert "minigrad.stepper.interactive.softmax_page" in entries  # lectures call it
     assert entries["minigrad.softmax"].signature == "softmax(A, axis=1)"
     assert entries["minigrad.softmax"].source.startswith("source/minigrad.nodes.layers.html#L")
     assert len(entries) == sum(len(g.entries) for part in parts for g in part.groups)
