@@ -33,9 +33,6 @@ page, (ax,) = figure(4, 2)
 ax.plot([-1, 1], [0, 1])
 Picture(page, "A line that rises from 0 to 1.")
 
-# %% [markdown] tags=["later"]
-# STEPPER: minigrad.show(L)
-
 # %% [markdown] tags=["task"]
 # ### Exercise: softmax
 #

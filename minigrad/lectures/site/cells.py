@@ -33,7 +33,6 @@ def body(lecture: Lecture, run: Any, text: Text) -> str:
         elif cell.cell_type == "code":
             check_outputs(lecture, notebook, done, where)
             cell.outputs = [framed(output, lecture, text) for output in done.outputs]
-    notebook.cells = [cell for cell in notebook.cells if "later" not in tags(cell)]
     mark_boxes(notebook.cells)
     exporter = HTMLExporter(
         template_name="lecture",
