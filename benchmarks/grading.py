@@ -115,10 +115,10 @@ def compose(folder: Path) -> None:
 def handed_in() -> list[Handed]:
     """The class, always the same."""
     parts = {name: load(name) for name in PARTS}
-    bank = {
-        name: next(q.mistakes for q in a.questions if q.name == PARTS[name])
-        for name, a in parts.items()
+    asked = {
+        name: next(q for q in a.questions if q.name == PARTS[name]) for name, a in parts.items()
     }
+    bank = {name: question.mistakes for name, question in asked.items()}
     odd = {
         name: [a.source_of_reference, *(p.read_text() for p in sorted(a.folder.glob("right/*.py")))]
         for name, a in parts.items()
@@ -129,7 +129,7 @@ def handed_in() -> list[Handed]:
         found.append(Handed("right", _joined(o[i % len(o)] for o in odd.values()), alike("PASS")))
     for i in range(WRONG // 2):
         known = {name: m[i * len(m) // (WRONG // 2)] for name, m in bank.items()}
-        source = _joined(parts[name].mistaken(m) for name, m in known.items())
+        source = _joined(parts[name].mistaken(asked[name], m) for name, m in known.items())
         codes = {PARTS[name]: (m.code,) for name, m in known.items()}
         found.append(Handed("known mistakes", source, codes))
     for i in range(WRONG // 2):

@@ -36,10 +36,10 @@ requires("0.1")
 # \underset{N\times H}{Z} = \max(0, A_1),\qquad
 # \underset{N\times K}{A_2} = Z\,\underset{H\times K}{W_2} + \underset{K}{b_2}$$
 #
-# $$\underset{N\times K}{Y} = e^{A_2} / \mathrm{sum}_1(e^{A_2}),\quad
-# \underset{N}{C} = -\mathrm{sum}_1(\underset{N\times K}{T} \circ \ln Y),\quad
+# $$\begin{gathered}\underset{N\times K}{Y} = e^{A_2} / \mathrm{sum}_1(e^{A_2}),\qquad
+# \underset{N}{C} = -\mathrm{sum}_1(\underset{N\times K}{T} \circ \ln Y),\\
 # D = \tfrac{1}{N}\,\mathrm{sum}_0(C),\quad
-# R = \tfrac{\lambda}{2}\left(\|W_1\|_F^2 + \|W_2\|_F^2\right),\quad L = D + R$$
+# R = \tfrac{\lambda}{2}\left(\|W_1\|_F^2 + \|W_2\|_F^2\right),\quad L = D + R\end{gathered}$$
 #
 # In this lecture a program is also data. We keep the listing as text: so we can run it, count its
 # lines and rewrite it. An empty line separates forward from backward.

@@ -837,7 +837,7 @@ def convolution(X, U, stride):
 
     def back(dZ, dX, dU):
         dW, db = dU
-        db += dZ.sum((0, 2, 3))
+        db += dZ.sum(axis=(0, 2, 3))
         for i, j in np.ndindex(r, s):
             seen = np.s_[:, :, i : i + h - r + 1 : stride, j : j + w - s + 1 : stride]
             dW[:, :, i, j] += np.tensordot(dZ, X[seen], ((0, 2, 3), (0, 2, 3)))
@@ -913,14 +913,14 @@ check_exercise(convolution, convolution_inputs, like=conv)
 # [[mistake]]
 # code = "db of one place"
 # stage = "db"
-# replace = "dZ.sum((0, 2, 3))"
+# replace = "dZ.sum(axis=(0, 2, 3))"
 # by = "dZ[:, :, 0, 0].sum(0)"
 # says = "b is added at every place of a map, so db sums over places as it does over images."
 # [[mistake]]
 # code = "db mean"
 # stage = "db"
-# replace = "dZ.sum((0, 2, 3))"
-# by = "dZ.mean((0, 2, 3))"
+# replace = "dZ.sum(axis=(0, 2, 3))"
+# by = "dZ.mean(axis=(0, 2, 3))"
 # says = "A gradient sums over all outputs that use b; only a mean in the forward divides."
 
 # %% [markdown]

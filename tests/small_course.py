@@ -5,7 +5,7 @@ SOFTMAX = r'''# %% [markdown]
 #
 # **How do numbers become probabilities?**
 #
-# The activations $a_1, \dots, a_K$ cost \$5; as code they are `$a_1$`.
+# The activations $a_1, \dots, a_K$, all of them, cost \$5; as code they are `$a_1$`.
 
 # %% tags=["setup"]
 import numpy as np
@@ -32,9 +32,6 @@ from minigrad.stepper.figures import figure
 page, (ax,) = figure(4, 2)
 ax.plot([-1, 1], [0, 1])
 Picture(page, "A line that rises from 0 to 1.")
-
-# %% [markdown] tags=["later"]
-# STEPPER: minigrad.show(L)
 
 # %% [markdown] tags=["task"]
 # ### Exercise: softmax

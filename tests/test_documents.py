@@ -24,6 +24,13 @@ def test_every_link_leads_to_a_file(name):
         assert ((ROOT / name).parent / link).exists(), link
 
 
+def test_the_pictures_of_the_site_are_small():
+    sizes = [file.stat().st_size for file in (ROOT / "lectures/pictures").glob("*.png")]
+    assert len(sizes) == 6
+    assert max(sizes) < 80_000
+    assert sum(sizes) < 250_000
+
+
 def test_the_list_of_runs_has_the_columns_that_the_command_prints():
     lines = (ROOT / "README.md").read_text(encoding="utf-8").split("\n")
     head = lines[lines.index("$ .venv/bin/minigrad runs") + 1]

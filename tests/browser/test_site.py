@@ -123,6 +123,18 @@ def test_formulas_are_set_with_the_typefaces_that_come_along(site, visit):
     assert "error" not in [status for _, status in faces]
 
 
+def test_a_short_formula_stays_on_its_line(site, visit):
+    page = visit(site / "01_softmax.html")
+    formula = page.locator(".joined .katex").first
+    assert formula.evaluate("formula => getComputedStyle(formula).display") == "inline"
+
+
+def test_a_figure_on_a_telephone_keeps_its_labels_legible_and_scrolls(site, visit):
+    page = visit(site / "01_softmax.html", width=360)
+    figure = page.locator("figure")
+    assert figure.evaluate("f => f.scrollWidth > f.clientWidth && f.tabIndex == 0")
+
+
 def test_a_wide_box_scrolls_by_itself_and_can_be_reached_by_the_keyboard(site, visit):
     page = visit(site / "01_softmax.html", width=360)
     wide = page.locator("pre.output")

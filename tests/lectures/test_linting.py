@@ -156,6 +156,20 @@ def test_an_exercise_has_the_words_of_the_dialect_and_no_operation_of_the_librar
     assert "exercise square: it reads relu: the grader runs it alone" in said("relu(A)")
 
 
+@pytest.mark.parametrize(
+    "line, expected",
+    [
+        ("def back(dZ, dX, dU):", True),
+        ("for dx in dX:", True),
+        ("for i in range(len(X)):", False),
+        ("return Z, back", True),
+        ("dA += dZ * (Z > 0)", False),
+    ],
+)
+def test_heads_and_names_tell_nothing_and_formulas_do(line, expected):
+    assert is_trivial(line) == expected
+
+
 def test_too_few_exercises_and_figures_are_told(lecture, monkeypatch):
     monkeypatch.setattr(linting, "FEWEST", {"exercise": 4, "figure": 5})
     assert list(faults_of([lecture()])) == [

@@ -156,7 +156,6 @@ def test_a_page_shows_what_students_get_with_the_outputs_of_what_was_run(course)
     assert "keepdims" in SOFTMAX
     assert "keepdims" not in shown
     assert "forward = 3" not in shown
-    assert "STEPPER" not in shown
     assert [heading.words for heading in text.headings] == [
         "1. Softmax",
         "The formula of sigma",
@@ -175,10 +174,21 @@ def test_an_exercise_stands_in_one_box_from_its_task_to_its_hints(course):
 
 
 def test_an_output_that_shows_a_solution_ends_the_build(course):
-    with pytest.raises(SiteError, match=r"01_softmax, cell 7: .* solution of softmax: E=np\.exp"):
+    with pytest.raises(SiteError, match=r"01_softmax, cell 6: .* solution of softmax: E = np\.exp"):
         page_of(
             course[0], softmax="def softmax(A):\n    E = np.exp(A - A.max(axis=1, keepdims=True))"
         )
+
+
+def test_an_output_may_show_what_tells_nothing_of_a_solution(tmp_path, tools):
+    from minigrad.lectures.sources import load
+
+    path = write_course(tmp_path) / "01_softmax.py"
+    source = path.read_text("utf-8")
+    head = "    ### BEGIN SOLUTION\n    def rows_of(A):\n        return A\n"
+    path.write_text(source.replace("    ### BEGIN SOLUTION\n", head), "utf-8")
+    told, _ = page_of(load(path), softmax="def rows_of(A):\n")
+    assert "rows_of" in told
 
 
 def test_an_interactive_page_gets_a_file_of_its_own(course):
@@ -202,6 +212,7 @@ def test_every_public_name_has_its_place_in_the_reference():
     names = {*minigrad.__all__, "sum", "max", "abs", "pow"}
     assert {f"minigrad.{name}" for name in names} <= set(entries)
     assert {"triplet_loss.triplet", "minigrad.learn.train", "minigrad.data.digits"} <= set(entries)
+    assert "minigrad.stepper.interactive.softmax_page" in entries  # lectures call it
     assert entries["minigrad.softmax"].signature == "softmax(A, axis=1)"
     assert entries["minigrad.softmax"].source.startswith("source/minigrad.nodes.layers.html#L")
     assert len(entries) == sum(len(g.entries) for part in parts for g in part.groups)
@@ -282,6 +293,23 @@ def test_what_has_not_changed_is_not_run_again(course, tmp_path):
     assert second[0] == first[0]
     assert second[1].cells[2].outputs[0].text == "1.386\n"
     assert len(list((tmp_path / "runs").iterdir())) == 2
+
+
+@pytest.mark.slow
+def test_a_lecture_computes_on_one_core_as_two_run_at_once(tmp_path, tools):
+    pytest.importorskip("nbclient", reason="nbclient is missing: install the extra lectures")
+    from minigrad.lectures.site.running import run_all
+    from minigrad.lectures.sources import load
+
+    source = tmp_path / "01_cores.py"
+    cell = (
+        "import numpy, threadpoolctl\n{t['num_threads'] for t in threadpoolctl.threadpool_info()}"
+    )
+    source.write_text(
+        f"# %% [markdown]\n# # 1. Cores\n#\n# **How many?**\n\n# %%\n{cell}\n", "utf-8"
+    )
+    (run,) = run_all([load(source)], tmp_path / "runs", print)
+    assert run.cells[1].outputs[0].data["text/plain"] == "{1}"
 
 
 def test_a_folder_that_holds_something_else_is_not_replaced(tmp_path, tools):

@@ -6,6 +6,7 @@ from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
+from ..linting import is_trivial
 from ..sources import Lecture, solutions
 from .problems import SiteError
 from .texts import Text, code_box
@@ -13,7 +14,6 @@ from .texts import Text, code_box
 TEMPLATES = Path(__file__).parent / "templates"
 BOXED = {"task", "exercise", "check", "hint"}  # the cells of one exercise, one after the other
 FRAME = re.compile(r'<iframe srcdoc="([^"]*)"')
-TELLING = 12  # characters: shorter lines of a solution stand anywhere
 
 
 def body(lecture: Lecture, run: Any, text: Text) -> str:
@@ -33,7 +33,6 @@ def body(lecture: Lecture, run: Any, text: Text) -> str:
         elif cell.cell_type == "code":
             check_outputs(lecture, notebook, done, where)
             cell.outputs = [framed(output, lecture, text) for output in done.outputs]
-    notebook.cells = [cell for cell in notebook.cells if "later" not in tags(cell)]
     mark_boxes(notebook.cells)
     exporter = HTMLExporter(
         template_name="lecture",
@@ -84,8 +83,9 @@ def check_outputs(lecture: Lecture, notebook: Any, cell: Any, where: str) -> Non
     seen = squeezed(told) + squeezed(re.sub(r"<[^>]*>", "", told))
     given = squeezed("\n".join(cell.source for cell in notebook.cells))
     for exercise in lecture.exercises:
-        for line in map(squeezed, solutions(exercise.source)):
-            if len(line) >= TELLING and line in seen and line not in given:
+        for line in solutions(exercise.source):
+            plain = squeezed(line)
+            if plain in seen and plain not in given and not is_trivial(line):
                 told = f"its output shows the solution of {exercise.name}: {line}"
                 raise SiteError(f"{where}: {told}")
 

@@ -19,7 +19,8 @@ GROUPS = {  # of minigrad's own names, by the part of the library that they live
     "Threads and GPUs": ("backend", "kernels"),
 }
 LAST = "Threads and GPUs"
-PARTS = "models", "learn", "data", "evaluate", "lectures"
+PARTS = "models", "learn", "data", "evaluate", "lectures", "stepper"
+FILES = {"minigrad.models": (), "minigrad.stepper": ("figures", "interactive")}  # (): all of them
 SENTENCE = re.compile(r"(?<=[.:)\]]) (?=Raises [A-Z]|Source: )")
 
 
@@ -73,18 +74,18 @@ def parts() -> list[Part]:
 
 
 def part(package: Any) -> Part:
-    """The page of a package: what it offers and, of the methods, what each file does."""
-    offered = [name for name, x in vars(package).items() if documented(x)]
-    groups = grouped(package, offered)
-    if package.__name__ == "minigrad.models":
+    """The page of a package: what it offers, or what each of its files does."""
+    if package.__name__ in FILES:
         groups = [group_of(file) for file in members(package)]
+    else:
+        groups = grouped(package, [name for name, x in vars(package).items() if documented(x)])
     file = f"reference.{package.__name__.removeprefix('minigrad.')}.html"
     return Part(package.__name__, file, first_line(package), [g for g in groups if g.entries])
 
 
 def members(package: Any) -> list[Any]:
-    found = pkgutil.iter_modules(package.__path__)
-    return [importlib.import_module(f"{package.__name__}.{module.name}") for module in found]
+    names = FILES[package.__name__] or [m.name for m in pkgutil.iter_modules(package.__path__)]
+    return [importlib.import_module(f"{package.__name__}.{name}") for name in names]
 
 
 def group_of(module: Any) -> Group:

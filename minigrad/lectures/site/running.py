@@ -102,6 +102,7 @@ def _run(lecture: Lecture, notebook: Any) -> None:
         )
         # IPYTHONDIR: nobody's own settings; PYTHONHASHSEED: the same page from the same source
         clean = {"IPYTHONDIR": folder, "PYTHONHASHSEED": "0", "MPLBACKEND": "agg"}
+        clean |= {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}  # as two run at once
         try:
             asyncio.run(client.async_execute(env={**os.environ, **clean}, cleanup_kc=True))
         except CellExecutionError as error:

@@ -97,12 +97,14 @@ if (toc) {
   for (const id of links.keys()) seen.observe(document.getElementById(id))
 }
 
-// what is wider than the page scrolls by itself, by keyboard too
+// what is wider than its place scrolls by itself, by keyboard too
 function fit() {
-  for (const formula of document.querySelectorAll(":not(.katex-display) > .katex:not(.wide)"))
-    if (formula.closest("main") && formula.getBoundingClientRect().width > formula.parentElement.clientWidth)
-      formula.classList.add("wide")
-  for (const box of document.querySelectorAll("pre, .output, .wide, .katex-display"))
+  for (const formula of document.querySelectorAll("main :not(.katex-display) > .katex:not(.wide)")) {
+    const room = formula.closest("p, li, td, th, summary, h1, h2, h3, h4").clientWidth
+    const parts = [...formula.querySelectorAll(".base")]
+    if (room && parts.some(part => part.getBoundingClientRect().width > room)) formula.classList.add("wide")
+  }
+  for (const box of document.querySelectorAll("pre, figure, .output, .wide, .katex-display"))
     if (box.scrollWidth > box.clientWidth) box.tabIndex = 0
     else box.removeAttribute("tabindex")
 }
