@@ -153,7 +153,9 @@ def survived(run, error, made=(), every=1, helpers=0):
 
 
 @pytest.mark.parametrize("error", FAULTS)
-@pytest.mark.parametrize(("kind", "every"), [(Dense, 11), (Convolutional, 97)])
+@pytest.mark.parametrize(
+    ("kind", "every"), [(Dense, 11), pytest.param(Convolutional, 97, marks=pytest.mark.slow)]
+)
 def test_a_step_fails_at_many_lines(kind, every, error, made):
     assert survived(kind(), error, made, every) > 50
 
@@ -189,6 +191,7 @@ def test_an_optimiser_asks_for_no_memory(kind, decay, monkeypatch):
     assert asked < 40_000  # a hundredth of the parameters
 
 
+@pytest.mark.slow
 def test_memory_does_not_grow_with_the_faults_survived():
     run, peaks = Dense(), []
     for _ in range(3):

@@ -47,6 +47,7 @@ def quick(photos):
     return folder, example(photos, "--folder", folder, *QUICK)
 
 
+@pytest.mark.slow
 def test_a_folder_of_photographs_gives_an_extractor_features_and_a_report(quick):
     folder, done = quick
     assert (done.returncode, done.stderr) == (0, "")
@@ -58,6 +59,7 @@ def test_a_folder_of_photographs_gives_an_extractor_features_and_a_report(quick)
     assert f"{folder / 'report.html'} has the pictures" in done.stdout
 
 
+@pytest.mark.slow
 def test_what_cannot_be_used_is_listed_and_counted(quick):
     lines = quick[1].stdout.splitlines()
     assert lines[0].startswith("skipped broken.jpg: ")
@@ -68,6 +70,7 @@ def test_what_cannot_be_used_is_listed_and_counted(quick):
     ]
 
 
+@pytest.mark.slow
 def test_the_features_are_what_the_extractor_says_of_the_photographs(quick, photos):
     folder, _ = quick
     blocks, facts = load_features(folder / "features.safetensors")
@@ -115,6 +118,7 @@ def test_one_photograph_is_enough(photos, tmp_path):
     assert done.stdout.startswith("1 images, 8 seeds")
 
 
+@pytest.mark.slow
 def test_a_flat_picture_is_taken_anywhere_and_that_is_said(tmp_path):
     (tmp_path / "photos").mkdir()
     Image.new("RGB", (60, 60), "red").save(tmp_path / "photos/red.png")
@@ -185,6 +189,7 @@ def test_ctrl_c_after_training_says_how_to_get_the_rest(photos, tmp_path):
     assert (tmp_path / "run/report.html").exists()
 
 
+@pytest.mark.slow
 def test_a_finished_network_is_not_overwritten(quick, photos):
     folder, _ = quick
     before = (folder / "extractor.safetensors").read_bytes()

@@ -49,6 +49,7 @@ def quick(tmp_path_factory):
     return folder, example("--folder", folder, *QUICK)
 
 
+@pytest.mark.slow
 def test_a_short_run_prints_its_table_and_writes_everything(quick):
     folder, done = quick
     assert (done.returncode, done.stderr) == (0, "")

@@ -32,6 +32,7 @@ def done(folder):
     return example("--folder", folder)
 
 
+@pytest.mark.slow
 def test_both_accuracies_are_printed_and_high(done):
     assert (done.returncode, done.stderr) == (0, "")
     spiral, digits, last = done.stdout.splitlines()
@@ -46,6 +47,7 @@ def test_both_accuracies_are_printed_and_high(done):
     assert "spiral.png" in last
 
 
+@pytest.mark.slow
 def test_the_regions_are_a_png_and_the_only_file(done, folder):
     (path,) = folder.iterdir()
     assert path.name == "spiral.png"

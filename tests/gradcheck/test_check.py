@@ -39,6 +39,7 @@ def test_what_is_right_raises_no_alarm(case, capsys):
         assert report, f"seed {seed}: {report}"
 
 
+@pytest.mark.slow
 def test_most_mistakes_get_their_own_diagnosis(capsys):
     named = [all(report.cause for _, report in reports(case, SEEDS[:2])) for case in WRONG]
     assert np.mean(named) >= NAMED

@@ -84,7 +84,12 @@ def moments(rng, n):
 
 
 @pytest.mark.parametrize(
-    ("network", "call", "k"), [("conv", "step", 50), ("dense", "write", 30), ("dense", "link", 3)]
+    ("network", "call", "k"),
+    [
+        ("dense", "write", 30),
+        pytest.param("dense", "link", 3, marks=pytest.mark.slow),
+        pytest.param("conv", "step", 50, marks=pytest.mark.slow),
+    ],
 )
 def test_a_killed_run_goes_on_to_the_same_bytes(tmp_path, unbroken, network, call, k):
     assert broken(network, tmp_path, call, k)

@@ -121,7 +121,7 @@ TELLING = {
     "negative = -numbers": True,
     "smaller = first < second": True,
     "total = sum(numbers)": True,
-    "for number in numbers:": True,
+    "for i in range(len(numbers)):": True,
     "answer_of_this = Z": False,
     "return values, back": False,
     "# sum(numbers) is the total": False,

@@ -232,6 +232,7 @@ def test_a_run_whose_facts_cannot_be_opened_is_listed_with_a_sentence(tmp_path):
     assert listed(find_runs(tmp_path)).startswith("a: run.json cannot be read: ")
 
 
+@pytest.mark.slow
 def test_no_cut_and_no_flipped_bit_ends_the_listing(tmp_path):
     path = write(tmp_path / "a") / "run.json"
     whole = path.read_bytes()
