@@ -1099,7 +1099,7 @@ def of_nodes(X, W1, b1, W2, b2):
     D = mg.entropy(A2, T)
     R = mg.decay((W1, W2), rate)
     L = mg.add((D, R))
-    return L, mg.program(L)
+    return mg.program(L), mg.show(L)
 
 
 def of_blocks(X, W1, b1, W2, b2):
@@ -1118,15 +1118,19 @@ def of_blocks(X, W1, b1, W2, b2):
 
 
 # %%
-L, printed = of_nodes(X, *mg.var((W1, b1, W2, b2)))
+printed, page = of_nodes(X, *mg.var((W1, b1, W2, b2)))
 print(printed)
 folded = of_blocks(X, *mg.var((W1, b1, W2, b2)))
 print("\nand folded:\n\n", folded, sep="")
 assert str(printed).replace(f", {rate})", ")") == listings["add"].strip()
 assert str(folded) == listings["model"].strip()
 
+# %% [markdown]
+# Step through it: one write at a time, forward, then backward. `dW1` and `dW2` are written twice,
+# by the decay and by their layer.
+
 # %%
-mg.show(L)
+page
 
 # %% [markdown]
 # ## What breaks when a detail is left out

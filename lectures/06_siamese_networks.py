@@ -338,9 +338,8 @@ check_exercise(contrastive, contrastive_inputs, like=lambda *args: models.contra
 pair_loss = mg.node(contrastive)
 start = np.array([[-1.2, 0.7], [0.3, 1.0], [-0.9, -0.5], [0.9, -0.6], [0.1, -0.1], [0.5, 0.2]])
 one, two = np.triu_indices(6, 1)
-joined = np.isin(10 * one + two, (1, 12, 23)).astype(
-    int
-)  # 0-1, 1-2, 2-3 are similar; 4 and 5 are alone
+chain = np.isin(10 * one + two, (1, 12, 23))  # 0-1, 1-2, 2-3 are similar; 4 and 5 are alone
+joined = chain.astype(int)
 
 
 def forces(Y):
