@@ -17,7 +17,7 @@ PAGES = {
     "lecture": "01_neural_networks.html#what-layer-1-sees",
     "window": "04_convolution.1.html#27",
 }
-WIDTHS = {1000: 760, 360: 720}  # the height of each
+WIDTHS = {1600: 1000, 360: 720}  # the height of each
 COLOURS = 64
 
 
