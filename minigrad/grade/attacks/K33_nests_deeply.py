@@ -1,4 +1,4 @@
-# verdict: CRASH MEMORY TIMEOUT
+# verdict: MISSING CRASH MEMORY TIMEOUT
 # level: none
 # stage: shapes forward dX dW db
 """Makes the compiler climb deeper than its stack goes."""
