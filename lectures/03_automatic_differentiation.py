@@ -605,7 +605,7 @@ listings["loss"] = rewritten(
 def slip(X, U):
     U1, U2 = U
     A1 = affine(X, U1)
-    Z = relu(A)  # noqa: F821
+    Z = relu(A)
     return affine(Z, U2), lambda X, U: A1.back(X, U1)
 
 

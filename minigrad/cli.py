@@ -159,20 +159,20 @@ def main() -> None:
     """The command `minigrad`."""
     import click
 
+    shapes = click.option(
+        "--shapes", help="Of the arguments, as '(5, 4), ((4, 6), (6,)), labels(5, 6)'."
+    )
+    kind: Any = {"default": 0, "show_default": True, "type": click.IntRange(0)}
+    seed = click.option("--seed", **kind, help="Of all that is drawn.")
+
     @click.group(help="Deep learning in code to read, step through, break and write.")
     def minigrad():
         pass
 
     @minigrad.command("check", help=check_file.__doc__)
     @click.argument("target", metavar="FILE[:FUNCTION]")
-    @click.option("--shapes", help="Of the arguments, as '(5, 4), ((4, 6), (6,)), labels(5, 6)'.")
-    @click.option(
-        "--seed",
-        default=0,
-        show_default=True,
-        type=click.IntRange(0),
-        help="Of all that the check draws.",
-    )
+    @shapes
+    @seed
     @click.option("--json", "as_json", is_flag=True, help="For programs: a list of reports.")
     @click.option("--question", help="Of an assignment: its public checks.")
     @click.option("--assignment", default="", help="Its folder, if it is none that ships.")
@@ -191,14 +191,8 @@ def main() -> None:
         type=click.Path(dir_okay=False, path_type=Path),
         help="The page that is written.  [default: FUNCTION.html]",
     )
-    @click.option("--shapes", help="Of the arguments, as '(5, 4), ((4, 6), (6,)), labels(5, 6)'.")
-    @click.option(
-        "--seed",
-        default=0,
-        show_default=True,
-        type=click.IntRange(0),
-        help="Of what the arguments hold.",
-    )
+    @shapes
+    @seed
     def _step(target, out, shapes, seed):
         return step_file(target, out, shapes, seed)
 
