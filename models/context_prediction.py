@@ -35,9 +35,10 @@ from minigrad import (
     relu,
 )
 from minigrad.backend import array_module
-from minigrad.learn import he
+from minigrad.learn import gaussian, he
 
 PLACES = 8
+WEIGHTS = ("he", "gaussian")
 
 
 class Convolution(NamedTuple):
@@ -123,22 +124,26 @@ def shapes(net, channels=3):
     return sizes
 
 
-def initial(rng, net=SMALL, channels=3):
+def initial(rng, net=SMALL, channels=3, weights="he"):
     """First parameters: {"conv1": (W, b), ..., "fc6": (W, b), ..., "fc9": (W, b)}, biases 0.
 
-    rng: a numpy Generator; net: a `Net`, SMALL; channels: of the patches, 3. He's weights, which
-    the last layer, that no relu follows, has with half the variance.
-    Raises ValueError for patches of which pooling leaves nothing.
+    rng: a numpy Generator; net: a `Net`, SMALL; channels: of the patches, 3; weights: "he", He's,
+    which the last layer, that no relu follows, has with half the variance; "gaussian", of deviation
+    0.01 in all layers, as AlexNet began and most in the paper's time.
+    Raises ValueError for patches of which pooling leaves nothing, and other weights.
 
     >>> [name for name in initial(np.random.default_rng(0))]
     ['conv1', 'conv2', 'conv3', 'fc6', 'fc7', 'fc8']
     """
+    if weights not in WEIGHTS:
+        raise ValueError(f"context_prediction: weights are {' or '.join(WEIGHTS)}, not {weights!r}")
     sizes = shapes(net, channels)
     last = list(sizes)[-1]
-    return {
-        name: (he(W, rng, 1.0 if name == last else 2.0), np.zeros(b, np.float32))
-        for name, (W, b) in sizes.items()
-    }
+
+    def drawn(name, shape):
+        return gaussian(shape, rng) if weights == "gaussian" else he(shape, rng, 2 - (name == last))
+
+    return {name: (drawn(name, W), np.zeros(b, np.float32)) for name, (W, b) in sizes.items()}
 
 
 def maps(X, U, net=SMALL, **options):

@@ -28,8 +28,10 @@ SCHEDULES = {"constant": constant, "linear": linear}
 class Settings(NamedTuple):
     """How a network of context prediction is trained; the defaults are the paper's.
 
-    net: a name in `context_prediction.NETS`; gap, jitter: as of a `Layout`, the patch is the net's;
-    colours, contrast, pixelation: as for `PatchPairs`; norm: with batch normalisation; per_image:
+    net: a name in `context_prediction.NETS`; patch: the side of patches, None: the net's; gap,
+    jitter: as of a `Layout`;
+    colours, contrast, pixelation: as for `PatchPairs`; norm: with batch normalisation; weights:
+    the first, as for `context_prediction.initial`; per_image:
     pairs of each image in an epoch; batch: pairs, each in both orders; epochs; rate: the first;
     schedule: "constant", or "linear", falling to 0; momentum; decay.
     Rate, batch and epochs are not in the paper, which trained for four weeks: the authors' program
@@ -37,12 +39,14 @@ class Settings(NamedTuple):
     """
 
     net: str = "paper"
+    patch: int | None = None
     gap: int = 48
     jitter: int = 7
     colours: str = "drop"
     contrast: str = "mean"
     pixelation: float = 1 / 3
     norm: bool = True
+    weights: str = "he"
     per_image: int = 40
     batch: int = 512
     epochs: int = 20
@@ -78,20 +82,27 @@ def fit(images, settings, *, rng, held_out=None, facts=None, **options):
     images, of which after each epoch the "held-out accuracy" of 250 pairs each is noted in the log,
     of patches that keep their detail; facts: what a resumed run must have as it was besides
     settings, as {"seed": 0}; options: as for `minigrad.learn.train`, as folder and resume.
-    Raises ValueError for a net or a schedule of another name, and as `PatchPairs` and `train` do.
+    Raises ValueError for a net, weights or a schedule of another name, a batch that leaves one pair
+    alone in the last one, which has no variance, and as `PatchPairs` and `train` do.
     """
     for name, known in {"net": cp.NETS, "schedule": SCHEDULES}.items():
         if (found := getattr(settings, name)) not in known:
             raise ValueError(f"fit: {name} is one of {', '.join(known)}, not {found!r}")
-    net = cp.NETS[settings.net]
-    net = net if settings.norm else net.without_norms()
+    net = net_of(settings)
     data = pairs_of(images, settings)
-    U = map_leaves(array_module(data.flat).asarray, cp.initial(rng, net, len(data.flat)))
+    if (len(data) % settings.batch or settings.batch) == 1:
+        raise ValueError(
+            f"fit: {len(data)} pairs in batches of {settings.batch} leave one alone, which batch "
+            "normalisation cannot take: another batch, or a pair less"
+        )
+    U = map_leaves(
+        array_module(data.flat).asarray, cp.initial(rng, net, len(data.flat), settings.weights)
+    )
     trained = ContextNet(net, U, {}, data.prepare)
-    judged = held_out and held_out_pairs(held_out, settings, data.prepare.mean).all()
-
-    def after_epoch():
-        return {"held-out accuracy": trained.accuracy(*judged)}
+    after_epoch = None
+    if held_out is not None:
+        judged = held_out_pairs(held_out, settings, data.prepare.mean).all()
+        after_epoch = lambda: {"held-out accuracy": trained.accuracy(*judged)}
 
     log = train(
         lambda U, X1, X2, T, rng: cp.loss(U, X1, X2, T, net=net, state=trained.state),
@@ -103,16 +114,23 @@ def fit(images, settings, *, rng, held_out=None, facts=None, **options):
         rate=SCHEDULES[settings.schedule](settings.rate),
         optimiser=Momentum(U, settings.momentum, settings.decay),
         state=trained.state,
-        after_epoch=after_epoch if held_out else None,
+        after_epoch=after_epoch,
         settings={**settings._asdict(), **(facts or {})},
         **options,
     )
     return trained, log
 
 
+def net_of(settings):
+    """The `context_prediction.Net` that settings name."""
+    net = cp.NETS[settings.net]
+    net = net if settings.norm else net.without_norms()
+    return net if settings.patch is None else net._replace(patch=settings.patch)
+
+
 def pairs_of(images, settings, **options):
     """`PatchPairs` of images by settings; options replace theirs."""
-    layout = Layout(cp.NETS[settings.net].patch, settings.gap, settings.jitter)
+    layout = Layout(net_of(settings).patch, settings.gap, settings.jitter)
     own = {name: getattr(settings, name) for name in ("colours", "contrast", "pixelation")}
     return PatchPairs(images, layout, **{"per_image": settings.per_image, **own, **options})
 
