@@ -4,9 +4,9 @@
 >>> made.images.shape, made.images.dtype
 ((6, 3, 64, 64), dtype('uint8'))
 >>> made.kinds
-array([ 0,  1, -1, -1,  1,  0])
+array([ 1,  0, -1, -1,  1,  0])
 >>> made.boxes[0]
-array([14, 33, 24, 24])
+array([29, 25, 24, 24])
 """
 
 from typing import NamedTuple
@@ -52,9 +52,9 @@ def planted(
     that have one, each kind equally often, up to one. A texture (stripes, spots, clouds or strokes,
     with two colours and an angle of its kind, always the same) has no layout: it is the same
     everywhere but for where it happens to begin. An object has one: in its four quadrants lie four
-    different shapes, each with two colours of its own; kinds differ in shapes and colours. Each time its
-    parts are moved by up to 4 % of its size, its brightness is multiplied by 0.8 to 1.2, and noise
-    of deviation 0.03 is added to the image. Equal generators make equal images.
+    different shapes, each with two colours of its own; kinds differ in both. Each time its parts
+    are moved by up to 4 % of its size, its brightness is multiplied by 0.8 to 1.2, and noise of
+    deviation 0.03 is added to the image. Equal generators make equal images.
     Raises ValueError for an object larger than an image or of less than 8 pixels, a share outside
     [0, 1], and no image or kind at all.
     """

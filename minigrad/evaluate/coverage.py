@@ -33,12 +33,15 @@ def cover(sets: Any, count: int | None = None) -> np.ndarray:
     in the order in which they would be. Repeatedly the highest-ranked set that is left is chosen
     that holds an image which fewer than r of those before it hold: r = 1 until no set does, then 2,
     and so on.
+    Raises ValueError for a count below 0, and negative numbers of images.
     Source: section 4.5.1.
 
     >>> cover([[1, 2], [2, 1], [2, 3], [3]])
     array([0, 2, 1, 3])
     """
     sets = [np.unique(np.asarray(s, int)) for s in sets]
+    if (count is not None and count < 0) or any(s[0] < 0 for s in sets if len(s)):
+        raise ValueError(f"cover: count and the numbers of images are 0 or more; count is {count}")
     most = len(sets) if count is None else min(count, len(sets))
     held = np.zeros(1 + max((s[-1] for s in sets if len(s)), default=0), int)
     left, chosen, r = [i for i, s in enumerate(sets) if len(s)], [], 0

@@ -28,7 +28,7 @@ from ..nodes import normalize
 from .neighbours import check_finite
 
 CORNERS = np.array([[-0.5, -0.5], [-0.5, 0.5], [0.5, -0.5], [0.5, 0.5]])  # of a square of side 1
-ENTRIES = 1 << 23  # correlations that stand in memory at once
+ENTRIES = 1 << 23  # features and correlations of queries that stand in memory at once
 FLAT = 8  # times the rounding error: a row that varies no more is constant
 
 
@@ -166,8 +166,9 @@ def patch_neighbours(F: Any, grid: Grid, queries: Any, k: int) -> tuple[np.ndarr
     m, queries = len(grid.rows), np.asarray(queries)
     if not 1 <= k < m:
         raise ValueError(f"patch_neighbours: k is 1 to {m - 1} for {m} images, not {k}")
+    _exist("patch_neighbours", queries, F)
     index, correlation = np.empty((len(queries), k), np.intp), np.empty((len(queries), k), F.dtype)
-    for part in _turns(len(queries), grid):
+    for part in _turns(len(queries), F, grid):
         best, where = _best_of_each_image(F, grid, queries[part])
         order = np.argsort(-best, 1, kind="stable")[:, :k]
         index[part] = np.take_along_axis(where, order, 1)
@@ -275,7 +276,7 @@ def mine(F: Any, grid: Grid, chosen: Any, top: int = 100) -> Mined:
     others if there are fewer. In each other image each of the four patches finds its best match by
     itself, by normalised correlation; images are ordered by the mean of the four, wherever the
     matches lie. The own image is left out. Ties, to six digits (twelve in float64): the lower index
-    first. Memory: two copies of F and some 100 MB, whatever k is.
+    first. Memory: two copies of F and some 200 MB, whatever k is.
     Raises ValueError for one image alone, features that do not fit or are not finite, and numbers
     that are not those of four patches of one image.
     Source: Doersch et al., ICCV 2015, section 4.5; the mean as strength of four matches is ours.
@@ -287,17 +288,14 @@ def mine(F: Any, grid: Grid, chosen: Any, top: int = 100) -> Mined:
         raise ValueError(
             f"mine: constellations are (k, 4) numbers of patches, not {chosen.shape} {chosen.dtype}"
         )
-    if chosen.size and not 0 <= chosen.min() <= chosen.max() < len(F):
-        raise ValueError(
-            f"mine: numbers of patches are 0 to {len(F) - 1}, not {chosen.min()} to {chosen.max()}"
-        )
+    _exist("mine", chosen, F)
     if (np.ptp(grid.image[chosen], axis=1) > 0).any():
         raise ValueError("mine: a constellation has patches of several images")
     m, k = len(grid.rows), len(chosen)
     t = min(top, m - 1)
     images, correlation = np.empty((k, t), np.intp), np.empty((k, t))
     patches = np.empty((k, t, 4), np.intp)
-    for part in _turns(k, grid, 4):
+    for part in _turns(k, F, grid, 4):
         best, where = _best_of_each_image(F, grid, chosen[part].ravel())
         strength = best.reshape(-1, 4, m).mean(1, dtype=float)
         order = np.argsort(-strength, 1, kind="stable")[:, :t]
@@ -321,11 +319,19 @@ def _checked(name, F, grid):
     return centred(F)
 
 
-def _turns(k, grid, each=1):
-    """Slices of k queries, each of so many patches, whose correlations stand in memory at once."""
-    entries = each * (2 * len(grid.rows) + (grid.rows * grid.columns).max())
+def _exist(name, index, F):
+    """ValueError unless there is a patch for each number."""
+    if index.size and not 0 <= index.min() <= index.max() < len(F):
+        raise ValueError(
+            f"{name}: numbers of patches are 0 to {len(F) - 1}, not {index.min()} to {index.max()}"
+        )
+
+
+def _turns(k, F, grid, each=1):
+    """Slices of k queries, each of so many patches: what is computed at once stays in memory."""
+    entries = each * (F.shape[1] + 2 * len(grid.rows) + (grid.rows * grid.columns).max())
     step = max(1, int(ENTRIES // entries))
-    return [slice(first, first + step) for first in range(0, k, step)]
+    return [slice(first, min(first + step, k)) for first in range(0, k, step)]
 
 
 def _best_of_each_image(F, grid, queries):

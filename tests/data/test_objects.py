@@ -60,7 +60,7 @@ def test_the_four_quadrants_of_an_object_differ():
 
 
 def test_textures_are_the_same_everywhere():
-    m = made(200, share=0)
+    m = made(120, share=0)
     assert set(m.textures) == set(range(len(TEXTURES)))
     for kind in range(len(TEXTURES)):
         X = m.images[m.textures == kind].astype(float)

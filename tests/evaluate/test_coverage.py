@@ -122,3 +122,14 @@ def test_sets_that_are_pure_and_cover_all_have_area_1_and_a_half_up_to_half():
 def test_a_mistake_is_told(sets, labels, words):
     with pytest.raises(ValueError, match=words):
         purity_coverage(sets, labels)
+
+
+def test_a_negative_number_is_refused():
+    for sets, count in (([[0]], -1), ([[0], [-1, 2]], None)):
+        with pytest.raises(ValueError, match="0 or more"):
+            cover(sets, count)
+
+
+def test_empty_sets_cover_nothing_and_come_last():
+    assert cover([[], [3], []]).tolist() == [1, 0, 2]
+    assert cover([]).tolist() == []
