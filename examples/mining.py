@@ -113,12 +113,15 @@ def main(photos, network, epochs, images, longest, k, top, size, seed, folder):
     start = time.perf_counter()
     net = ContextNet.load(network) if network else None
     side = net.patch if net else net_of(SMALL).patch
-    rng = np.random.default_rng(seed)
-    collection = pictures(photos, longest, side, not net) if photos else textures(images, side, rng)
+    making, learning, weights, rng = np.random.default_rng(seed).spawn(4)
+    if photos:
+        collection = pictures(photos, longest, side, not net)
+    else:
+        collection = textures(images, side, making)
     m = len(collection.images)
     say(f"{collection.about}: {m} pictures, patches of {side} x {side}")
     if net is None:
-        net = learned(collection.images, epochs, rng)
+        net = learned(collection.images, epochs, learning)
         folder.mkdir(parents=True, exist_ok=True)
         net.save(folder / "net.safetensors")
     grid = patch_grid(collection.images, side)
@@ -127,7 +130,7 @@ def main(photos, network, epochs, images, longest, k, top, size, seed, folder):
         cut_patches(collection.images, grid, some),
         net.net,
         *net.prepare[1:],
-        rng=np.random.default_rng(seed),
+        rng=weights,
     )
     features = {
         name: patch_features(collection.images, grid, f)

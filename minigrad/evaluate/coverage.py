@@ -44,7 +44,8 @@ def cover(sets: Any, count: int | None = None) -> np.ndarray:
         raise ValueError(f"cover: count and the numbers of images are 0 or more; count is {count}")
     most = len(sets) if count is None else min(count, len(sets))
     held = np.zeros(1 + max((s[-1] for s in sets if len(s)), default=0), int)
-    left, chosen, r = [i for i, s in enumerate(sets) if len(s)], [], 0
+    left, r = [i for i, s in enumerate(sets) if len(s)], 0
+    chosen: list[int] = []
     while left and len(chosen) < most:
         r += 1
         later = []
