@@ -1,13 +1,13 @@
 """Visual data mining: which objects come again and again in a folder of pictures?
 
-    python -m examples.mining             a made collection of which the truth is known, 3 minutes
-    python -m examples.mining photos/     a folder of photographs, 2 minutes
+    python -m examples.mining             a made collection of which the truth is known
+    python -m examples.mining photos/     a folder of photographs
     python -m examples.mining photos/ --network runs/context/net.safetensors
 
 Four adjacent patches of a picture find their best matches in all others, each by itself; where
 these lie like four adjacent patches again, an object is likely to be there. Clusters are ranked by
 the share of such pictures. Features are those of a network of context prediction, of the same one
-with random weights, and pixels. Without --network one is learned on the pictures. In the folder:
+with random weights, and pixels. Without --network one is learned on the pictures, for some minutes. In the folder:
 
     report.html        neighbours of patches, the clusters, and where the truth is known, purity
     table.csv          the figures
@@ -164,6 +164,7 @@ def main(photos, network, epochs, images, longest, k, top, size, seed, folder):
         curves=curves,
         queries=page.queries(features, rng),
         clusters=page.clusters(mined[LEARNED], size),
+        large=bool((mined[LEARNED].verified.sum(1) >= size).any()),
         strongest=page.strongest(mined[LEARNED]),
         size=size,
         settings=settings,
@@ -360,6 +361,11 @@ class Page:
         return ((i, self.collection.images[i]) for i in sorted(self.used))
 
 
+def made_share(made):
+    """How many of the made pictures hold an object, in percent."""
+    return "" if made is None else f"{100 * (made.kinds >= 0).mean():.0f}"
+
+
 def data(image):
     """An image (3, h, w) as a data URI."""
     from PIL import Image
@@ -392,6 +398,7 @@ def write_report(path, page, **parts):
         side=page.grid.side,
         about=page.collection.about,
         known=page.collection.made is not None,
+        planted=made_share(page.collection.made),
         curves=curves,
         **parts,
     )
