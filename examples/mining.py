@@ -7,7 +7,8 @@
 Four adjacent patches of a picture find their best matches in all others, each by itself; where
 these lie like four adjacent patches again, an object is likely to be there. Clusters are ranked by
 the share of such pictures. Features are those of a network of context prediction, of the same one
-with random weights, and pixels. Without --network one is learned on the pictures, for some minutes. In the folder:
+with random weights, and pixels. Without --network one is learned on the pictures, for some minutes.
+In the folder:
 
     report.html        neighbours of patches, the clusters, and where the truth is known, purity
     table.csv          the figures
