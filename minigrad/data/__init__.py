@@ -15,6 +15,7 @@ from .loaders import (
     stl10,
     stl10_folds,
 )
+from .objects import Planted, planted
 from .parameters import (
     COLUMNS,
     TOOLBOX,

@@ -2,8 +2,22 @@
 
 from .baselines import hog, pixels
 from .clusters import merged, top_firing
+from .coverage import PurityCoverage, cover, purity_coverage, verified_sets
 from .evidence import class_maps, occlusion
 from .invariance import accuracy_curve, distance_curves, transformed
+from .mining import (
+    Grid,
+    Mined,
+    centred,
+    constellations,
+    cut_patches,
+    mine,
+    patch_features,
+    patch_grid,
+    patch_neighbours,
+    square_fit,
+    verified,
+)
 from .neighbours import most_similar, nearest
 from .partitions import k_means, nmi
 from .planes import to_plane
