@@ -45,8 +45,8 @@ def ran(tmp_path_factory):
     return result
 
 
-def test_there_are_eight():
-    assert [path.stem[:3] for path in FILES] == [f"0{n}_" for n in range(1, 9)]
+def test_there_are_nine():
+    assert [path.stem[:3] for path in FILES] == [f"0{n}_" for n in range(1, 10)]
 
 
 @pytest.fixture(scope="module")
