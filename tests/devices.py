@@ -6,7 +6,7 @@ from numpy.testing import assert_allclose
 
 import minigrad as mg
 from minigrad.tree import leaves, map_leaves
-from models import embedding_training
+from models import context_prediction, context_training, embedding_training
 
 
 def arguments(name, dtype):
@@ -57,3 +57,18 @@ def assert_alike(there, here, kind, errors):
         assert a.dtype == b.dtype
         error = errors[a.dtype.type]
         assert_allclose(mg.to_cpu(a), b, rtol=error, atol=error)
+
+
+def context_learned(colours, move):
+    """Parameters, statistics and features of a tiny network that learned how patches lie."""
+    rng = np.random.default_rng(0)
+    images = [move(rng.integers(0, 256, (3, 30 + i, 31), np.uint8)) for i in range(3)]
+    net = context_prediction.SMALL._replace(patch=8, embedding=6, pair=(5,))
+    net = net._replace(convolutions=tuple(c._replace(maps=4) for c in net.convolutions))
+    context_prediction.NETS["of tests"] = net
+    settings = context_training.PRESETS["small"]._replace(
+        net="of tests", gap=4, jitter=1, colours=colours, per_image=4, batch=6, epochs=1, rate=1e-3
+    )
+    trained, _ = context_training.fit(images, settings, rng=rng, held_out=images, progress=False)
+    del context_prediction.NETS["of tests"]
+    return trained.parameters, trained.state, trained(move(np.ones((2, 3, 8, 8), np.float32)))

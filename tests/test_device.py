@@ -16,6 +16,7 @@ from devices import (
     A,
     arguments,
     assert_alike,
+    context_learned,
     embedding_learned,
     options,
     steps,
@@ -176,6 +177,12 @@ def test_embeddings_are_trained_on_the_device(module, shape, first, options, fus
 @pytest.mark.parametrize("method", embedding_training.METHODS)
 def test_every_way_to_embed_is_learned_on_the_device(method):
     here, there = (embedding_learned(method, move) for move in (mg.to_cpu, mg.to_gpu))
+    assert_alike(there, here, strict.ndarray, {np.float32: 1e-3})
+
+
+@pytest.mark.parametrize("colours", ["drop", "project"])
+def test_context_prediction_is_learned_on_the_device(colours):
+    here, there = (context_learned(colours, move) for move in (mg.to_cpu, mg.to_gpu))
     assert_alike(there, here, strict.ndarray, {np.float32: 1e-3})
 
 

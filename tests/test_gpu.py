@@ -8,7 +8,15 @@ import re
 import cupy_names
 import numpy as np
 import pytest
-from devices import NODES, arguments, assert_alike, embedding_learned, steps, value_and_gradients
+from devices import (
+    NODES,
+    arguments,
+    assert_alike,
+    context_learned,
+    embedding_learned,
+    steps,
+    value_and_gradients,
+)
 from numeric import batch_last, normal
 from numpy.testing import assert_array_equal
 
@@ -126,6 +134,13 @@ def test_two_networks_are_trained_as_on_the_cpu():
 @pytest.mark.parametrize("method", embedding_training.METHODS)
 def test_every_way_to_embed_is_learned_as_on_the_cpu(method):
     here, there = (embedding_learned(method, move) for move in (mg.to_cpu, mg.to_gpu))
+    assert_alike(there, here, kind(), {np.float32: 1e-2})
+
+
+@on_gpu
+@pytest.mark.parametrize("colours", ["drop", "project"])
+def test_context_prediction_is_learned_as_on_the_cpu(colours):
+    here, there = (context_learned(colours, move) for move in (mg.to_cpu, mg.to_gpu))
     assert_alike(there, here, kind(), {np.float32: 1e-2})
 
 

@@ -1,6 +1,7 @@
 """Data: loaders, transformations, surrogate classes."""
 
 from .ahead import prefetch
+from .cues import PROJECTION, drop_colours, pixelate, project
 from .downloads import data_folder
 from .formats import DataError
 from .images import NPID_IMAGENET, Augmentation, Changes, Views
@@ -24,6 +25,7 @@ from .parameters import (
     stack,
     unstack,
 )
+from .patch_pairs import Layout, Pairs, PatchPairs, Preparation
 from .pictures import Photographs, photographs
 from .regions import Seeds, seed_patches
 from .seeds import Surrogates, surrogates

@@ -1,0 +1,98 @@
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+from minigrad.models import context_prediction as cp
+from minigrad.models.context_prediction import Convolution, Net
+from minigrad.models.context_training import PRESETS, Settings, fit, held_out_pairs, net_of
+from numpy.testing import assert_array_equal
+
+from minigrad.data import photographs
+from minigrad.learn import CheckpointError
+from minigrad.tree import leaves
+
+TINY = Net(12, (Convolution(8, 5, norm=True, pool=True), Convolution(8, 3, norm=True)), 16, (16,))
+
+
+@pytest.fixture(autouse=True)
+def nets(monkeypatch):
+    monkeypatch.setitem(cp.NETS, "tiny", TINY)
+
+
+QUICK = PRESETS["small"]._replace(
+    net="tiny", gap=4, jitter=1, colours="keep", pixelation=0, per_image=40, epochs=4, rate=0.05
+)
+
+
+def slopes(n, seed=0):
+    """Images that are darker towards their upper left corner: two patches say how they lie."""
+    rng = np.random.default_rng(seed)
+    ramp = np.add.outer(2.0 * np.arange(40), 3.0 * np.arange(44))
+    noise = rng.normal(0, 2, (n, 3, 40, 44))
+    return (rng.uniform(0, 40, (n, 1, 1, 1)) + ramp + noise).clip(0, 255).astype(np.uint8)
+
+
+def go(images, settings=QUICK, seed=0, **options):
+    return fit(images, settings, rng=np.random.default_rng(seed), progress=False, **options)
+
+
+def test_what_can_be_learned_is_learned_and_holds_on_images_that_were_held_out():
+    net, log = go(slopes(12), held_out=slopes(4, seed=1))
+    accuracies = [row["held-out accuracy"] for row in log if "held-out accuracy" in row]
+    assert len(accuracies) == 4
+    assert accuracies[-1] > 0.3  # chance is 1/8
+    pairs = held_out_pairs(slopes(4, seed=1), QUICK, net.prepare.mean)
+    assert net.accuracy(*pairs.all()) == accuracies[-1]
+
+
+def test_on_images_without_order_nothing_can_be_learned():
+    noise = np.random.default_rng(0).integers(0, 256, (16, 3, 40, 44), np.uint8)
+    _, log = go(noise[:12], held_out=noise[12:])
+    n = 4 * 250
+    assert abs(log[-1]["held-out accuracy"] - 1 / 8) < 4 * np.sqrt(7 / 64 / n)
+
+
+def test_the_same_seed_gives_the_same_network_and_a_resumed_run_too(tmp_path):
+    images = slopes(5)
+    net, _ = go(images)
+    short = {"folder": tmp_path / "run"}
+    go(images, QUICK, **short)
+    again, _ = go(images, QUICK, **short, resume=True)
+    for a, b in zip(leaves((net.parameters, net.state)), leaves((again.parameters, again.state))):
+        assert_array_equal(a, b)
+    with pytest.raises(CheckpointError, match="gap"):
+        go(images, QUICK._replace(gap=5), **short, resume=True)
+
+
+def test_settings_name_the_network():
+    assert net_of(Settings()) == cp.PAPER
+    assert net_of(PRESETS["small"]._replace(patch=16)).patch == 16
+    assert net_of(PRESETS["small"]._replace(norm=False)) == cp.SMALL.without_norms()
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        ({"net": "large"}, "net is one of paper, small, tiny, not 'large'"),
+        ({"schedule": "steps"}, "schedule is one of constant, linear, not 'steps'"),
+        ({"per_image": 13, "batch": 64}, "65 pairs in batches of 64 leave one alone"),
+        ({"gap": 40}, "image 0 has 40 x 44 pixels, and two patches of 12 with a gap of 40"),
+    ],
+)
+def test_settings_that_cannot_be_used_are_refused(wrong, said):
+    with pytest.raises(ValueError, match=said):
+        go(slopes(5), QUICK._replace(**wrong))
+
+
+@pytest.mark.slow
+def test_the_small_preset_learns_photographs_above_chance_in_a_minute():
+    folder = os.environ.get("MINIGRAD_DATA")
+    if not folder:
+        pytest.skip("photographs stand in $MINIGRAD_DATA, which is not set")
+    images = photographs(Path(folder) / "photos", longest=160).images
+    images = [image for image in images if min(image.shape[1:]) >= 66]
+    settings = PRESETS["small"]._replace(epochs=2)
+    _, log = go(images[1::2] + images[::8], settings, held_out=images[2::8])
+    n = 250 * len(images[2::8])
+    assert log[-1]["held-out accuracy"] > 1 / 8 + 3 * np.sqrt(7 / 64 / n)
