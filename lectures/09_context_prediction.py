@@ -19,12 +19,14 @@
 # %% tags=["setup"]
 import numpy as np
 import scipy.linalg
+from minigrad.models.context_prediction import PAPER, shapes
 from scipy.ndimage import gaussian_filter, zoom
 from scipy.spatial.distance import cdist
 from sklearn.datasets import load_digits, load_sample_image
 
 import minigrad
 from minigrad import affine, batchnorm, block, conv, entropy, flatten, node, relu
+from minigrad.data import cues, patch_pairs
 from minigrad.learn import Momentum, gaussian, he
 from minigrad.lectures import Picture, check_exercise, requires
 from minigrad.stepper import figures
@@ -756,7 +758,8 @@ assert share["context"] > share["raw pixels"] + 0.05 > share["random weights"] +
 # %% tags=["figure"]
 asked, asked_digits = keys_of(unseen, unseen_keys, 800, rng_of(9))
 known, known_digits = keys_of(mixed, mixed_keys, 2000, rng_of(8))
-queries = np.array([np.flatnonzero(asked_digits == digit)[0] for digit in range(1, 10)])
+# of each digit the sixth that comes: their shares are near those of all 800
+queries = np.array([np.flatnonzero(asked_digits == digit)[5] for digit in range(1, 10)])
 found = {}
 for name, features in judged.items():
     found[name] = 800 + nearest(features(asked)[queries], features(known), 7).astype(int)
@@ -992,7 +995,8 @@ for ax, (name, reader) in zip(axes, readers.items()):
         ax.plot([x, u], [y, v], color=GREY, lw=0.8)
     ax.scatter(*truth.T[::-1], s=14, facecolor="white", edgecolor=GREY, zorder=3)
     ax.scatter(*said.T[::-1], s=16, color=ORANGE, zorder=4)
-    ax.set(xlim=(-0.85, 0.85), ylim=(0.85, -0.85), aspect="equal", xticks=[], yticks=[])
+    ax.set(xlim=(-0.7, 0.7), ylim=(0.7, -0.7), aspect="equal")
+    ax.set_axis_off()
     ax.set_title(name, fontsize=10, color=INK, loc="left")
 Picture(
     page,
@@ -1442,6 +1446,21 @@ above = (of_things[:, None] > of_chance).mean() + (of_things[:, None] == of_chan
 print(f"a telephone's four ranks above a shuffled one's in {above:.0%} of all comparisons", end="")
 print(" (ties count one half)")
 assert of_things.mean() > of_chance.mean() + 0.08 and above > 0.75
+
+# %% [markdown]
+# ## In the library
+#
+# `minigrad.data.patch_pairs` draws such pairs from photographs, with the same eight places, and
+# `minigrad.data.cues` projects and drops colors. `minigrad.models.context_prediction` has the
+# paper's network. `python -m examples.context` trains a small one on a folder of photographs.
+
+# %%
+eight = np.arange(8)
+away = np.diff(corners(np.zeros((8, 2), int), eight, 1, np.zeros((8, 2, 2), int)), axis=1)[:, 0]
+assert (away == patch_pairs.PLACES).all() and list(patch_pairs.NAMES) == NAMES
+assert np.allclose(project(X_test[:2], AXIS), cues.project(X_test[:2]))
+count = sum(np.prod(W) + np.prod(b) for W, b in shapes(PAPER).values())
+print(f"the paper's network, conv2 with 256 maps and stride 1: {count:,} parameters")
 
 # %% [markdown]
 # ## What was learned
