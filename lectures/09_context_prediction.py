@@ -25,7 +25,7 @@ from scipy.spatial.distance import cdist
 from sklearn.datasets import load_digits, load_sample_image
 
 import minigrad
-from minigrad import affine, batchnorm, block, conv, entropy, flatten, node, relu
+from minigrad import affine, batchnorm, block, concatenate, conv, entropy, flatten, node, relu
 from minigrad.data import cues, patch_pairs
 from minigrad.learn import Momentum, gaussian, he
 from minigrad.lectures import Picture, check_exercise, requires
@@ -395,13 +395,15 @@ print((W1.grad + W2.grad).round(4))
 assert np.allclose(W.grad, W1.grad + W2.grad) and np.allclose(V.grad, V_untied.grad)
 
 # %% [markdown]
-# Step through it. On the way back `dW` is written twice, once by each tower.
+# Step through it, with the library's operations. On the way back `dW` is written twice, once by
+# each tower.
 
 # %%
 W, V = minigrad.var((start, V_start))
 F = relu(A @ W)
 G = relu(B @ W)
-L = entropy(fuse(F, G, V), t)
+S = concatenate((F, G), 1) @ V
+L = entropy(S, t)
 minigrad.show(L)
 
 # %% [markdown]
