@@ -1040,7 +1040,8 @@ assert told["lens"] > told["no lens"] + 0.2 and digit["lens"] < raw - 0.2
 
 # %% [markdown]
 # The cheat is far better at the task, and worse than raw pixels at what the task was made for. A
-# high accuracy on the pretext proves nothing. Look at the neighbours.
+# high accuracy on the pretext proves nothing. Look at the neighbours. (One run of each;
+# with another seed the numbers move by some points.)
 #
 # The projection brings most of it back, not all. More places are told than without a lens, and fewer
 # neighbours are right: some of the clue is left. Green has moved against red and blue, and green

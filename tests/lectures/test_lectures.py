@@ -111,6 +111,12 @@ def add_terms(X):
     return S, back
 """
 
+RIGHT_TOO[9, "corners"] = """
+def corners(p, t, step, J):
+    away = np.delete(np.indices((3, 3)).reshape(2, 9).T - 1.0, 4, axis=0)[t]
+    return np.stack([p, p + step * away], axis=1) + J
+"""
+
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("number", "name"), RIGHT_TOO)
