@@ -1426,8 +1426,8 @@ for ax, i in zip([*axes[1:5], *axes[6:]], [*yes, *no]):
     drawn(ax, collection[i], found[i], ORANGE if i in yes else RED, f"e = {error_of[i]:.2f}")
 Picture(
     page,
-    "Four adjacent keys framed on a telephone; above, four telephones where the matches form the "
-    "same square; below, four images where they lie in disorder and are refused.",
+    "Four adjacent keys framed on a telephone; above, images where the matches lie in a square, or "
+    "nearly so; below, images where they lie in disorder and are refused.",
 )
 
 # %% [markdown]
