@@ -45,8 +45,8 @@ def ran(tmp_path_factory):
     return result
 
 
-def test_there_are_eight():
-    assert [path.stem[:3] for path in FILES] == [f"0{n}_" for n in range(1, 9)]
+def test_there_are_nine():
+    assert [path.stem[:3] for path in FILES] == [f"0{n}_" for n in range(1, 10)]
 
 
 @pytest.fixture(scope="module")
@@ -109,6 +109,12 @@ def add_terms(X):
             dX[i] += dS
 
     return S, back
+"""
+
+RIGHT_TOO[9, "corners"] = """
+def corners(p, t, step, J):
+    away = np.delete(np.indices((3, 3)).reshape(2, 9).T - 1.0, 4, axis=0)[t]
+    return np.stack([p, p + step * away], axis=1) + J
 """
 
 

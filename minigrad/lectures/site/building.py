@@ -16,7 +16,6 @@ from .running import run_all
 from .texts import Heading, Text
 
 COMING = [
-    (9, "Context prediction", "What does a network learn that is asked where a patch lay?"),
     (10, "Retrieval and graphs", "Who is near whom, when near is counted along the data?"),
 ]
 
