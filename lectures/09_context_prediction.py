@@ -597,7 +597,8 @@ for name, (_, rows) in runs.items():
 # Without it the loss stands at $\ln 8$. The fused units are the same for every pair, up to a
 # deviation that is next to nothing, so nothing can be told from them; and what would have to change
 # gets a gradient that is a product of small weights. With it every unit *must* differ from pair to
-# pair, whatever the size of the weights.
+# pair, whatever the size of the weights. (The 2000
+# pairs are normalised by their own mean and deviation, as a batch; the library keeps running ones.)
 #
 # It depends on these weights. With He's, which keep the deviation from layer to layer, our little
 # network learns without normalisation too, only more slowly. The paper's network is much deeper; how
