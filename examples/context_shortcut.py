@@ -274,7 +274,7 @@ def by_colours(bench, cases):
         row = rows[case] = {"pretext": bench.pretext(case), **bench.position(case)}
         if len(rows) == 1:
             chance = [row[f"{name}, chance"][0] for name in ("best", "all")]
-            print(f"{'images':<14}{'colours':<12}{'pairs (%)':<16}{'best tenth':<18}all, distance")
+            print(f"{'images':<14}{'colours':<12}{'pairs (%)':<16}{'best tenth':<18}all")
             print(f"{'chance':<26}{CHANCE:<16.1f}{chance[0]:<18.3f}{chance[1]:.3f}")
         words = [told(row["pretext"], 1), told(row["best"], 3), told(row["all"], 3)]
         print(
@@ -349,7 +349,9 @@ def picture(bench, rows, others):
         ax.spines[["top", "right"]].set_visible(False)
         ax.tick_params(colors=figures.INK, labelsize=8)
         figures.bar_rows(ax, {name: mean_error(v) for name, v in found.items()}, label=label)
-        ax.axvline(chance, color=figures.INK, lw=1, ls="--")
+        ax.axvline(chance, color=figures.INK, lw=1, ls="--", zorder=0)
+        for number in ax.texts:
+            number.set(fontsize=8, bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.5})
         ax.xaxis.label.set_size(9)
     return page
 

@@ -80,7 +80,7 @@ def between(X, share, axis, xp):
     side = X.shape[axis]
     c = (side - 1) / 2
     place = np.clip(c + (np.arange(side) - c) / (1 - share), 0, side - 1)
-    first = np.minimum(place.astype(int), max(side - 2, 0))
+    first = place.astype(int)
     second = np.minimum(first + 1, side - 1)
     shape = (-1, 1) if axis == -2 else (-1,)
     f = xp.asarray((place - first).reshape(shape), accurate(X))
