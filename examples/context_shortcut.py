@@ -2,7 +2,7 @@
 
     python -m examples.context_shortcut                 made images, ten minutes on two cores
     python -m examples.context_shortcut photos/         a folder of photographs instead
-    python -m examples.context_shortcut --quick         one seed, aberration alone, a minute
+    python -m examples.context_shortcut --quick         one seed, aberration alone, two minutes
 
 Images are made of noise that says nothing about a place: what a network tells about it above
 chance, it has from the lens. Two faults of lenses are planted: aberration, green shrunk about the
