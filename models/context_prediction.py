@@ -5,8 +5,8 @@
     patch 2 -> tower ->/
 
 Both towers are the same function with the same weights, up to fc6, the features of one patch; what
-follows sees both (late fusion). Networks are described by a `Net`: PAPER of 96 x 96, SMALL of
-24 x 24 for two cores.
+follows sees both (late fusion). Networks are described by a `Net`: PAPER of 96 x 96, SMALL
+and TINY of 24 x 24 for two cores.
 Source: Doersch, Gupta and Efros, ICCV 2015, section 3 and figure 3; sizes: the authors' program.
 
 >>> U, state = initial(np.random.default_rng(0)), {}
@@ -99,7 +99,13 @@ SMALL = Net(
     128,
     (128,),
 )
-NETS = {"paper": PAPER, "small": SMALL}
+TINY = Net(
+    24,
+    (Convolution(16, 5, norm=True, pool=True), Convolution(32, 3, norm=True, pool=True)),
+    64,
+    (64,),
+)
+NETS = {"paper": PAPER, "small": SMALL, "tiny": TINY}
 
 
 def shapes(net, channels=3):
