@@ -1,13 +1,13 @@
 """What context prediction's features are worth on CIFAR-10, beside other features without labels.
 
     python -m examples.context_transfer            seven rows, 3 seeds, 20 minutes of one core
-    python -m examples.context_transfer tuning     the network as a beginning, a quarter of an hour
+    python -m examples.context_transfer tuning     the network as a beginning, five minutes more
     python -m examples.context_transfer --quick    one seed, half of the training
 
 Images: 10,000 and 2,000 of CIFAR-10 as JPEG, cifar-10-images/, and photographs, photos/, below
 MINIGRAD_DATA; no others stand in. All networks have the same layers, no labels, and see 40,000
 patches, versions or views: pairs of patches of 24 x 24 of the images enlarged to 64 x 64 (gap 8,
-jitter 2), or of the photographs; versions of 1000 seeds of the enlarged images (Exemplar-CNN);
+jitter 2), or of the photographs; versions of 250 seeds of the enlarged images (Exemplar-CNN);
 views of the images as they are (ISIF, instance softmax). Features are the greatest values of each
 map in each quadrant of an enlarged image; of ISIF, of images as they are, those of its convolutions
 and its embedding. Below the folder:
@@ -15,7 +15,7 @@ and its embedding. Below the folder:
     features/table.csv    linear SVM with 200 labels per class, kNN (k = 200), and accuracy of the
                           pretext task on pairs of patches of test images
     tuning/table.csv      test accuracy after fine-tuning of the network without normalisation with
-                          25 labels per class, with and without rescaling
+                          25 labels per class (images as they are), with and without rescaling
     table.png             beside each of them
 
 A number that is computed is kept there, so that a run that was stopped goes on.
@@ -32,12 +32,21 @@ from minigrad.models import context_prediction as cp
 from minigrad.models import context_training, embedding_training, exemplar_cnn, exemplar_training
 from minigrad.models.context_extractor import untrained
 from minigrad.models.context_pooling import features
+from minigrad.models.embedding_training import told
 from minigrad.models.norm_removal import remove_norms
 from minigrad.models.rescaling import balanced, drawn, ratios
 
 from minigrad import affine, entropy, flatten, pyramid, relu, to_cpu
 from minigrad.cli import device, run, workers
-from minigrad.data import Surrogates, cifar10, data_folder, photographs, resized, seed_patches
+from minigrad.data import (
+    Preparation,
+    Surrogates,
+    cifar10,
+    data_folder,
+    photographs,
+    resized,
+    seed_patches,
+)
 from minigrad.evaluate import cifar_scores, knn_vote, label_draws, pixels, scaled
 from minigrad.learn import Cells, Momentum, as_csv, he, linear, train, write_whole
 from minigrad.stepper import figures
@@ -50,6 +59,7 @@ from .exemplar_runs import digest
 CODE = "32c5p3-64c3p3-64c3-128f"  # the tower of SMALL, in the words of Exemplar-CNN
 MEASURES = ("SVM", "kNN", "kNN, last layer", "pretext")
 DRAWS = 3  # of labels
+CLASSES = 250  # seeds of Exemplar-CNN
 WEIGHTS = (0.03, 0.1, 0.3)  # candidates for C
 LEFT = 50  # training images of each class beyond the labels, by which C is chosen
 WATCHED = 10  # test images, of which 2500 pairs are that the pretext task is tested on
@@ -67,7 +77,7 @@ class Size(NamedTuple):
     labels: int = 200
     few: int = 25
     steps: int = 15
-    rates: tuple[float, ...] = (0.003, 0.01, 0.03)
+    rates: tuple[float, ...] = (0.003, 0.01, 0.03, 0.1)
 
 
 FULL, QUICK = Size(), Size(epochs=1, seeds=1, steps=5, rates=(0.01,))
@@ -81,36 +91,52 @@ class Bench:
     def __init__(self, size, folder, move):
         self.size, self.folder, self.move = size, folder, move
         (X, T), (X_test, T_test) = (cifar10(split, "jpeg") for split in ("train", "test"))
-        self.X, self.T, self.T_test = X, T, T_test
+        self.X, self.T, self.X_test, self.T_test = X, T, X_test, T_test
         self.enlarged, self.enlarged_test = resized(X, 2), resized(X_test, 2)
         most = min(size.labels + LEFT, np.bincount(T).min())
         (some,) = label_draws(T, most, 1, np.random.default_rng(0))
         self.labels = T[some]
         self.plain, self.large = (X[some], X_test), (self.enlarged[some], self.enlarged_test)
         self.images = digest(X, T, X_test, T_test)
+        small = context_training.PRESETS["small"]._replace(gap=8, jitter=2, epochs=size.epochs)
+        self.photographs = photographs(data_folder() / "photos").images
+        of_photographs = -(-len(X) // len(self.photographs))
+        self.settings = {
+            "context prediction": small._replace(per_image=1),
+            "of photographs": small._replace(per_image=of_photographs),
+            "Exemplar-CNN": exemplar_training.PRESETS["small"]._replace(
+                seeds=min(CLASSES, len(X)),
+                versions=20_000 // CLASSES,
+                epochs=size.epochs,
+                code=CODE,
+            ),
+            "ISIF": embedding_training.PRESETS["small"]._replace(
+                network=CODE, epochs=size.epochs, rate=0.1
+            ),
+        }
+        self.settings["its norms removed"] = self.settings["context prediction"]
+
+    def how(self, name):
+        """The digest of the settings of a row, "" where nothing is learned."""
+        settings = self.settings.get(name)
+        return "" if settings is None else digest(told(settings) if name == "ISIF" else settings)
 
     def cell(self, compute, **plan):
-        facts = {"of": self.images, "version": VERSION, "epochs": self.size.epochs}
+        facts = {"of": self.images, "version": VERSION}
         return self.cells.get({**plan, **facts}, compute)
 
-    def where(self, *told):
-        """Options of a training that is kept, or gone on with."""
-        folder = self.folder / "networks" / digest(*told, self.images, VERSION)
+    def where(self, name, seed):
+        """Options of a training that is kept, gone on with, or loaded."""
+        folder = self.folder / "networks" / digest(name, self.how(name), seed, self.images, VERSION)
         resume = any(folder.glob("checkpoint*"))
-        return {"folder": folder, "resume": resume, "progress": False}
+        return {"folder": folder, "resume": resume, "progress": False, "facts": {"seed": seed}}
 
-    def context(self, seed, source="images"):
+    def context(self, seed, name="context prediction"):
         """A ContextNet learned from the enlarged images, or from photographs."""
-        X, rng = self.enlarged, np.random.default_rng(seed)
-        if source == "photographs":
-            X = [self.move(x) for x in photographs(data_folder() / "photos").images]
-        per_image = -(-len(self.X) // len(X))
-        settings = context_training.PRESETS["small"]._replace(
-            gap=8, jitter=2, per_image=per_image, epochs=self.size.epochs
-        )
-        place = self.where(settings, seed, source)
-        X = self.move(X) if source == "images" else X
-        return context_training.fit(X, settings, rng=rng, facts={"seed": seed}, **place)[0]
+        rng, where = np.random.default_rng(seed), self.where(name, seed)
+        X = self.enlarged if name == "context prediction" else self.photographs
+        X = [self.move(x) for x in X]
+        return context_training.fit(X, self.settings[name], rng=rng, **where)[0]
 
     def random(self, seed):
         """The same network with its first weights, normalised by patches of the images."""
@@ -120,26 +146,16 @@ class Bench:
         return untrained(self.move(some), cp.SMALL, "project", rng=rng)
 
     def exemplar(self, seed):
-        rng = np.random.default_rng(seed)
-        n = min(1000, len(self.X))
-        settings = exemplar_training.PRESETS["small"]._replace(
-            seeds=n, versions=20, epochs=self.size.epochs, code=CODE
-        )
-        found = seed_patches(self.enlarged, n, rng, scales=(1, 0.8))
+        settings, rng = self.settings["Exemplar-CNN"], np.random.default_rng(seed)
+        found = seed_patches(self.enlarged, settings.seeds, rng, scales=(1, 0.8))
         found = found._replace(sources=self.move(found.sources))
         data = Surrogates(found, settings.versions)
-        U = self.move(exemplar_cnn.initial(rng, n, 3, 32, CODE))
-        options = {"parameters": U, "facts": {"seed": seed}, **self.where(settings, seed)}
-        return exemplar_training.fit(data, settings, rng=rng, **options)[0]
+        where = self.where("Exemplar-CNN", seed)
+        return exemplar_training.fit(data, settings, rng=rng, **where)[0]
 
     def isif(self, seed):
-        settings = embedding_training.PRESETS["small"]._replace(
-            network=CODE, epochs=self.size.epochs, rate=0.1
-        )
-        place = self.where(embedding_training.told(settings), seed)
-        rng = np.random.default_rng(seed)
-        X = self.move(self.X)
-        return embedding_training.fit(X, settings, rng=rng, facts={"seed": seed}, **place)[0]
+        rng, where = np.random.default_rng(seed), self.where("ISIF", seed)
+        return embedding_training.fit(self.move(self.X), self.settings["ISIF"], rng=rng, **where)[0]
 
     def judged(self, blocks, net=None):
         """Measures (%) of blocks(image size): features of training and of test images."""
@@ -154,7 +170,7 @@ class Bench:
             F, Q = scaled(train[some], test[some])
             found[name] = 100 * float(np.mean(knn_vote(Q, F, T, min(200, len(F))) == T_test))
         if net:
-            settings = context_training.PRESETS["small"]._replace(gap=8, jitter=2)
+            settings = self.settings["context prediction"]
             some = self.move(self.enlarged_test[:WATCHED])
             pairs = context_training.held_out_pairs(some, settings, net.prepare.mean).all()
             found["pretext"] = 100 * net.accuracy(*pairs)
@@ -186,13 +202,14 @@ class Bench:
 )
 @click.option("--quick", is_flag=True, help="One seed, half of the training, one rate.")
 @click.option("--epochs", type=click.IntRange(1), help="Of 20,000 patches.  [default: 2]")
+@click.option("--seeds", type=click.IntRange(1), help="How many.  [default: 3]")
 @click.option("--labels", type=click.IntRange(1), help="Per class.  [default: 200, of tuning 25]")
 @place("context-transfer", "features", "tuning", "networks")
 @workers
 @device
-def main(part, quick, epochs, labels, folder, move):
+def main(part, quick, epochs, seeds, labels, folder, move):
     size = QUICK if quick else FULL
-    size = size._replace(epochs=epochs or size.epochs)
+    size = size._replace(epochs=epochs or size.epochs, seeds=seeds or size.seeds)
     if labels:
         size = size._replace(**{{"features": "labels", "tuning": "few"}[part]: labels})
     bench = Bench(size, folder, move)
@@ -212,7 +229,7 @@ def compare(bench, folder):
         "random weights": lambda seed: bench.of_context(bench.random(seed)),
         "context prediction": lambda seed: bench.of_context(bench.context(seed)),
         "its norms removed": lambda seed: bench.of_context(remove_norms(bench.context(seed))),
-        "of photographs": lambda seed: bench.of_context(bench.context(seed, "photographs")),
+        "of photographs": lambda seed: bench.of_context(bench.context(seed, "of photographs")),
         "Exemplar-CNN": lambda seed: bench.of_exemplar(bench.exemplar(seed)),
         "ISIF": lambda seed: bench.of_isif(bench.isif(seed)),
     }
@@ -222,6 +239,7 @@ def compare(bench, folder):
             if seed and name in ONCE:
                 continue
             plan = {"row": name, "seed": seed, "labels": bench.size.labels}
+            plan["settings"] = bench.how(name)
             cell = bench.cell(lambda compute=compute, seed=seed: compute(seed), **plan)
             for measure in cell:
                 found[name].setdefault(measure, []).append(cell[measure])
@@ -242,6 +260,7 @@ def tune(bench, folder):
     found = {}
     for name in BEGINNINGS:
         plan = {"beginning": name, "labels": few, "tuned": steps}
+        plan["settings"] = bench.how("context prediction") if name.startswith("context") else ""
 
         def cell(seed, rate, plan=plan, name=name):
             compute = lambda: tuned(bench, name, seed, rate)
@@ -300,10 +319,10 @@ def tuned(bench, name, seed, rate):
     rng, few = np.random.default_rng(seed), bench.size.few
     both = label_draws(bench.T, 2 * few, 1, rng)[0].reshape(-1, 2, few)
     chosen, left = both[:, 0].ravel(), both[:, 1].ravel()
-    prepare = bench.random(seed).prepare
-    see = lambda X: prepare(bench.move(X))
-    X, T = see(bench.enlarged[chosen]), bench.move(bench.T[chosen])
-    some = see(bench.enlarged[left][:: max(1, len(left) // SOME)])
+    mean = bench.X.mean((0, 2, 3)) / 255
+    see = lambda X: Preparation(mean, "project")(bench.move(X))
+    X, T = see(bench.X[chosen]), bench.move(bench.T[chosen])
+    some = see(bench.X[left][:: max(1, len(left) // SOME)])
     U = map_leaves(lambda w: w.astype(np.float32), beginning(bench, name, seed, some))
     rated = ratios(lambda U: logits(U, some), U, np.random.default_rng(0)).values()
     train(
@@ -324,8 +343,8 @@ def tuned(bench, name, seed, rate):
         return 100 * float(np.mean(named == T))
 
     return {
-        "test accuracy": accuracy(bench.enlarged_test, bench.T_test),
-        "held out": accuracy(bench.enlarged[left], bench.T[left]),
+        "test accuracy": accuracy(bench.X_test, bench.T_test),
+        "held out": accuracy(bench.X[left], bench.T[left]),
         "spread of ratios": max(rated) / min(rated),
     }
 
