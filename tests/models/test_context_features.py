@@ -41,6 +41,7 @@ class OfRows(ContextFeatures):
 
 
 # None is expected to fail: beyond OfRows, the same as for ExemplarFeatures holds.
+@pytest.mark.slow
 @parametrize_with_checks([OfRows(settings=QUICK)])
 def test_scikit_learns_own_checks_hold(estimator, check):
     check(estimator)

@@ -63,7 +63,7 @@ def test_a_ratio_is_what_a_step_changes():
 
 
 def test_lrn_keeps_the_scale_of_its_input():
-    outputs, U = case(LRN, 3)
+    outputs, U = case(LRN, 3, 10)
     assert breaks(LRN) == ("conv1",)
     V = balanced(outputs, U, breaks(LRN), rng=np.random.default_rng(0))
     assert_allclose(outputs(V), outputs(U), rtol=1e-5)
