@@ -165,14 +165,16 @@ def test_the_same_generator_gives_the_same_batch_and_goes_on():
     assert (first != second).any()
 
 
-def test_turned_pairs_are_the_same_patches_with_label_7_less_l():
-    data = PatchPairs(images((30, 31), (25, 22)), SMALL, colours="keep")
+@pytest.mark.parametrize("colours", ["drop", "project", "keep"])
+def test_turned_pairs_are_the_same_patches_with_label_7_less_l(colours):
+    data = PatchPairs(images((30, 31), (25, 22)), SMALL, colours=colours)
     p = drawn(data, 9)
     q = p.turned()
     assert_array_equal(q.label, 7 - p.label)
     for a, b in zip(data.prepared(p), reversed(data.prepared(q)), strict=True):
         assert_array_equal(a, b)
-    assert_array_equal(q.turned().first, p.first)
+    for a, b in zip(p, q.turned(), strict=True):
+        assert_array_equal(a, b)
 
 
 def test_a_pair_is_told_in_words():
@@ -236,6 +238,7 @@ def test_grey_images_keep_their_colours_or_are_refused():
         ([], "there are no images"),
         (images((20, 20)) + images((20, 20), c=1), "image 1 has 1 channels of uint8, the first 3"),
         ([np.full((3, 20, 20), np.nan)], "image 0 holds values that are not finite"),
+        ([np.full((3, 20, 20), 255.0)], r"floats lie in \[0, 1\], these .* reach from 255 to 255"),
         ([np.ones((3, 20, 20), int)], r"floats or bytes, not \(3, 20, 20\) int64 \(image 0\)"),
         ([np.ones((20, 20))], r"images are \(c, h, w\)"),
     ],
@@ -243,6 +246,11 @@ def test_grey_images_keep_their_colours_or_are_refused():
 def test_what_are_no_images_alike_is_refused(wrong, said):
     with pytest.raises(ValueError, match=said):
         PatchPairs(wrong, SMALL)
+
+
+def test_a_mean_of_other_channels_is_refused():
+    with pytest.raises(ValueError, match=r"mean is \(3,\), one for each channel, not \(1,\)"):
+        PatchPairs(images((20, 20)), SMALL, mean=np.zeros(1))
 
 
 def test_without_a_generator_nothing_is_drawn():
