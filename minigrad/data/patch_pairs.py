@@ -53,9 +53,9 @@ class Pairs(NamedTuple):
 
     image: (n,), in which image; first, second: (n, 2), the corners (top, left) of patch 1 and 2;
     label: (n,), 0 to 7, the place of patch 2 as seen from patch 1, row by row; kept: (n, 2), the
-    channel that is left of each patch; seed: (n,), of the noise in the others, ~seed: of the same in
-    the other order; side: (n, 2), the pixels to which each patch is shrunk and enlarged again, the
-    patch's side if it is not.
+    channel that is left of each patch; seed: (n,), of the noise in the others, ~seed: the same one
+    for the other order; side: (n, 2), the pixels to which each patch is shrunk and enlarged again,
+    the patch's side if it is not.
     """
 
     image: Any
@@ -142,8 +142,8 @@ class PatchPairs:
     Patch 1 and 2 lie in a grid that begins anywhere; the label is drawn first, each as often. All
     stays in the image with its jitter, nothing is clamped or resampled.
     Raises ValueError for images too small for a pair, of one channel where colours are dropped or
-    projected, that are not alike, not finite or beyond [0, 1], for another mean, and for a layout or
-    an option that is none.
+    projected, that are not alike, not finite or beyond [0, 1], for a mean of other channels, and
+    for a layout or an option that is none.
 
     >>> data = PatchPairs(np.zeros((2, 3, 40, 40), np.uint8), Layout(16, 8, 0), pixelation=0)
     >>> print(data.draw(np.array([1]), np.random.default_rng(0)).describe(0))

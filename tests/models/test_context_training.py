@@ -54,9 +54,7 @@ def test_on_images_without_order_nothing_can_be_learned():
     assert abs(log[-1]["held-out accuracy"] - 1 / 8) < 4 * np.sqrt(7 / 64 / n)
 
 
-def test_the_same_seed_gives_the_same_network_and_a_resumed_run_too(
-    tmp_path, monkeypatch
-):
+def test_the_same_seed_gives_the_same_network_and_a_resumed_run_too(tmp_path, monkeypatch):
     images = slopes(5)
     net, log = go(images)
     short = {"folder": tmp_path / "run"}
