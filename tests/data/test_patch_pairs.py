@@ -133,6 +133,19 @@ def test_where_nothing_is_drawn_green_is_left():
 # kept, replayed, turned, shown
 
 
+def test_any_channel_of_a_patch_is_left_whichever_of_the_other():
+    kept = drawn(PatchPairs(images((20, 20)), SMALL), 9000).kept
+    counts = np.bincount(3 * kept[:, 0] + kept[:, 1], minlength=9)
+    assert abs(counts - 1000).max() < 5 * np.sqrt(1000)
+
+
+def test_a_pair_lies_in_the_image_that_its_number_says():
+    dark_and_light = [np.full((3, 20, 20), v, np.uint8) for v in (0, 255)]
+    data = PatchPairs(dark_and_light, SMALL, 4, colours="keep", mean=np.zeros(3))
+    for X in data.batch(np.array([5, 0, 3, 4]), np.random.default_rng(0))[:2]:
+        assert_allclose(X, np.ones_like(X) * np.reshape([1, 0, 0, 1], (4, 1, 1, 1)))
+
+
 @pytest.mark.parametrize("contrast", ["mean", "rms"])
 def test_pairs_drawn_once_are_the_same_whenever_and_with_whichever_others(contrast):
     options = {"contrast": contrast, "rng": np.random.default_rng(1)}

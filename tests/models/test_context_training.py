@@ -7,7 +7,7 @@ import pytest
 from minigrad.models import context_prediction as cp
 from minigrad.models.context_prediction import Convolution, Net
 from minigrad.models.context_training import PRESETS, Settings, fit, held_out_pairs, net_of
-from numpy.testing import assert_array_equal
+from numpy.testing import assert_allclose, assert_array_equal
 
 from minigrad.data import PatchPairs, photographs
 from minigrad.learn import CheckpointError
@@ -45,6 +45,13 @@ def test_what_can_be_learned_is_learned_and_holds_on_images_that_were_held_out()
     assert accuracies[-1] > 0.3  # chance is 1/8
     pairs = held_out_pairs(slopes(4, seed=1), QUICK, net.prepare.mean)
     assert net.accuracy(*pairs.all()) == accuracies[-1]
+
+
+def test_held_out_pairs_keep_their_detail_and_are_less_the_mean_of_training():
+    held = held_out_pairs(slopes(2), QUICK._replace(pixelation=1), np.full(3, 0.25), 3)
+    assert held.pairs.side is None
+    X1, _ = held.cut(held.pairs)
+    assert_allclose(held.all()[0], X1 / 255 - 0.25, atol=1e-6)
 
 
 def test_on_images_without_order_nothing_can_be_learned():
