@@ -27,7 +27,7 @@ from minigrad.models.context_training import PRESETS, fit, held_out_pairs, net_o
 
 from minigrad import to_cpu
 from minigrad.cli import device, run, say, workers
-from minigrad.data import photographs
+from minigrad.data import Layout, photographs
 from minigrad.data.patch_pairs import NAMES, PLACES
 from minigrad.evaluate import best_weight, linear_svm, scaled
 from minigrad.learn import as_csv, write_whole
@@ -163,7 +163,7 @@ def main(photos, quick, longest, epochs, folder, move):
 
 def usable(photos, longest):
     """The photographs that have room for a pair; says which do not."""
-    needed = pairs_needed()
+    needed = Layout(net_of(SMALL).patch, SMALL.gap, SMALL.jitter).needed
     images, names, skipped = photographs(photos, longest)
     small = {i for i, x in enumerate(images) if min(x.shape[1:]) < needed}
     skipped += [(names[i], f"no room for a pair, {needed} pixels each way") for i in sorted(small)]
@@ -176,11 +176,6 @@ def usable(photos, longest):
             f"{HELD} are needed, as every {HELD}th is held out"
         )
     return images
-
-
-def pairs_needed():
-    net = net_of(SMALL)
-    return 2 * (net.patch + SMALL.jitter) + SMALL.gap
 
 
 def compare(bench, names):

@@ -29,7 +29,7 @@ from minigrad.models.context_extractor import ContextNet, untrained
 from minigrad.models.context_training import PRESETS, fit, net_of
 
 from minigrad.cli import run, say, workers
-from minigrad.data import Planted, photographs, planted
+from minigrad.data import Layout, Planted, photographs, planted
 from minigrad.evaluate import (
     Mined,
     constellations,
@@ -45,6 +45,7 @@ from minigrad.evaluate import (
     verified_sets,
 )
 from minigrad.learn import as_csv, write_whole
+from minigrad.tree import leaves
 
 from .digit_runs import about
 
@@ -112,7 +113,7 @@ class Collection(NamedTuple):
 @workers
 def main(photos, network, epochs, images, longest, k, top, size, seed, folder):
     start = time.perf_counter()
-    net = ContextNet.load(network) if network else None
+    net = loaded(network) if network else None
     side = net.patch if net else net_of(SMALL).patch
     making, learning, weights, rng = np.random.default_rng(seed).spawn(4)
     if photos:
@@ -174,6 +175,16 @@ def main(photos, network, epochs, images, longest, k, top, size, seed, folder):
     say(f"\n{folder / 'report.html'} has the pictures; {seconds:.0f} s in all")
 
 
+def loaded(path):
+    """The network of a file.  Raises UsageError if it cannot see pictures."""
+    net = ContextNet.load(path)
+    if (channels := len(net.prepare.mean)) != 3:
+        raise click.UsageError(f"{path}: a network for {channels} channels, and pictures have 3")
+    if not all(np.isfinite(W).all() for W in leaves((net.parameters, net.state))):
+        raise click.UsageError(f"{path}: a network whose weights are not all finite")
+    return net
+
+
 def textures(n, side, rng):
     """The made collection, with sides in patches of MADE."""
     made = planted(n, rng, **{name: side * patches for name, patches in MADE.items()})
@@ -189,7 +200,7 @@ def pictures(folder, longest, side, learn):
     images, names, skipped = photographs(folder, longest)
     needed = 2 * side
     if learn:
-        needed = max(needed, 2 * (side + SMALL.jitter) + SMALL.gap)
+        needed = max(needed, Layout(side, SMALL.gap, SMALL.jitter).needed)
     small = [i for i, x in enumerate(images) if min(x.shape[1:]) < needed]
     skipped += [(names[i], f"smaller than {needed} pixels one way") for i in small]
     for name, why in skipped:

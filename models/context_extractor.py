@@ -127,12 +127,14 @@ def untrained(patches, net=cp.SMALL, colours="drop", contrast="mean", *, rng):
 
     patches: (n, c, s, s), bytes or in [0, 1], of which mean and statistics are taken, two at least;
     net, colours, contrast: as for `context_training.Settings`; rng: a numpy Generator.
+    Raises ValueError for patches of another side than the net's, or beyond [0, 1].
     """
     xp = array_module(patches)
     mean = patches.mean((0, 2, 3), dtype=float) / white(patches)
     prepare = Preparation(xp.asarray(mean, np.float32), colours, contrast)
     U = map_leaves(xp.asarray, cp.initial(rng, net, patches.shape[1]))
     found = ContextNet(net, U, {}, prepare)
+    found._check(patches)
     X = prepare(patches)
     cp.network(X, X[::-1], U, net=net, state=found.state, momentum=1.0)
     return found

@@ -90,7 +90,7 @@ def fit(images, settings, *, rng, held_out=None, facts=None, **options):
             raise ValueError(f"fit: {name} is one of {', '.join(known)}, not {found!r}")
     net = net_of(settings)
     data = pairs_of(images, settings)
-    if (len(data) % settings.batch or settings.batch) == 1:
+    if net.norm and settings.batch > 0 and (len(data) % settings.batch or settings.batch) == 1:
         raise ValueError(
             f"fit: {len(data)} pairs in batches of {settings.batch} leave one alone, which batch "
             "normalisation cannot take: another batch, or a pair less"

@@ -23,7 +23,7 @@ import numpy as np
 from ..backend import array_module
 from ..kernels.memory import empty
 from ..kernels.order import as_images
-from .checks import white
+from .checks import in_range, white
 from .cues import drop_colours, pixelate, project
 from .parameters import rows
 
@@ -53,8 +53,9 @@ class Pairs(NamedTuple):
 
     image: (n,), in which image; first, second: (n, 2), the corners (top, left) of patch 1 and 2;
     label: (n,), 0 to 7, the place of patch 2 as seen from patch 1, row by row; kept: (n, 2), the
-    channel that is left of each patch; seed: (n,), of the noise in the others; side: (n, 2), the
-    pixels to which each patch is shrunk and enlarged again, the patch's side if it is not.
+    channel that is left of each patch; seed: (n,), of the noise in the others, ~seed: the same one
+    for the other order; side: (n, 2), the pixels to which each patch is shrunk and enlarged again,
+    the patch's side if it is not.
     """
 
     image: Any
@@ -88,6 +89,7 @@ class Pairs(NamedTuple):
             name: None if (v := getattr(self, name)) is None else v[:, ::-1]
             for name in ("kept", "side")
         }
+        swapped["seed"] = None if self.seed is None else ~self.seed
         return self._replace(first=self.second, second=self.first, label=7 - self.label, **swapped)
 
 
@@ -140,7 +142,8 @@ class PatchPairs:
     Patch 1 and 2 lie in a grid that begins anywhere; the label is drawn first, each as often. All
     stays in the image with its jitter, nothing is clamped or resampled.
     Raises ValueError for images too small for a pair, of one channel where colours are dropped or
-    projected, that are not alike or not finite, and for a layout or an option that is none.
+    projected, that are not alike, not finite or beyond [0, 1], for a mean of other channels, and
+    for a layout or an option that is none.
 
     >>> data = PatchPairs(np.zeros((2, 3, 40, 40), np.uint8), Layout(16, 8, 0), pixelation=0)
     >>> print(data.draw(np.array([1]), np.random.default_rng(0)).describe(0))
@@ -170,6 +173,11 @@ class PatchPairs:
         if mean is None:
             mean = self.flat.mean(1, dtype=float) / white(self.flat)
         self.prepare = Preparation(xp.asarray(mean, np.float32), colours, contrast)
+        if self.prepare.mean.shape != (len(self.flat),):
+            raise ValueError(
+                f"PatchPairs: mean is ({len(self.flat)},), one for each channel, not "
+                f"{self.prepare.mean.shape}"
+            )
         self.pairs = None
         if rng is not None:
             self.pairs = self.draw(np.repeat(np.arange(len(self.sizes)), per_image), rng)
@@ -249,10 +257,16 @@ class PatchPairs:
 
 
 def noise_of(seeds, shape):
-    """N(0, 1) in float32, (n, *shape): of each pair by its own seed, with whichever others."""
+    """N(0, 1) in float32, (n, 2, ...): of each pair by its own seed, with whichever others.
+
+    ~seed: of patch 2 what seed has of patch 1, and the other way round.
+    """
     noise = np.empty((len(seeds), *shape), np.float32)
     for seed, own in zip(seeds, noise):
-        np.random.default_rng(int(seed)).standard_normal(out=own, dtype=np.float32)
+        rng = np.random.default_rng(int(seed if seed >= 0 else ~seed))
+        rng.standard_normal(out=own, dtype=np.float32)
+        if seed < 0:
+            own[:] = own[::-1].copy()
     return noise
 
 
@@ -292,6 +306,7 @@ def check_sources(images, layout, colours):
             )
         if image.dtype.kind == "f" and not np.isfinite(image).all():
             raise ValueError(f"PatchPairs: image {i} holds values that are not finite")
+        in_range("PatchPairs", image[None])
         if min(image.shape[1:]) < layout.needed:
             small.append(i)
     if len(images[0]) != 3 and colours != "keep":

@@ -133,6 +133,19 @@ def test_where_nothing_is_drawn_green_is_left():
 # kept, replayed, turned, shown
 
 
+def test_any_channel_of_a_patch_is_left_whichever_of_the_other():
+    kept = drawn(PatchPairs(images((20, 20)), SMALL), 9000).kept
+    counts = np.bincount(3 * kept[:, 0] + kept[:, 1], minlength=9)
+    assert abs(counts - 1000).max() < 5 * np.sqrt(1000)
+
+
+def test_a_pair_lies_in_the_image_that_its_number_says():
+    dark_and_light = [np.full((3, 20, 20), v, np.uint8) for v in (0, 255)]
+    data = PatchPairs(dark_and_light, SMALL, 4, colours="keep", mean=np.zeros(3))
+    for X in data.batch(np.array([5, 0, 3, 4]), np.random.default_rng(0))[:2]:
+        assert_allclose(X, np.ones_like(X) * np.reshape([1, 0, 0, 1], (4, 1, 1, 1)))
+
+
 @pytest.mark.parametrize("contrast", ["mean", "rms"])
 def test_pairs_drawn_once_are_the_same_whenever_and_with_whichever_others(contrast):
     options = {"contrast": contrast, "rng": np.random.default_rng(1)}
@@ -165,14 +178,16 @@ def test_the_same_generator_gives_the_same_batch_and_goes_on():
     assert (first != second).any()
 
 
-def test_turned_pairs_are_the_same_patches_with_label_7_less_l():
-    data = PatchPairs(images((30, 31), (25, 22)), SMALL, colours="keep")
+@pytest.mark.parametrize("colours", ["drop", "project", "keep"])
+def test_turned_pairs_are_the_same_patches_with_label_7_less_l(colours):
+    data = PatchPairs(images((30, 31), (25, 22)), SMALL, colours=colours)
     p = drawn(data, 9)
     q = p.turned()
     assert_array_equal(q.label, 7 - p.label)
     for a, b in zip(data.prepared(p), reversed(data.prepared(q)), strict=True):
         assert_array_equal(a, b)
-    assert_array_equal(q.turned().first, p.first)
+    for a, b in zip(p, q.turned(), strict=True):
+        assert_array_equal(a, b)
 
 
 def test_a_pair_is_told_in_words():
@@ -236,6 +251,7 @@ def test_grey_images_keep_their_colours_or_are_refused():
         ([], "there are no images"),
         (images((20, 20)) + images((20, 20), c=1), "image 1 has 1 channels of uint8, the first 3"),
         ([np.full((3, 20, 20), np.nan)], "image 0 holds values that are not finite"),
+        ([np.full((3, 20, 20), 255.0)], r"floats lie in \[0, 1\], these .* reach from 255 to 255"),
         ([np.ones((3, 20, 20), int)], r"floats or bytes, not \(3, 20, 20\) int64 \(image 0\)"),
         ([np.ones((20, 20))], r"images are \(c, h, w\)"),
     ],
@@ -243,6 +259,11 @@ def test_grey_images_keep_their_colours_or_are_refused():
 def test_what_are_no_images_alike_is_refused(wrong, said):
     with pytest.raises(ValueError, match=said):
         PatchPairs(wrong, SMALL)
+
+
+def test_a_mean_of_other_channels_is_refused():
+    with pytest.raises(ValueError, match=r"mean is \(3,\), one for each channel, not \(1,\)"):
+        PatchPairs(images((20, 20)), SMALL, mean=np.zeros(1))
 
 
 def test_without_a_generator_nothing_is_drawn():

@@ -4,7 +4,7 @@ import re
 import click
 import numpy as np
 import pytest
-from minigrad.models.context_extractor import untrained
+from minigrad.models.context_extractor import ContextNet, untrained
 from minigrad.models.context_prediction import Convolution, Net
 from PIL import Image
 
@@ -101,6 +101,18 @@ def test_one_picture_alone_or_with_small_ones_is_refused(network, photos, tmp_pa
     with pytest.raises(click.UsageError, match="0 of 2 pictures with room for four patches, 66"):
         started(photos, "--longest", 500)  # to learn from, pairs need room
     assert not (tmp_path / "run").exists()
+
+
+def test_a_network_that_cannot_see_pictures_is_refused(network, tmp_path):
+    grey, broken = tmp_path / "grey.safetensors", tmp_path / "broken.safetensors"
+    rng = np.random.default_rng(0)
+    untrained(rng.random((9, 1, 8, 8)), TINY, "keep", rng=rng).save(grey)
+    net = ContextNet.load(network)
+    net.parameters["fc6"][0][0] = np.nan
+    net.save(broken)
+    for path, said in ((grey, "for 1 channels, and pictures have 3"), (broken, "not all finite")):
+        with pytest.raises(click.UsageError, match=said):
+            started("--network", path, "--folder", tmp_path / "run")
 
 
 @pytest.mark.slow

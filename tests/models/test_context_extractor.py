@@ -97,6 +97,12 @@ def test_other_patches_are_refused(net, wrong, said):
         net(wrong)
 
 
+@pytest.mark.parametrize("wrong", [patches()[:, :, 1:, 1:], np.full((2, 3, 12, 12), np.nan)])
+def test_an_untrained_network_begins_with_patches_that_it_takes(wrong):
+    with pytest.raises(ValueError, match="ContextNet: "):
+        untrained(wrong, TINY, rng=np.random.default_rng(0))
+
+
 def test_on_a_device_features_are_the_same(net, monkeypatch):
     if strict.GPP is None:
         pytest.skip("the stand-in for CUDA needs g++")

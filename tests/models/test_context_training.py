@@ -1,3 +1,4 @@
+import json
 import os
 from pathlib import Path
 
@@ -6,9 +7,9 @@ import pytest
 from minigrad.models import context_prediction as cp
 from minigrad.models.context_prediction import Convolution, Net
 from minigrad.models.context_training import PRESETS, Settings, fit, held_out_pairs, net_of
-from numpy.testing import assert_array_equal
+from numpy.testing import assert_allclose, assert_array_equal
 
-from minigrad.data import photographs
+from minigrad.data import PatchPairs, photographs
 from minigrad.learn import CheckpointError
 from minigrad.tree import leaves
 
@@ -46,6 +47,13 @@ def test_what_can_be_learned_is_learned_and_holds_on_images_that_were_held_out()
     assert net.accuracy(*pairs.all()) == accuracies[-1]
 
 
+def test_held_out_pairs_keep_their_detail_and_are_less_the_mean_of_training():
+    held = held_out_pairs(slopes(2), QUICK._replace(pixelation=1), np.full(3, 0.25), 3)
+    assert held.pairs.side is None
+    X1, _ = held.cut(held.pairs)
+    assert_allclose(held.all()[0], X1 / 255 - 0.25, atol=1e-6)
+
+
 def test_on_images_without_order_nothing_can_be_learned():
     noise = np.random.default_rng(0).integers(0, 256, (16, 3, 40, 44), np.uint8)
     _, log = go(noise[:12], held_out=noise[12:])
@@ -53,16 +61,32 @@ def test_on_images_without_order_nothing_can_be_learned():
     assert abs(log[-1]["held-out accuracy"] - 1 / 8) < 4 * np.sqrt(7 / 64 / n)
 
 
-def test_the_same_seed_gives_the_same_network_and_a_resumed_run_too(tmp_path):
+def test_the_same_seed_gives_the_same_network_and_a_resumed_run_too(tmp_path, monkeypatch):
     images = slopes(5)
-    net, _ = go(images)
+    net, log = go(images)
     short = {"folder": tmp_path / "run"}
-    go(images, QUICK, **short)
+    batch, left = PatchPairs.batch, iter(range(10))
+
+    def failing(*arguments):
+        if next(left, None) is None:
+            raise OSError("the disk went away")
+        return batch(*arguments)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(PatchPairs, "batch", failing)
+        with pytest.raises(OSError, match="went away"):
+            go(images, QUICK, **short)
+    assert 0 < json.loads((tmp_path / "run/run.json").read_text())["step"] < log[-1]["step"]
     again, _ = go(images, QUICK, **short, resume=True)
     for a, b in zip(leaves((net.parameters, net.state)), leaves((again.parameters, again.state))):
         assert_array_equal(a, b)
     with pytest.raises(CheckpointError, match="gap"):
         go(images, QUICK._replace(gap=5), **short, resume=True)
+
+
+def test_without_normalisation_one_pair_alone_can_be_learned_from():
+    _, log = go(slopes(1), QUICK._replace(norm=False, per_image=3, batch=2, epochs=1))
+    assert log[-1]["step"] == 2
 
 
 def test_settings_name_the_network():
@@ -77,6 +101,8 @@ def test_settings_name_the_network():
         ({"net": "large"}, "net is one of paper, small, tiny, not 'large'"),
         ({"schedule": "steps"}, "schedule is one of constant, linear, not 'steps'"),
         ({"per_image": 13, "batch": 64}, "65 pairs in batches of 64 leave one alone"),
+        ({"batch": 1}, "200 pairs in batches of 1 leave one alone"),
+        ({"batch": 0}, "batch is a whole number, at least 1, not 0"),
         ({"gap": 40}, "image 0 has 40 x 44 pixels, and two patches of 12 with a gap of 40"),
     ],
 )
