@@ -36,19 +36,19 @@ from minigrad.tree import map_leaves
 
 from . import context_prediction as cp
 from .context_extractor import CHUNK
-from .context_training import SCHEDULES
+from .context_training import SCHEDULES, net_of
 
 SIDE = 8  # SIDE^2 patches of an image are judged
 BEST = 0.1  # of the images, as in the paper
 
 
-def initial(rng, net=cp.SMALL, channels=3):
+def initial(rng, net=cp.SMALL, channels=3, weights="he"):
     """First parameters: those of the tower, as `context_prediction.initial` has them, and "place".
 
     >>> [name for name in initial(np.random.default_rng(0))]
     ['conv1', 'conv2', 'conv3', 'fc6', 'place']
     """
-    U = cp.initial(rng, net, channels)
+    U = cp.initial(rng, net, channels, weights)
     tower = [name for name in U if name.startswith("conv")] + ["fc6"]
     W = he((net.embedding, 2), rng, 1.0)
     return {name: U[name] for name in tower} | {"place": (W, np.full(2, 0.5, np.float32))}
@@ -178,11 +178,10 @@ def fit(images, settings, *, rng, facts=None, **options):
     for name, known in {"net": cp.NETS, "schedule": SCHEDULES}.items():
         if (found := getattr(settings, name)) not in known:
             raise ValueError(f"fit: {name} is one of {', '.join(known)}, not {found!r}")
-    net = cp.NETS[settings.net]
-    net = net if settings.norm else net.without_norms()
+    net = net_of(settings)
     data = Patches(images, net.patch, settings.per_image, settings.colours, settings.contrast)
-    channels = len(data.pairs.flat)
-    U = map_leaves(array_module(data.pairs.flat).asarray, initial(rng, net, channels))
+    U = initial(rng, net, len(data.pairs.flat), settings.weights)
+    U = map_leaves(array_module(data.pairs.flat).asarray, U)
     trained = PositionNet(net, U, {}, data.prepare)
     log = train(
         lambda U, X, T, rng: loss(U, X, T, net=net, state=trained.state),

@@ -161,3 +161,10 @@ def test_other_patches_images_and_settings_are_refused():
         fit(noise(), TINY._replace(net="huge"), rng=rng())
     with pytest.raises(ValueError, match="schedule is one of constant, linear, not 'step'"):
         fit(noise(), TINY._replace(schedule="step"), rng=rng())
+
+
+def test_patch_norm_and_weights_are_those_of_the_settings():
+    settings = TINY._replace(patch=16, norm=False, weights="gaussian", per_image=8)
+    net, _ = fit(noise(), settings, rng=rng(), progress=False)
+    assert (net.patch, net.state) == (16, {})
+    assert net.parameters["conv1"][0].std() < 0.02  # He's: 0.16
