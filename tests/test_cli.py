@@ -317,6 +317,7 @@ def test_what_the_encoding_cannot_print_is_printed_as_escapes(tmp_path):
 
 
 @pytest.mark.parametrize("out", [[], ["--out", "new/page.html"]], ids=str)
+@pytest.mark.slow
 def test_runs_compare_prints_the_options_that_differ_and_writes_a_page(tmp_path, out):
     done = minigrad_runs(tmp_path, "compare", "digits/one", "digits/two", "--log", *out)
     assert (done.returncode, done.stderr) == (0, "")

@@ -117,6 +117,7 @@ def test_resuming_another_run_is_one_line_and_exit_code_2(quick, words, sentence
     ],
     ids=str,
 )
+@pytest.mark.slow
 def test_a_mistake_is_one_line_and_exit_code_2(tmp_path, words, sentence):
     done = example("--folder", tmp_path, *QUICK, *words)
     assert done.returncode == 2
@@ -143,6 +144,7 @@ def test_a_folder_that_is_a_file_is_one_line_and_exit_code_2(tmp_path):
     assert path.read_text() == "here"
 
 
+@pytest.mark.slow
 def test_ctrl_c_saves_the_run_and_says_how_to_go_on(tmp_path):
     checkpoint = tmp_path / "checkpoint.safetensors"
     running = subprocess.Popen(

@@ -220,6 +220,7 @@ def test_a_second_run_in_the_folder_is_refused(tmp_path, unbroken):
     assert same(tmp_path, unbroken["dense"])  # nothing of the first was touched
 
 
+@pytest.mark.slow
 def test_a_run_killed_before_its_first_step_goes_on_too(tmp_path, unbroken):
     assert child("dense", tmp_path, "step", 1) == -signal.SIGKILL
     assert child("dense", tmp_path) == 0
@@ -271,6 +272,7 @@ def test_files_of_others_are_left_alone(tmp_path):
     assert {path.name for path in tmp_path.iterdir()} == FILES | {path.name for path in others}
 
 
+@pytest.mark.slow
 def test_a_killed_run_holds_its_folder_no_longer(tmp_path):
     assert child("dense", tmp_path, "step", 50) == -signal.SIGKILL
     assert (tmp_path / "lock").exists()

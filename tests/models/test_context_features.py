@@ -16,15 +16,15 @@ from sklearn.svm import LinearSVC
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 TINY = cp.Net(4, (cp.Convolution(3, 3, norm=True, pool=True), cp.Convolution(4, 3)), 6, (5,))
-QUICK = PRESETS["small"]._replace(net="tiny", gap=1, jitter=0, per_image=2, batch=20, epochs=1)
+QUICK = PRESETS["small"]._replace(net="of 4 x 4", gap=1, jitter=0, per_image=2, batch=20, epochs=1)
 
 
 @pytest.fixture(autouse=True, scope="module")
-def tiny():
+def net_of_4():
     """A network whose pairs fit into images of 9 x 9."""
-    cp.NETS["tiny"] = TINY
+    cp.NETS["of 4 x 4"] = TINY
     yield
-    del cp.NETS["tiny"]
+    del cp.NETS["of 4 x 4"]
 
 
 class OfRows(ContextFeatures):

@@ -18,11 +18,11 @@ TINY = Net(12, (Convolution(8, 5, norm=True, pool=True), Convolution(8, 3, norm=
 
 @pytest.fixture(autouse=True)
 def nets(monkeypatch):
-    monkeypatch.setitem(cp.NETS, "tiny", TINY)
+    monkeypatch.setitem(cp.NETS, "of 12 x 12", TINY)
 
 
 QUICK = PRESETS["small"]._replace(
-    net="tiny", gap=4, jitter=1, colours="keep", pixelation=0, per_image=40, epochs=4, rate=0.05
+    net="of 12 x 12", gap=4, jitter=1, colours="keep", pixelation=0, per_image=40, epochs=4, rate=0.05
 )
 
 
@@ -98,7 +98,7 @@ def test_settings_name_the_network():
 @pytest.mark.parametrize(
     ("wrong", "said"),
     [
-        ({"net": "large"}, "net is one of paper, small, tiny, not 'large'"),
+        ({"net": "large"}, "net is one of paper, small, tiny, of 12 x 12, not 'large'"),
         ({"schedule": "steps"}, "schedule is one of constant, linear, not 'steps'"),
         ({"per_image": 13, "batch": 64}, "65 pairs in batches of 64 leave one alone"),
         ({"batch": 1}, "200 pairs in batches of 1 leave one alone"),

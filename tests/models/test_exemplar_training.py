@@ -59,6 +59,7 @@ def assert_same(a, b):
         assert_array_equal(x, y)
 
 
+@pytest.mark.slow
 def test_on_real_images_the_surrogate_loss_falls_and_so_does_the_validation_error(cifar):
     settings = PRESETS["small"]._replace(
         code="16c5-16c5-64f", versions=40, epochs=4, batch=40, rate=0.02
