@@ -22,7 +22,14 @@ def nets(monkeypatch):
 
 
 QUICK = PRESETS["small"]._replace(
-    net="of 12 x 12", gap=4, jitter=1, colours="keep", pixelation=0, per_image=40, epochs=4, rate=0.05
+    net="of 12 x 12",
+    gap=4,
+    jitter=1,
+    colours="keep",
+    pixelation=0,
+    per_image=40,
+    epochs=4,
+    rate=0.05,
 )
 
 
