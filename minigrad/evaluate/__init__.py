@@ -3,7 +3,31 @@
 from .baselines import hog, pixels
 from .clusters import merged, top_firing
 from .coverage import PurityCoverage, cover, purity_coverage, verified_sets
+from .descriptors import (
+    Whitening,
+    crow,
+    crow_weights,
+    mac,
+    multi_scale,
+    pca_whitening,
+    region_grid,
+    rmac,
+    spoc,
+)
 from .evidence import class_maps, occlusion
+from .graphs import (
+    Spectrum,
+    conjugate_gradient,
+    diffuse,
+    expanded,
+    katz,
+    laplacian,
+    low_pass,
+    observed,
+    reciprocal_graph,
+    spectrum,
+    symmetric_normalized,
+)
 from .invariance import accuracy_curve, distance_curves, transformed
 from .mining import (
     Grid,
@@ -22,7 +46,14 @@ from .neighbours import most_similar, nearest
 from .partitions import k_means, nmi
 from .planes import to_plane
 from .protocols import Scores, caltech_scores, cifar_scores, stl_scores
-from .retrieval import Retrieved, average_precision, mean_average_precision, recall_at
+from .retrieval import (
+    Retrieved,
+    average_precision,
+    mean_average_precision,
+    ranked_precision,
+    ranked_recall,
+    recall_at,
+)
 from .scaling import by_percentile, scaled
 from .separation import class_cosines, cosine_density, overlap
 from .svm import SVM, balanced_folds, best_weight, label_draws, linear_svm, svm_scores

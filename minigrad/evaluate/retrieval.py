@@ -4,7 +4,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from .neighbours import check_labelled, others_in_turn
+from .neighbours import check_finite, check_labelled, others_in_turn
 
 
 class Retrieved(NamedTuple):
@@ -69,6 +69,61 @@ def mean_average_precision(F, T, rule="rectangle", measure="euclidean"):
         if some
     ]
     return Retrieved(float(np.mean(values)), len(values), len(F) - len(values))
+
+
+def ranked_precision(S, relevant, junk=None, rule="rectangle"):
+    """The mean of `average_precision` over queries that rank samples by scores: `Retrieved`.
+
+    S: (q, n) scores, the highest first, ties by the lower index, as diffusion gives them; relevant:
+    (q, n) bool, what each query asks for; junk: (q, n) bool, what leaves its ranking, as the query
+    itself where it is one of the samples; None: nothing; rule: as for `average_precision`. A query
+    for which nothing is relevant, junk left out, does not ask.
+    Raises ValueError for shapes that differ, scores that are not finite, another rule, and if no
+    query asks.
+
+    >>> S = np.array([[0.9, 0.5, 0.7], [0.2, 0.1, 0.3]])
+    >>> ranked_precision(S, np.array([[0, 1, 0], [0, 1, 0]], bool), np.eye(2, 3, dtype=bool))
+    Retrieved(mean=0.5, queries=1, alone=1)
+    """
+    _check_rule("ranked_precision", rule)
+    hits, kept = _ranked("ranked_precision", S, relevant, junk)
+    values = [average_precision(h, ~k, rule) for h, k in zip(hits, kept) if (h & k).any()]
+    return Retrieved(float(np.mean(values)), len(values), len(hits) - len(values))
+
+
+def ranked_recall(S, relevant, junk=None, K=(1, 2, 4, 8)):
+    """The share of queries with something relevant among the K of highest score: `Retrieved`.
+
+    S, relevant, junk, which queries ask, and what is raised: as for `ranked_precision`; K: as for
+    `recall_at`.
+
+    >>> S = np.array([[0.9, 0.5, 0.7], [0.2, 0.3, 0.1]])
+    >>> ranked_recall(S, np.array([[0, 1, 0], [0, 1, 0]], bool), K=(1, 2)).mean
+    array([0.5, 1. ])
+    """
+    K = np.atleast_1d(K)
+    if not K.size or K.min() < 1:
+        raise ValueError(f"ranked_recall: K are numbers of samples, 1 or more, not {K}")
+    hits, kept = _ranked("ranked_recall", S, relevant, junk)
+    asks = (hits & kept).any(1)
+    rank = np.cumsum(kept, 1)  # junk takes no place
+    first = np.where(hits & kept, rank, rank.shape[1] + 1).min(1)
+    return Retrieved((first[asks, None] <= K).mean(0), int(asks.sum()), int((~asks).sum()))
+
+
+def _ranked(name, S, relevant, junk):
+    """What is relevant, and what is not junk, in the order of the scores: both (q, n)."""
+    junk = np.zeros(np.shape(S), bool) if junk is None else np.asarray(junk, bool)
+    if np.ndim(S) != 2 or not np.shape(S) == np.shape(relevant) == junk.shape:
+        raise ValueError(
+            f"{name}: scores, relevant and junk are (q, n), "
+            f"not {np.shape(S)}, {np.shape(relevant)} and {junk.shape}"
+        )
+    check_finite(name, S, "query")
+    if not (relevant & ~junk).any():
+        raise ValueError(f"{name}: nothing is relevant for any of {len(S)} queries")
+    order = np.argsort(-S, 1, kind="stable")
+    return tuple(np.take_along_axis(a, order, 1) for a in (np.asarray(relevant, bool), ~junk))
 
 
 def average_precision(hits, junk=None, rule="rectangle"):

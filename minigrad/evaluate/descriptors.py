@@ -1,0 +1,220 @@
+"""One vector for a whole image, from the feature maps of any network: pooled, normalised, compared.
+
+>>> A = np.array([[[[1.0, 0.0], [0.0, 3.0]], [[1.0, 2.0], [0.0, 1.0]]]])  # 2 maps of 2 x 2
+>>> for pool in (mac, spoc, crow, rmac):
+...     print(pool.__name__, pool(A).round(4))
+mac [[0.8321 0.5547]]
+spoc [[0.7071 0.7071]]
+crow [[0.9052 0.4249]]
+rmac [[0.7402 0.6724]]
+
+Maps are not negative, as behind a relu. `mac` and `rmac` are blocks of nodes: a network is trained
+through them. What a fully connected layer says, normalised, is a descriptor too, a neural code
+(Babenko et al., ECCV 2014): `normalize(F)`.
+"""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from ..data.transformations import resized
+from ..engine import block
+from ..nodes import add, normalize
+from ..nodes import max as max_
+from .neighbours import check_finite
+
+SCALES = (1, 0.5**0.5, 0.5)
+OVERLAP = 0.4  # of the regions of `region_grid`, about
+EXTRA = 6  # regions along the longer side that `region_grid` adds, at most
+
+
+@block
+def mac(X):
+    """Z = M / |M|, M_k = the greatest entry of map k.  X: (n, k, h, w), Z: (n, k).
+
+    Maximum activations of convolutions. Images whose maps are 0 get 0.
+    Raises ValueError for another shape. Source: Tolias, Sicre and Jegou, ICLR 2016, section 3.1.
+    """
+    _check_maps("mac", X)
+    return normalize(max_(X, (2, 3)))
+
+
+@block
+def rmac(X, levels=3):
+    """Z = S / |S|, S = mac(X) + sum over the regions R of mac(X in R).  X: (n, k, h, w), Z: (n, k).
+
+    Regional maxima, each of unit length, on the squares of `region_grid`; levels: 3.
+    Raises ValueError for another shape, and as `region_grid` does.
+    Source: Tolias, Sicre and Jegou, ICLR 2016, section 3.2, without whitening each region; that
+    the whole map counts as one more region is its authors' code.
+    """
+    _check_maps("rmac", X)
+    squares = region_grid(*X.shape[2:], levels)
+    regions = [mac(X[:, :, y : y + side, x : x + side]) for y, x, side in squares.tolist()]
+    return normalize(add((mac(X), *regions)))
+
+
+def region_grid(h: int, w: int, levels: int = 3) -> np.ndarray:
+    """Squares on levels of finer grids that overlap by about 40 %: (r, 3), (top, left, side).
+
+    With s the shorter side of the map: level l = 1 ... levels has squares of side
+    floor(2 s / (l + 1)), l along the shorter side and l + m along the longer one, spread evenly;
+    m = 0 on square maps, else the one of 1 ... 6 with 1 - (longer - s) / (m s) nearest to 0.4.
+    On 7 x 7 it makes 14 squares, the first the whole map; on 24 x 32, 20.
+    Raises ValueError for levels below 1, and for a map too small for the last of them.
+    Source: Tolias, Sicre and Jegou, ICLR 2016, section 3.2, and its authors' code.
+
+    >>> region_grid(4, 6, levels=1)
+    array([[0, 0, 4],
+           [0, 2, 4]])
+    """
+    s = min(h, w)
+    if levels < 1 or 2 * s < levels + 1:
+        raise ValueError(
+            f"region_grid: levels are 1 or more, and the last one's squares, of side 2 s // (l + 1)"
+            f", 1 or more; not {levels} on a map of {h} x {w}"
+        )
+    m = np.arange(1, EXTRA + 1)
+    far = np.abs(1 - (max(h, w) - s) / (m * s) - OVERLAP)
+    extra = 0 if h == w else 1 + int(far.argmin())
+    squares = []
+    for l in range(1, levels + 1):
+        side = 2 * s // (l + 1)
+        tops = _starts(h, side, l + extra * (h > w))
+        lefts = _starts(w, side, l + extra * (w > h))
+        squares += [(y, x, side) for y in tops for x in lefts]
+    return np.array(squares)
+
+
+def _starts(length, side, count):
+    """Where so many windows begin; rounding is that of the authors' code."""
+    offset = side // 2 - 1
+    between = (length - side) / (count - 1) if count > 1 else 0
+    return [int(offset + i * between) - offset for i in range(count)]
+
+
+def spoc(X: Any, centre: bool = False) -> Any:
+    """Z = S / |S|, S_k = the sum of map k.  X: (n, k, h, w), Z: (n, k).
+
+    centre: weigh places by exp(-r^2 / 2 sigma^2), r the distance from the middle, ((h - 1) / 2,
+    (w - 1) / 2), and sigma a third of that from there to the nearer border, min(h, w) / 6; False.
+    Raises ValueError for another shape. Source: Babenko and Lempitsky, ICCV 2015, section 3.2.
+
+    >>> spoc(np.array([[[[3.0, 0.0]], [[0.0, 4.0]]]]))
+    array([[0.6, 0.8]])
+    """
+    _check_maps("spoc", X)
+    if centre:
+        h, w = X.shape[2:]
+        y, x = np.arange(h) - (h - 1) / 2, np.arange(w) - (w - 1) / 2
+        r2, sigma = y[:, None] ** 2 + x**2, min(h, w) / 6
+        X = X * np.exp(-r2 / (2 * sigma**2)).astype(X.dtype)
+    return normalize(X.sum((2, 3)))
+
+
+def crow(X: Any) -> Any:
+    """Z = C / |C|, C_k = b_k sum over places p of a_p X_kp, a and b: `crow_weights`.
+
+    X: (n, k, h, w), Z: (n, k). Raises ValueError as `crow_weights` does.
+    Source: Kalantidis, Mellina and Osindero, ECCV workshop 2016, section 3.
+    """
+    a, b = crow_weights(X)
+    return normalize((X * a[:, None]).sum((2, 3)) * b)
+
+
+def crow_weights(X: Any) -> tuple[Any, Any]:
+    """Weights of places (n, h, w) and of maps (n, k), by what an image's maps hold alone.
+
+        a_p = sqrt(S_p / |S|),  S_p = sum_k X_kp
+        b_k = ln(sum_j Q_j / Q_k), 0 where Q_k = 0,  Q_k = the share of places where X_kp > 0
+
+    Strong places count more, and maps that answer rarely. a is the saliency of object discovery.
+    An image whose maps are 0 has weights 0.
+    Raises ValueError for another shape than (n, k, h, w), and if an entry is negative.
+    Source: Kalantidis, Mellina and Osindero, ECCV workshop 2016, equations 3 to 6.
+
+    >>> a, b = crow_weights(np.array([[[[1.0, 0.0], [0.0, 3.0]], [[1.0, 2.0], [0.0, 1.0]]]]))
+    >>> a.round(4).tolist(), b.round(4).tolist()
+    ([[[0.6389, 0.6389], [0.0, 0.9036]]], [[0.9163, 0.5108]])
+    """
+    _check_maps("crow_weights", X)
+    if (X < 0).any():
+        raise ValueError(
+            f"crow_weights: maps are not negative, as behind a relu, not down to {X.min():g}"
+        )
+    S = X.sum(1)
+    a = np.sqrt(normalize(S.reshape(len(S), -1))).reshape(S.shape)
+    Q = (X > 0).mean((2, 3), dtype=X.dtype)
+    share = Q / np.maximum(Q.sum(1, keepdims=True), np.finfo(X.dtype).tiny)
+    return a, -np.log(np.where(share > 0, share, 1))
+
+
+class Whitening(NamedTuple):
+    """Z = Y / |Y|, Y = (F - mean) P: calling it whitens descriptors (n, d) to (n, dimensions).
+
+    mean: (d,); P: (d, dimensions), eigenvectors of a covariance over the roots of its eigenvalues.
+    """
+
+    mean: Any
+    P: Any
+
+    def __call__(self, F: Any) -> Any:
+        """Raises ValueError for another d, and for values that are not finite."""
+        if F.ndim != 2 or F.shape[1] != len(self.mean):
+            raise ValueError(f"Whitening: descriptors are (n, {len(self.mean)}), not {F.shape}")
+        check_finite("Whitening", F, "descriptor")
+        return normalize((F - self.mean) @ self.P)
+
+
+def pca_whitening(F: Any, dimensions: int | None = None) -> Whitening:
+    """Directions in which descriptors vary, made equally long: a `Whitening`.
+
+    F: (n, d), descriptors of other images than those it will serve, or it has seen the answers;
+    dimensions: of the largest variance; None: all along which F varies, more than rounding does.
+    Raises ValueError for one descriptor, values that are not finite, and for more dimensions.
+    Source: Jegou and Chum, ECCV 2012, section 3.
+
+    >>> F = np.random.default_rng(0).normal(size=(50, 3)) * [1, 10, 100]
+    >>> whiten = pca_whitening(F)
+    >>> np.cov((F - whiten.mean) @ whiten.P, rowvar=False, bias=True).round(6) + 0
+    array([[1., 0., 0.],
+           [0., 1., 0.],
+           [0., 0., 1.]])
+    """
+    if F.ndim != 2 or len(F) < 2:
+        raise ValueError(f"pca_whitening: descriptors are (n, d), n at least 2, not {F.shape}")
+    check_finite("pca_whitening", F, "descriptor")
+    mean = F.mean(0)
+    _, s, VT = np.linalg.svd(F - mean, full_matrices=False)
+    rank = int((s > s[0] * np.max(F.shape) * np.finfo(s.dtype).eps).sum()) if s[0] > 0 else 0
+    wanted = rank if dimensions is None else dimensions
+    if not 1 <= wanted <= rank:
+        raise ValueError(
+            f"pca_whitening: {len(F)} descriptors of {F.shape[1]} values vary along {rank} "
+            f"directions; dimensions is 1 to that, not {wanted}"
+        )
+    return Whitening(mean, VT[:wanted].T / (s[:wanted] / np.sqrt(len(F))))
+
+
+def multi_scale(images: Any, describe: Callable[[Any], Any], scales: Any = SCALES) -> Any:
+    """Z = S / |S|, S = the sum of an image's descriptors at some scales, each of unit length.
+
+    images: (n, c, h, w), bytes or floats; describe: of such images of any size gives (n, d), as
+    `lambda X: mac(maps(X))`; scales: factors of both sides, 1, 0.71 and 0.5, by `resized`.
+    Raises ValueError for no scale, or one that is not above 0.
+    Source: Gordo et al., IJCV 2017, section 4.3.
+
+    >>> multi_scale(np.ones((1, 2, 4, 4), np.float32), lambda X: X.max((2, 3)))
+    array([[0.7071068, 0.7071068]], dtype=float32)
+    """
+    scales = np.asarray(scales, float)
+    if scales.ndim != 1 or not len(scales) or not (scales > 0).all():
+        raise ValueError(f"multi_scale: scales are numbers above 0, one at least, not {scales}")
+    seen = (images if f == 1 else resized(images, f) for f in scales.tolist())
+    return normalize(np.sum([normalize(describe(X)) for X in seen], 0))
+
+
+def _check_maps(name, X):
+    if X.ndim != 4:
+        raise ValueError(f"{name}: maps are (n, k, h, w), not {X.shape}")
