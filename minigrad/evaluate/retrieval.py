@@ -98,7 +98,7 @@ def ranked_recall(S, relevant, junk=None, K=(1, 2, 4, 8)):
     `recall_at`.
 
     >>> S = np.array([[0.9, 0.5, 0.7], [0.2, 0.3, 0.1]])
-    >>> ranked_recall(S, np.array([[0, 1, 0], [0, 1, 0]], bool), K=(1, 2)).mean
+    >>> ranked_recall(S, np.array([[0, 1, 0], [0, 1, 0]], bool), K=(1, 3)).mean
     array([0.5, 1. ])
     """
     K = np.atleast_1d(K)
