@@ -30,6 +30,7 @@ from .parameters import (
 from .patch_pairs import Layout, Pairs, PatchPairs, Preparation
 from .pictures import Photographs, photographs
 from .regions import Seeds, seed_patches
+from .scenes import SceneViews, scene_views
 from .seeds import Surrogates, surrogates
 from .transformations import (
     Colours,
