@@ -20,7 +20,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..backend import array_module
+from ..backend import array_module, to_cpu
 from ..data.transformations import resized
 from ..engine import block
 from ..nodes import add, normalize
@@ -151,7 +151,7 @@ def crow_weights(X: Any) -> tuple[Any, Any]:
             f"crow_weights: maps are not negative, as behind a relu, not down to {X.min():g}"
         )
     S = X.sum(1, dtype=float)  # of large float32 the squares are too
-    a = np.sqrt(normalize(S.reshape(len(S), -1))).reshape(S.shape)
+    a = np.sqrt(normalize(S, (1, 2)))
     Q = (X > 0).mean((2, 3), dtype=X.dtype)
     share = Q / np.maximum(Q.sum(1, keepdims=True), np.finfo(X.dtype).tiny)
     return a.astype(X.dtype), np.log(1 / np.where(share > 0, share, 1))
@@ -192,6 +192,7 @@ def pca_whitening(F: Any, dimensions: int | None = None) -> Whitening:
     if F.ndim != 2 or len(F) < 2:
         raise ValueError(f"pca_whitening: descriptors are (n, d), n at least 2, not {F.shape}")
     check_finite("pca_whitening", F, "descriptor")
+    xp, F = array_module(F), to_cpu(F)
     mean = F.mean(0)
     _, s, VT = np.linalg.svd(F - mean, full_matrices=False)
     rank = int((s > s[0] * np.max(F.shape) * np.finfo(s.dtype).eps).sum()) if s[0] > 0 else 0
@@ -201,7 +202,8 @@ def pca_whitening(F: Any, dimensions: int | None = None) -> Whitening:
             f"pca_whitening: {len(F)} descriptors of {F.shape[1]} values vary along {rank} "
             f"directions; dimensions is 1 to that, not {wanted}"
         )
-    return Whitening(mean, VT[:wanted].T / (s[:wanted] / np.sqrt(len(F))))
+    P = VT[:wanted].T / (s[:wanted] / np.sqrt(len(F)))
+    return Whitening(xp.asarray(mean), xp.asarray(P))
 
 
 def multi_scale(images: Any, describe: Callable[[Any], Any], scales: Any = SCALES) -> Any:
@@ -243,4 +245,4 @@ def _check_maps(name, X):
 
 def _check_finite_maps(name, X):
     _check_maps(name, X)
-    check_finite(name, X.reshape(len(X), -1), "image")
+    check_finite(name, X.reshape(len(X), math.prod(X.shape[1:])), "image")
