@@ -1,5 +1,6 @@
 """Descriptors of whole images by a network of any kind: its last maps pooled, or its neural codes.
 
+>>> import numpy as np
 >>> rng = np.random.default_rng(0)
 >>> U = exemplar_cnn.initial(rng, 5, channels=3, side=32, code="4c5-4c5-8f")
 >>> net = Extractor(U, "4c5-4c5-8f", mean=np.full((3, 32, 32), 0.5, np.float32))
@@ -12,8 +13,6 @@ True
 
 import functools
 from typing import Any
-
-import numpy as np
 
 from minigrad import affine, flatten, normalize, relu
 from minigrad.backend import array_module
@@ -49,7 +48,8 @@ def last_maps(network: Any, images: Any, layer: int = -1) -> Any:
             return exemplar_cnn.maps(X, network.parameters, network.settings.network)[layer]
         return resnet.maps(X, network.parameters, state=network.state, training=False)
     raise TypeError(
-        f"last_maps: a network is an Extractor, a ContextNet or an Embedder, not {network!r}"
+        "last_maps: a network is an Extractor, a ContextNet or an Embedder, not a "
+        f"{type(network).__name__}"
     )
 
 
@@ -80,7 +80,8 @@ def neural_codes(network: Any, images: Any) -> Any:
         code = network
     else:
         raise TypeError(
-            f"neural_codes: a network is an Extractor, a ContextNet or an Embedder, not {network!r}"
+            "neural_codes: a network is an Extractor, a ContextNet or an Embedder, not a "
+            f"{type(network).__name__}"
         )
     return _in_chunks(code, images, "neural_codes")
 

@@ -4,7 +4,6 @@ Images of a scene that show the same points are positives, images of other scene
 alike are negatives, found anew after each epoch. `PRESETS` has a run of a minute, and the paper's.
 
 >>> from minigrad.data import scene_views
->>> from minigrad.models import exemplar_cnn
 >>> rng = np.random.default_rng(0)
 >>> photographs = [rng.integers(0, 256, (3, 60, 80), np.uint8) for _ in range(8)]
 >>> made = scene_views(photographs, 4, rng, side=16)
@@ -74,18 +73,20 @@ PRESETS = {
 def fit(extractor, made, settings, *, rng, facts=None, **options):
     """Fine-tune the convolutions of a network for retrieval; returns (Extractor, log).
 
-    extractor: an `Extractor`, which stays as it is; made: a `minigrad.data.SceneViews`, or an object
-    with its images, scenes, centres, shared() and zooms(), which geometric verification may have
-    found; settings: a `Settings`, as one of PRESETS; rng: a numpy Generator; facts: what a resumed
-    run must have as it was besides settings, as {"seed": 0}; options: as for
+    extractor: an `Extractor`, which stays as it is; made: a `minigrad.data.SceneViews`, or an
+    object with its images, scenes, centres, shared() and zooms(), which geometric verification may
+    have found; settings: a `Settings`, as one of PRESETS; rng: a numpy Generator; facts: what a
+    resumed run must have as it was besides settings, as {"seed": 0}; options: as for
     `minigrad.learn.train`, as folder and resume.
     Positives are found once, by the extractor's own descriptors where the rule asks for them,
     negatives before the first and after each epoch; the log then has how far away both are
     ("positives at", "negatives at": means of distances). Hidden units and output stay as they were:
     they were learned on other maps.
-    Raises ValueError for options of another name, as `matching` and `mined` do, and if no query has
-    a positive.
+    Raises TypeError for another network, ValueError for options of another name, as `matching` and
+    `mined` do, and if no query has a positive.
     """
+    if not isinstance(extractor, Extractor):
+        raise TypeError(f"fit: the network is an Extractor, not a {type(extractor).__name__}")
     for name, known in {"pooling": POOLINGS, "schedule": SCHEDULES}.items():
         check_option("fit", name, getattr(settings, name), known)
     pool = POOLINGS[settings.pooling]
@@ -151,7 +152,7 @@ def fit(extractor, made, settings, *, rng, facts=None, **options):
 
 
 def matching(made, rule, F=None, rng=None, pool=5, shared=0.2, zoom=1.5):
-    """The positive of each image, a matching one of its scene: (n,) numbers, -1 where there is none.
+    """The positive of each image, a matching one of its scene: (n,) numbers, -1: it has none.
 
     Of i's pool, the so many views of its scene whose windows are nearest (the paper: camera
     centres), rule takes
@@ -170,9 +171,9 @@ def matching(made, rule, F=None, rng=None, pool=5, shared=0.2, zoom=1.5):
         )
     n, scenes = len(made.scenes), np.asarray(made.scenes)
     mates = (scenes[:, None] == scenes) & ~np.eye(n, dtype=bool)
-    S = made.shared()
+    common = made.shared()
     if rule == "m3":
-        good = mates & (S >= shared) & (made.zooms() <= zoom)
+        good = mates & (common >= shared) & (made.zooms() <= zoom)
         return np.array([rng.choice(np.flatnonzero(row)) if row.any() else -1 for row in good])
     apart = np.linalg.norm(made.centres[:, None] - made.centres, axis=-1)
     near = np.argsort(np.where(mates, apart, np.inf), 1, kind="stable")[:, :pool]
@@ -180,7 +181,7 @@ def matching(made, rule, F=None, rng=None, pool=5, shared=0.2, zoom=1.5):
     if rule == "m1":
         worth = np.array([-np.linalg.norm(F[j] - f, axis=1) for f, j in zip(F, near)])
     else:
-        worth = np.take_along_axis(S, near, 1)
+        worth = np.take_along_axis(common, near, 1)
         there &= worth > 0
     worth = np.where(there, worth, -np.inf)
     best = np.take_along_axis(near, worth.argmax(1)[:, None], 1)[:, 0]
@@ -246,7 +247,7 @@ def largest_component(A, scenes):
     from scipy.sparse.csgraph import connected_components
 
     A, scenes = np.asarray(A), np.asarray(scenes)
-    if A.shape != 2 * scenes.shape or scenes.ndim != 1:
+    if scenes.ndim != 1 or A.shape != (len(scenes), len(scenes)):
         raise ValueError(
             f"largest_component: A is (n, n) and scenes (n,), not {A.shape} and {scenes.shape}"
         )

@@ -85,8 +85,8 @@ def scene_views(
     window, its side 0.3 to 0.8 of the photograph's shorter side (window; each ratio alike
     probable), anywhere inside, turned by up to 0.3 radians, its corners moved by up to a tenth of
     its side; sampled bilinearly, where it shrinks as a mean of several points. Light: all pixels
-    to a power of e^+-0.4, times e^+-0.3, each colour times e^+-0.1, then noise. hidden: the share of
-    views, 0.5, into which a piece of another photograph is pasted, 0.3 to 0.6 of the side.
+    to a power of e^+-0.4, times e^+-0.3, each colour times e^+-0.1, then noise. hidden: the share
+    of views, 0.5, into which a piece of another photograph is pasted, 0.3 to 0.6 of the side.
     Points are a grid of 24 x 24 over the photograph. Equal generators make equal views.
     Raises ValueError for no photograph or view, other shapes, a side below 2, a window beyond
     (0, 1], a share beyond [0, 1], and for hidden views of one photograph alone.
