@@ -4,7 +4,7 @@
     python -m examples.retrieval --quick    one seed, fewer rules, a minute or two
 
 Scenes are the photographs in photos/ below MINIGRAD_DATA, seen in views through known maps, in
-other light, half of them partly hidden. Networks learn on one half of the photographs, without
+other light, some of them partly hidden. Networks learn on one half of the photographs, without
 labels; views of 24 others ask for views of the same scene among those of all others, the rest of
 which are distractors. As in the Oxford buildings, views of the same scene that hardly overlap are
 junk: neither right nor wrong. Below the folder:
@@ -54,14 +54,16 @@ CODE = "16c5-32c5-48c3-64f"
 SIDE = 32  # of the patches of Exemplar-CNN
 LONGEST = 320  # of photographs
 VIEWS = 8  # of each scene
+SEEN = {"window": (0.45, 0.8), "hidden": 0.4}  # of views
 ASKED = 24  # scenes
 ENOUGH = 0.3  # of the points of the view that shows fewer: below it is junk
 DIMENSIONS = 32  # of whitened descriptors
 RULES = "rectangle", "trapezoid"
 POOLS = {"MAC": mac, "SPoC": spoc, "CroW": crow, "R-MAC": rmac}
 FORMS = "plain", "whitened", "3 scales", "3 scales, whitened"
-SHOWN = 6  # queries in the picture
-FIRST = 8  # results of each
+SHOWN = 5  # queries in the picture
+FIRST = 6  # results of each
+FRAME = 3  # pixels
 
 
 class Size(NamedTuple):
@@ -82,8 +84,8 @@ FULL = Size(
     seeds=3,
     classes=300,
     versions=40,
-    epochs=4,
-    tuned=3,
+    epochs=5,
+    tuned=6,
     rates=(0.05, 0.1),
     rules=(
         ("MAC", "m1", "N2"),
@@ -111,8 +113,9 @@ class Bench:
         half = len(order) // 2
         self.learned = [found.images[i] for i in order[:half]]
         others = [found.images[i] for i in order[half:]]
-        self.known = scene_views(self.learned, VIEWS, np.random.default_rng(1))
-        self.made = scene_views(others, VIEWS, np.random.default_rng(2))
+        see = partial(scene_views, views=VIEWS, **SEEN)
+        self.known = see(self.learned, rng=np.random.default_rng(1))
+        self.made = see(others, rng=np.random.default_rng(2))
         same = self.made.scenes[:, None] == self.made.scenes
         (self.asked,) = np.nonzero(self.made.scenes < min(ASKED, len(others)))
         self.relevant = same & (self.made.overlap() >= ENOUGH)
@@ -132,6 +135,14 @@ class Bench:
             rule: 100 * ranked_precision(S, self.relevant[q], self.junk[q], rule).mean
             for rule in RULES
         }
+
+    def color(self, query, view):
+        """Of the frame of a view that a query finds."""
+        if query == view:
+            return figures.BLUE
+        if self.relevant[query, view]:
+            return figures.GREEN
+        return figures.GREY if self.junk[query, view] else figures.RED
 
     def random(self, seed):
         """The network with its first weights."""
@@ -214,7 +225,7 @@ class Bench:
 @click.command(help=about(__doc__))
 @click.option("--quick", is_flag=True, help="One seed, fewer rules, less training.")
 @click.option("--seeds", type=click.IntRange(1), help="How many.  [default: 3]")
-@click.option("--epochs", type=click.IntRange(1), help="Of fine-tuning.  [default: 8]")
+@click.option("--epochs", type=click.IntRange(1), help="Of fine-tuning.  [default: 6]")
 @place("retrieval", "cells.json", "*.csv", "networks")
 @workers
 def main(quick, seeds, epochs, folder):
@@ -310,37 +321,39 @@ def mean_and_error(values):
 def shown(bench):
     """A Figure of queries and their first results, before and after fine-tuning."""
     rules = next((r for r in bench.size.rules if r[1:] == ("m3", "N2")), bench.size.rules[0])
-    pool = POOLS[rules[0]]
-    asked = bench.asked[VIEWS // 2 :: VIEWS * max(1, len(bench.asked) // VIEWS // SHOWN)][:SHOWN]
+    every = max(1, len(bench.asked) // SHOWN)
+    asked = bench.asked[every // 2 :: every][:SHOWN]
     networks = {
         f"before: {rules[0]} of Exemplar-CNN": bench.exemplar(0),
         f"after: {', '.join(rules)}": bench.tuned(rules, 0),
     }
-    h, w = bench.made.images.shape[2:]
-    page, axes = figures.figure(11, 6 * h / w / 6 * len(asked) + 0.9, columns=2)
+    page, axes = figures.figure(8.4, 0.62 * len(asked) + 0.7, columns=2)
     for ax, (title, net) in zip(axes, networks.items()):
-        F = described(net, bench.made.images, pool)
+        F = described(net, bench.made.images, POOLS[rules[0]])
         S = F[asked] @ F.T
-        S[np.arange(len(asked)), asked] = -np.inf
-        near = np.argsort(-S, 1, kind="stable")[:, :FIRST]
-        rows = np.concatenate([asked[:, None], near], 1)
-        page_of = figures.sheet(bench.made.images[rows.ravel()] / 255, FIRST + 1)
-        figures.picture(ax, page_of, title)
-        for row, q in enumerate(asked):
-            figures.frame(ax, row, 0, h, w, figures.BLUE)
-            for column, i in enumerate(near[row], 1):
-                color = figures.RED
-                if bench.relevant[q, i]:
-                    color = figures.GREEN
-                elif bench.junk[q, i]:
-                    color = figures.GREY
-                figures.frame(ax, row, column, h, w, color)
+        S[np.arange(len(asked)), asked] = np.inf  # first, and framed as what it is
+        near = np.argsort(-S, 1, kind="stable")[:, : FIRST + 1]
+        images = bench.made.images[near.ravel()] / 255
+        colors = [bench.color(q, i) for q, row in zip(asked, near) for i in row]
+        figures.picture(ax, figures.sheet(framed(images, colors), FIRST + 1), title)
     page.suptitle(
         "Queries (blue) and what they find first: right (green), junk (grey), wrong (red)",
         fontsize=10,
         color=figures.INK,
     )
     return page
+
+
+def framed(images, colors):
+    """Images (n, 3, h, w) in [0, 1], each with a frame of its color around it."""
+    from matplotlib.colors import to_rgb
+
+    Z = np.pad(images, ((0, 0), (0, 0), (FRAME, FRAME), (FRAME, FRAME)))
+    edge = np.ones(Z.shape[2:], bool)
+    edge[FRAME:-FRAME, FRAME:-FRAME] = False
+    for image, color in zip(Z, colors):
+        image[:, edge] = np.array(to_rgb(color))[:, None]
+    return Z
 
 
 if __name__ == "__main__":

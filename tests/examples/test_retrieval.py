@@ -26,6 +26,10 @@ def data(tmp_path, monkeypatch):
     return folder.parent
 
 
+def nothing(*_):
+    raise AssertionError("computed again")
+
+
 def started(*words):
     return retrieval.main([str(w) for w in words], standalone_mode=False)
 
@@ -73,7 +77,7 @@ def test_it_prints_and_writes_its_tables_and_goes_on_where_it_ended(
     assert rules == ["before", "before", "m3", "m3", "m3", "m3"]
     assert Image.open(folder / "retrieval.png").width > 500
     before = (folder / "cells.json").read_bytes()
-    monkeypatch.setattr(retrieval.Bench, "forms", None)  # nothing is computed again
+    monkeypatch.setattr(retrieval.Bench, "forms", nothing)
     started("--quick", "--folder", folder)
     assert (folder / "cells.json").read_bytes() == before
     assert capsys.readouterr().out == said

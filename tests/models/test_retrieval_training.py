@@ -1,3 +1,4 @@
+import functools
 from typing import NamedTuple
 
 import numpy as np
@@ -21,6 +22,7 @@ CODE = "4c5-6c5-8f"
 SMALL = PRESETS["small"]._replace(epochs=2)
 
 
+@functools.cache
 def views(scenes=8, each=4):
     rng = np.random.default_rng(0)
     photographs = [rng.integers(0, 256, (3, 40, 50), np.uint8) for _ in range(scenes)]
@@ -153,7 +155,7 @@ def run(settings=SMALL, seed=0, made=None, **options):
     return fit(network(), made or views(), settings, rng=np.random.default_rng(seed), **options)
 
 
-@pytest.mark.parametrize("pooling", ["MAC", "R-MAC"])
+@pytest.mark.parametrize("pooling", ["MAC", pytest.param("R-MAC", marks=pytest.mark.slow)])
 def test_what_matches_comes_nearer_than_what_does_not(pooling):
     made, net = views(), network()
     pool = {"MAC": mac, "R-MAC": rmac}[pooling]
@@ -196,7 +198,7 @@ def test_negatives_are_mined_before_the_first_and_after_each_epoch(monkeypatch):
     assert (seen[0] != seen[1]).any()
 
 
-@pytest.mark.parametrize("negatives", ["N1", "random"])
+@pytest.mark.parametrize("negatives", [pytest.param("N1", marks=pytest.mark.slow), "random"])
 def test_a_run_repeats_bit_for_bit(negatives):
     settings = SMALL._replace(negatives=negatives, epochs=1)
     (a, _), (b, _), (c, _) = run(settings), run(settings), run(settings, seed=1)
@@ -207,7 +209,7 @@ def test_a_run_repeats_bit_for_bit(negatives):
     assert not alike(a, c)
 
 
-@pytest.mark.parametrize("negatives", ["N2", "random"])
+@pytest.mark.parametrize("negatives", [pytest.param("N2", marks=pytest.mark.slow), "random"])
 def test_a_run_that_was_stopped_goes_on_with_its_own_negatives(negatives, tmp_path, monkeypatch):
     settings = SMALL._replace(negatives=negatives)
     whole, _ = run(settings)
@@ -233,10 +235,17 @@ def test_an_option_of_another_name_is_refused():
         "pooling": "pooling is MAC or R-MAC, not 'x'",
         "positives": "m1 or m2 or m3",
         "negatives": "N1 or N2 or random",
-        "schedule": "constant or linear",
+        "schedule": "paper or linear",
     }.items():
         with pytest.raises(ValueError, match=said):
             run(SMALL._replace(**{field: "x"}))
+
+
+def test_the_papers_rate_falls_twice_to_a_fifth():
+    settings = PRESETS["paper"]._replace(epochs=3, rate=0.01)
+    _, log = run(settings)
+    rates = {int(np.ceil(row["epoch"])): row["rate"] for row in log}
+    assert rates == pytest.approx({1: 0.01, 2: 0.002, 3: 0.0004})
 
 
 def test_what_cannot_be_trained_is_refused():
