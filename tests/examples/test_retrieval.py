@@ -75,7 +75,8 @@ def test_it_prints_and_writes_its_tables_and_goes_on_where_it_ended(
     with (folder / "tuning.csv").open() as file:
         rules = [row["positives"] for row in csv.DictReader(file)]
     assert rules == ["before", "before", "m3", "m3", "m3", "m3"]
-    assert Image.open(folder / "retrieval.png").width > 500
+    with Image.open(folder / "retrieval.png") as picture:
+        assert picture.width > 500
     before = (folder / "cells.json").read_bytes()
     monkeypatch.setattr(retrieval.Bench, "forms", nothing)
     started("--quick", "--folder", folder)
