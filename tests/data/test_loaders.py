@@ -95,7 +95,7 @@ COUNTS = {
 }
 
 
-@pytest.mark.parametrize("split", COUNTS)
+@pytest.mark.parametrize("split", [pytest.param("train", marks=pytest.mark.slow), "test"])
 def test_mnist_has_the_published_label_counts_mean_and_deviation(split):
     X, T = mnist(split, real("mnist").parent)
     assert X.shape == (len(T), 1, 28, 28)
@@ -202,7 +202,9 @@ def test_the_classes_have_the_published_names_and_order():
     assert [*CIFAR10, ""] == path.read_text().splitlines()
 
 
-@pytest.mark.parametrize(("split", "n"), [("train", 1000), ("test", 200)])
+@pytest.mark.parametrize(
+    ("split", "n"), [pytest.param("train", 1000, marks=pytest.mark.slow), ("test", 200)]
+)
 def test_cifar10_as_jpeg_has_as_many_of_each_class(split, n):
     X, T = cifar10(split, "jpeg", real("cifar-10-images").parent)
     assert X.shape == (10 * n, 3, 32, 32)
