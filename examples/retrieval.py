@@ -1,25 +1,28 @@
 """Which pooling of a network's maps finds the same scene again, and what fine-tuning adds.
 
-    python -m examples.retrieval            two tables and a picture, ten minutes of one core
-    python -m examples.retrieval --quick    one seed, fewer rules, a minute or two
+    python -m examples.retrieval            two tables and a picture, eight minutes of one core
+    python -m examples.retrieval --quick    one seed, fewer rules, a minute
 
 Scenes are the photographs in photos/ below MINIGRAD_DATA, seen in views through known maps, in
-other light, some of them partly hidden. Networks learn on one half of the photographs, without
-labels; views of 24 others ask for views of the same scene among those of all others, the rest of
-which are distractors. As in the Oxford buildings, views of the same scene that hardly overlap are
-junk: neither right nor wrong. Below the folder:
+other light, some of them partly hidden. Networks learn on one half of the photographs; views of 24
+others ask for views of the same scene among those of all others, the rest of which are distractors.
+As in the Oxford buildings, views of the same scene that hardly overlap are junk: neither right nor
+wrong.
+
+Below the folder:
 
     descriptors.csv    mAP (%) of each network and pooling: as it is, whitened by the learning
                        scenes, of three scales
     tuning.csv         mAP of MAC and R-MAC before and after fine-tuning, by rule of positives and
                        negatives
-    retrieval.png      queries and what they find before and after
+    retrieval.png      queries and what they find before and after the best of them, seed 0
 
 A number that is computed is kept there, so that a run that was stopped goes on.
 
 Source: Radenovic, Tolias and Chum, ECCV 2016; judged as Philbin et al., CVPR 2007.
 """
 
+import io
 from functools import partial
 from typing import NamedTuple
 
@@ -47,7 +50,7 @@ from minigrad.nodes import normalize
 from minigrad.stepper import figures
 from minigrad.version import VERSION
 
-from .digit_runs import about, kept, over, place
+from .digit_runs import about, kept, place
 from .exemplar_runs import digest
 
 CODE = "16c5-32c5-48c3-64f"
@@ -239,9 +242,10 @@ def main(quick, seeds, epochs, folder):
     )
     with kept(folder / "cells.json") as bench.cells:
         poolings(bench, folder)
-        tunings(bench, folder)
-    write_whole(folder / "retrieval.png", figures.png(shown(bench)))
-    print(f"\n{over(size.seeds)}; after +-, the error of the mean. {folder} has it all")
+        best = tunings(bench, folder)
+    write_whole(folder / "retrieval.png", few_colors(figures.png(shown(bench, best))))
+    what = "Of seed 0" if size.seeds == 1 else f"Mean and standard error of {size.seeds} seeds"
+    print(f"\n{what}. {folder / 'retrieval.png'} has the picture")
 
 
 def poolings(bench, folder):
@@ -267,9 +271,9 @@ def line_of_row(name, pooling, cells):
 
 
 def tunings(bench, folder):
-    """The table of fine-tuning: descriptors of one scale, as trained."""
+    """The table of fine-tuning: descriptors of one scale, as trained; the best rules of all."""
     print(f"\n{'mAP (%), MAC or R-MAC':<34}" + "".join(f"{r:>16}" for r in (*RULES, "whitened")))
-    lines = []
+    lines, means = [], {}
     before = dict.fromkeys((pooling, "before", "") for pooling, *_ in bench.size.rules)
     for rules in (*before, *bench.size.rules):
         plan = {"row": "tuned", "rules": rules, "settings": digest(bench.pretext())}
@@ -285,7 +289,9 @@ def tunings(bench, folder):
         words.append(mean_and_error([c["whitened"][RULES[0]] for c in cells]))
         print(f"{' '.join(rules):<34}" + "".join(f"{word:>16}" for word in words), flush=True)
         lines += line_of(dict(zip(("pooling", "positives", "negatives"), rules)), cells)
+        means[rules] = np.mean([cell["plain"][RULES[0]] for cell in cells])
     write_table(folder / "tuning.csv", lines)
+    return max(bench.size.rules, key=means.get)
 
 
 def write_table(path, lines):
@@ -318,9 +324,8 @@ def mean_and_error(values):
     return text + (f" +- {error(values):.1f}" if len(values) > 1 else "")
 
 
-def shown(bench):
-    """A Figure of queries and their first results, before and after fine-tuning."""
-    rules = next((r for r in bench.size.rules if r[1:] == ("m3", "N2")), bench.size.rules[0])
+def shown(bench, rules):
+    """A Figure of queries and their first results, before and after fine-tuning by rules."""
     every = max(1, len(bench.asked) // SHOWN)
     asked = bench.asked[every // 2 :: every][:SHOWN]
     networks = {
@@ -342,6 +347,15 @@ def shown(bench):
         color=figures.INK,
     )
     return page
+
+
+def few_colors(picture):
+    """The bytes of a PNG of many noisy images, with 256 colors: a third of the size."""
+    from PIL import Image
+
+    buffer = io.BytesIO()
+    Image.open(io.BytesIO(picture)).convert("RGB").quantize(256).save(buffer, "PNG", optimize=True)
+    return buffer.getvalue()
 
 
 def framed(images, colors):
