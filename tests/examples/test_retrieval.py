@@ -48,6 +48,7 @@ def test_same_views_that_hardly_overlap_are_junk_and_so_is_the_query(data, tmp_p
     perfect = bench.relevant.astype(float) + 2 * bench.junk  # junk before all: it counts nothing
     F = np.linalg.cholesky(perfect + perfect.T + 99 * np.eye(len(perfect)))
     assert bench.scores(F)["rectangle"] > 90
+    assert bench.precisions(F).mean() == pytest.approx(bench.scores(F)["rectangle"] / 100)
     assert not (set(map(id, bench.learned)) & {id(x) for x in made.images})
 
 
