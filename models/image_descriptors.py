@@ -22,7 +22,7 @@ from minigrad.evaluate.neighbours import check_finite
 
 from . import exemplar_cnn, resnet
 from .context_extractor import ContextNet
-from .embedding_training import Embedder
+from .embedding_training import Embedder, check_images
 from .exemplar_extractor import Extractor
 
 CHUNK = 100  # images at a time
@@ -43,6 +43,7 @@ def last_maps(network: Any, images: Any, layer: int = -1) -> Any:
     if isinstance(network, ContextNet):
         return network.maps(images)[layer]
     if isinstance(network, Embedder):
+        check_images("last_maps", images, 1, network.channels)
         X = network.settings.augmentation.apply(images, Changes(), order="last")
         if network.settings.network != "resnet18":
             return exemplar_cnn.maps(X, network.parameters, network.settings.network)[layer]

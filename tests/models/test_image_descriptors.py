@@ -99,6 +99,8 @@ def test_a_network_of_another_kind_is_refused():
 def test_what_are_no_images_is_refused():
     with pytest.raises(ValueError, match=r"images are an array \(n, 3, h, w\)"):
         described(extractor(), images()[:0])
+    with pytest.raises(ValueError, match=r"last_maps: images are an array \(n, 3, h, w\)"):
+        described(embedder(), images()[:, :1])
     with pytest.raises(ValueError, match="bytes"):
         described(extractor(), images().astype(float))
 
