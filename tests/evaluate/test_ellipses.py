@@ -200,18 +200,18 @@ def test_a_drawn_ellipse_is_found_dark_or_bright_with_its_moments():
 
 def test_a_turned_photograph_has_the_turned_regions():
     pytest.importorskip("cv2")
-    X = photograph()
+    X = photograph()[:, :100, :120]
     E, R = mser(X), mser(np.rot90(X, axes=(1, 2)))
     J = np.array([[0.0, 1], [-1, 0]])  # rot90 puts (y, x) at (w - 1 - x, y)
     back = moved(R, J[None], R.centre @ J.T + [0, X.shape[2] - 1])
     both = intersection_over_union(E, back)
-    assert len(E.centre) > 30
+    assert len(E.centre) > 10
     assert (both.max(1) > 0.99).mean() > 0.9
 
 
 def test_the_luminance_is_taken_of_bytes_and_of_numbers_up_to_1():
     pytest.importorskip("cv2")
-    X = photograph()
+    X = photograph()[:, :100, :120]
     numbers = mser(X / np.float32(255))
     assert_array_equal(mser(X).centre, numbers.centre)
     grey = np.rint(np.tensordot([0.299, 0.587, 0.114], X, 1)).astype(np.uint8)
@@ -221,11 +221,12 @@ def test_the_luminance_is_taken_of_bytes_and_of_numbers_up_to_1():
 
 def test_no_two_regions_are_alike_and_large_ones_come_first():
     pytest.importorskip("cv2")
-    E = mser(photograph(), alike=0.7)
+    X = photograph()[:, :100, :120]
+    E = mser(X, alike=0.7)
     both = intersection_over_union(E, E)
     assert both[~np.eye(len(both), dtype=bool)].max() < 0.7
     assert (np.diff(np.linalg.det(E.covariance)) <= 1e-9).all()
-    assert len(mser(photograph(), alike=1.1).centre) > len(both)
+    assert len(mser(X, alike=1.1).centre) > len(both)
 
 
 def test_of_a_chain_of_alike_ellipses_what_stays_is_told_by_those_that_stay():
