@@ -18,7 +18,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from minigrad import block, concatenate, detach, take
+from minigrad import block, concatenate, detach, take, to_cpu
 from minigrad.backend import array_module
 from minigrad.data.images import Augmentation
 from minigrad.evaluate import most_similar
@@ -168,8 +168,8 @@ def recall(embed, first, last):
     Raises ValueError for patches that are not as many of both.
     """
     check_pairs("recall", first, last, 1)
-    index, _ = most_similar(embed(first), embed(last), 1)
-    return float((index[:, 0] == array_module(index).arange(len(index))).mean())
+    index, _ = most_similar(to_cpu(embed(first)), to_cpu(embed(last)), 1)
+    return float((index[:, 0] == np.arange(len(index))).mean())
 
 
 def beginning(first, settings, rng):

@@ -185,8 +185,8 @@ def track(
     whole = isinstance(reach, (int, np.integer)) and reach >= 1
     if measure not in MEASURES or not 0 <= update <= 1 or not whole or not most > 0:
         raise ValueError(
-            f"track: measure is {' or '.join(MEASURES)}, update 0 to 1, reach a whole number from 1 "
-            f"on and most above 0, not {measure!r}, {update}, {reach!r} and {most}"
+            f"track: measure is {' or '.join(MEASURES)}, update 0 to 1, reach a whole number "
+            f"from 1 on and most above 0, not {measure!r}, {update}, {reach!r} and {most}"
         )
     n, k = len(X), len(corners)
     places, D, lost = np.zeros((n, k, 2), int), np.zeros((n, k)), np.full(k, n)
