@@ -46,8 +46,8 @@ LONGEST = 256  # pixels of a photograph's longer side
 NEEDED = 96, 112  # pixels, less: the camera has no room
 HELD = 4  # every such photograph is held out
 FRAMES, LENGTH, SIZE = 16, 12, 32
-ROWS = {"random negatives": "random negatives", "then hard ones": "small"}
-OURS = "then hard ones"
+ROWS = {"random negatives": "random negatives", "random, then hard": "small"}
+OURS = "random, then hard"
 LABELS, LEFT, DRAWS = 100, 25, 3  # per class: to learn from, to choose C by; draws of them
 WEIGHTS = (0.03, 0.1, 0.3)  # candidates for C
 MEASURES = {
@@ -328,9 +328,9 @@ def picture(bench, rows):
     above, below = page.subfigures(2, 1, height_ratios=(1.15, 1))
     left, right = above.subplots(1, 2, width_ratios=(2.1, 1))
     strips(left, bench)
-    some = bench.judge.first[:35], bench.judge.last[:35]
+    some = bench.judge.first[:36], bench.judge.last[:36]
     both = np.stack(some, 1).reshape(-1, *some[0].shape[1:]) / 255
-    figures.picture(right, figures.sheet(both, 10, 1.0), "first and last patches, side by side")
+    figures.picture(right, figures.sheet(both, 8, 1.0), "first and last patches, side by side")
     curve, recalls, one, two = below.subplots(1, 4)
     for name, color in zip(ROWS, (figures.BLUE, figures.ORANGE)):
         for losses, found in zip(rows[name]["losses"], rows[name]["recalls"]):

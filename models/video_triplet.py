@@ -30,6 +30,7 @@ from .triplet_loss import triplet
 from .triplet_mining import hard_with_random
 
 SCHEDULES = {"constant": constant, "linear": linear}
+LOWEST = {"negatives": 1, "random_epochs": 0, "dimensions": 1, "batch": 1}
 MIRRORED = Augmentation(
     scale=None, brightness=0, contrast=0, saturation=0, hue=0, gray=0, mean=0.45, std=0.25
 )
@@ -197,11 +198,11 @@ def check_settings(settings, n):
         raise ValueError(
             f"fit: schedule is one of {', '.join(SCHEDULES)}, not {settings.schedule!r}"
         )
-    for name, lowest in {"negatives": 1, "random_epochs": 0, "dimensions": 1}.items():
+    for name, lowest in LOWEST.items():
         found = getattr(settings, name)
         if not isinstance(found, (int, np.integer)) or found < lowest:
             raise ValueError(f"fit: {name} is a whole number, at least {lowest}, not {found!r}")
-    if settings.batch > 0 and (n % settings.batch or settings.batch) == 1:
+    if (n % settings.batch or settings.batch) == 1:
         raise ValueError(
             f"fit: {n} pairs in batches of {settings.batch} leave one alone, which has no "
             "negatives: another batch, or a pair less"
