@@ -60,16 +60,20 @@ OTHERS = 2000  # cosines to other clips that are shown
 
 
 class Size(NamedTuple):
-    """Clips to learn from and to judge by; epochs, of which at first with random negatives."""
+    """Clips to learn from; epochs, and of those the first, with random negatives; seeds."""
 
     learn: int = 1000
-    judge: int = 300
     epochs: int = 20
     random_epochs: int = 10
     seeds: int = 3
 
+    @property
+    def judge(self):
+        """Clips to judge by."""
+        return max(20, 3 * self.learn // 10)
 
-FULL, QUICK = Size(), Size(150, 60, 6, 3, 1)
+
+FULL, QUICK = Size(), Size(150, 6, 3, 1)
 
 
 class Tracked(NamedTuple):

@@ -125,6 +125,7 @@ def test_on_made_clips_tracks_stay_near_the_truth():
     assert max(off) < 1.5
 
 
+@pytest.mark.slow
 def test_a_thing_that_turns_is_followed_longer_when_what_is_looked_for_changes_with_it():
     motion = PLAIN._replace(turn=150)
     differences = []
@@ -141,6 +142,7 @@ def test_a_thing_that_turns_is_followed_longer_when_what_is_looked_for_changes_w
 # what moves
 
 
+@pytest.mark.slow
 def test_what_moves_is_found_though_the_camera_moves_too():
     shares = []
     for seed in range(6):
@@ -202,22 +204,22 @@ def test_the_cameras_motion_is_that_of_the_half_that_fits_an_affine_map(seed, of
 
 
 def test_pairs_are_the_first_and_the_last_patch_of_each_track():
-    still = np.stack([coarse(3, 30, 40)] * 8)
-    late = np.concatenate([still[:2] * 0 + moved()[0], moved(n=6)])
-    found = tracked_pairs([still, moved(n=8), late], length=5)
+    still = np.stack([coarse(3, 30, 40)] * 6)
+    late = np.concatenate([moved()[[0, 0]], moved()])
+    found = tracked_pairs([still, moved(), late], length=5)
     assert found.why == ["less than 25 % of the points move", "tracked", "tracked"]
     assert_array_equal(found.clip, [1, 2])
     assert_array_equal(found.start, [0, 2])
     for frames, start, corners, one, two in zip(
-        (moved(n=8), late), found.start, found.corners, found.first, found.last
+        (moved(), late), found.start, found.corners, found.first, found.last
     ):
         for P, t in ((one, 0), (two, 5)):
             assert_array_equal(P, cut(frames[start + t], corners[t : t + 1], 32)[0])
 
 
 def test_where_nothing_moves_there_are_no_pairs():
-    still = np.stack([coarse(3, 30, 40)] * 8)
-    for clips in ([still, still], []):
+    still = np.stack([coarse(3, 30, 40)] * 6)
+    for clips in ([still], []):
         found = tracked_pairs(clips, length=5)
         assert found.first.shape == found.last.shape == (0, 3, 32, 32)
         assert found.corners.shape == (0, 6, 2)

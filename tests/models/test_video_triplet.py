@@ -102,6 +102,7 @@ def test_what_can_be_learned_is_learned_and_holds_for_pairs_that_were_held_out()
     assert recalls[-1] > 0.3  # chance: 1/60
 
 
+@pytest.mark.slow
 def test_the_loss_rises_when_hard_negatives_begin():
     _, log = go(QUICK._replace(epochs=6, random_epochs=5), log_every=4)  # 4 steps an epoch
     *_, last_random, hard = (row["loss"] for row in log)
