@@ -86,9 +86,10 @@ def made_clip(
     empty; frames: how many, 16; shape: (h, w) of frames in pixels of the photographs, which are not
     enlarged; motion: a `Motion`. Pieces are cut where there is something to be seen, as
     `seed_patches` are drawn, with a soft and wavy outline; later ones are in front. All ways are
-    bent lines, sizes and angles change steadily. The same generator makes the same clip.
-    Raises ValueError for a clip of less than two frames, photographs of other channels or smaller
-    than what the camera sees, and things larger than a frame.
+    bent lines, sizes and angles change steadily; things mostly stay in the frame, if they can. The
+    same generator makes the same clip.
+    Raises ValueError for a clip of less than two frames, photographs of other channels, not in
+    [0, 1], or smaller than what the camera sees, things larger than a frame, and a motion below 0.
     """
     pictures = [photograph, *others]
     _check(pictures, frames, shape, motion)
@@ -103,12 +104,14 @@ def made_clip(
     front = np.zeros((frames, h, w))
     if covers and rng.random() < motion.hidden:
         front = _strip(camera, maps[1], shape, rng)
-    owner, seen = np.zeros((frames, h, w), np.uint8), np.zeros((frames, len(covers)))
-    for k, (piece, area) in enumerate(covers):
-        shown = 1 - front
-        X = X * (1 - shown[:, None] * piece[:, -1:]) + shown[:, None] * piece[:, :-1]
-        visible = shown * piece[:, -1]
+    owner, shown = np.zeros((frames, h, w), np.uint8), []
+    for k, (piece, _) in enumerate(covers):
+        visible = (1 - front) * piece[:, -1]
+        X = X * (1 - visible[:, None]) + (1 - front)[:, None] * piece[:, :-1]
         owner[visible > 0.5] = k + 1
+        shown = [earlier * (1 - visible) for earlier in shown] + [visible]
+    seen = np.zeros((frames, len(covers)))
+    for k, (visible, (_, area)) in enumerate(zip(shown, covers)):
         seen[:, k] = visible.sum((1, 2)) / area
     X *= np.exp(rng.uniform(-motion.light, motion.light) * (time + 0.5))[:, None, None, None]
     X += rng.normal(0, motion.noise, X.shape)
@@ -190,16 +193,12 @@ def _strip(camera, thing, shape, rng):
     """How much of each pixel (n, h, w) a strip covers that is fixed to the photograph."""
     n, angle = len(camera), rng.uniform(-np.pi / 6, np.pi / 6)
     normal, wide = np.array([np.sin(angle), np.cos(angle)]), rng.uniform(*STRIP)
-    when = rng.integers(n // 4, n - n // 4)
+    when = rng.integers(n // 4, n - n // 4)  # the thing is behind it
+    back, off = np.linalg.inv(camera[..., :2]), camera[..., 2]
+    through = back[when] @ (thing[when, :, 2] - off[when])
     Q = np.stack(np.mgrid[: shape[0], : shape[1]], -1)
-    cover = np.empty((n, *shape))
-    for t, M in enumerate(camera):
-        if t == 0:
-            A, b = camera[when, :, :2], camera[when, :, 2]
-            through = np.linalg.solve(A, thing[when, :, 2] - b)
-        X = (Q - M[:, 2]) @ np.linalg.inv(M[:, :2]).T
-        cover[t] = np.clip(0.5 + wide / 2 - abs((X - through) @ normal), 0, 1)
-    return cover
+    X = (Q - off[:, None, None]) @ back.swapaxes(1, 2)[:, None]
+    return np.clip(0.5 + wide / 2 - abs((X - through) @ normal), 0, 1)
 
 
 def _steady(time, zoom, turn, rng):
@@ -235,6 +234,9 @@ def _check(pictures, frames, shape, motion):
                 f"{np.shape(picture)}, the first {np.shape(pictures[0])}"
             )
         in_range("made_clip", picture[None])
+    for name, value in motion._asdict().items():
+        if not (np.isfinite(value).all() and np.min(value) >= 0):
+            raise ValueError(f"made_clip: {name} of a Motion is 0 or more, not {value}")
     least = min(min(shape), *(min(picture.shape[1:]) for picture in pictures[1:]), np.inf)
     if not 8 <= motion.size[0] <= motion.size[1] or motion.size[1] > least:
         raise ValueError(

@@ -132,10 +132,8 @@ def refined(match, corners, reach):
     Where the best place is the last one of the search or of the frame, whole pixels.
     """
     move = match.corner - corners
-    k, D = (
-        np.arange(len(move)),
-        np.pad(match.table, ((0, 0), (1, 1), (1, 1)), constant_values=np.inf),
-    )
+    D = np.pad(match.table, ((0, 0), (1, 1), (1, 1)), constant_values=np.inf)
+    k = np.arange(len(move))
     y, x = (move + reach + 1).T
     parts = []
     for dy, dx in ((1, 0), (0, 1)):
