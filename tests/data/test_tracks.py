@@ -3,6 +3,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from numpy.testing import assert_allclose, assert_array_equal
+from sklearn.datasets import load_sample_images
 
 from minigrad.data import Motion, made_clip, moving_patch, track, tracked_pairs
 from minigrad.data.tracks import camera_motion, cut, matched, refined
@@ -137,6 +138,21 @@ def test_a_thing_that_turns_is_followed_longer_when_what_is_looked_for_changes_w
         differences.append([tracks.difference[-1, 0] for tracks in both])
     first, changing = np.mean(differences, 0)
     assert changing < first
+
+
+@pytest.mark.slow
+def test_on_clips_of_photographs_half_of_the_tracks_end_within_four_pixels_of_the_truth():
+    china, flower = (X[::2, ::2].transpose(2, 0, 1) for X in load_sample_images().images)
+    rng = np.random.default_rng(0)
+    clips = [made_clip(*both, rng) for both in ((china, [flower]), (flower, [china])) * 12]
+    found = tracked_pairs([clip.frames for clip in clips])
+    assert len(found.clip) > len(clips) / 2
+    off = []
+    for i, start, corners in zip(found.clip, found.start, found.corners + 15.5):
+        owner = clips[i].owner[(start, *corners[0].astype(int))]
+        truth = clips[i].follow(corners[:1], owner, start)[start + 12, 0]
+        off.append(np.hypot(*(corners[-1] - truth)))
+    assert np.median(off) < 4
 
 
 # what moves
