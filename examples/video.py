@@ -272,7 +272,7 @@ def main(photos, quick, learn, epochs, seeds, folder, move):
         lines = [as_line(row, found) for row, found in rows.items()]
         table(rows, size.seeds, len(bench.judge.first))
         write_whole(folder / "table.csv", as_csv(lines, list(lines[1])))
-        write_whole(folder / "video.png", figures.png(picture(bench, rows)))
+        write_whole(folder / "video.png", in_256_colours(figures.png(picture(bench, rows))))
     print(f"\n{folder / 'video.png'} and table.csv")
 
 
@@ -328,18 +328,19 @@ def picture(bench, rows):
     """A Figure: clips with what is tracked, pairs, and what is learned of them."""
     from matplotlib.figure import Figure
 
-    page = Figure(figsize=(11, 8.4), layout="constrained")
-    above, below = page.subfigures(2, 1, height_ratios=(1.15, 1))
-    left, right = above.subplots(1, 2, width_ratios=(2.1, 1))
+    page = Figure(figsize=(11, 7), layout="constrained")
+    above, below = page.subfigures(2, 1, height_ratios=(1.1, 1))
+    left, right = above.subplots(1, 2, width_ratios=(1.75, 1))
     strips(left, bench)
-    some = bench.judge.first[:36], bench.judge.last[:36]
+    some = bench.judge.first[:24], bench.judge.last[:24]
     both = np.stack(some, 1).reshape(-1, *some[0].shape[1:]) / 255
     figures.picture(right, figures.sheet(both, 8, 1.0), "first and last patches, side by side")
     curve, recalls, one, two = below.subplots(1, 4)
     for name, color in zip(ROWS, (figures.BLUE, figures.ORANGE)):
         for losses, found in zip(rows[name]["losses"], rows[name]["recalls"]):
-            curve.plot(*np.transpose(losses), color=color, lw=1.2, label=name)
-            recalls.plot(range(1, len(found) + 1), found, color=color, lw=1.2)
+            epochs = range(1, len(found) + 1)
+            curve.plot(epochs, per_epoch(losses), color=color, lw=1.2, label=name)
+            recalls.plot(epochs, found, color=color, lw=1.2)
             name = None  # one label for all seeds
     for name, dashes in {"raw pixels": ":", "random weights": "--"}.items():
         mean = np.mean(rows[name]["recall"])
@@ -365,7 +366,23 @@ def picture(bench, rows):
     return page
 
 
-def strips(ax, bench, many=5, times=5):
+def per_epoch(losses):
+    """The mean loss of the steps of each epoch.  losses: (epoch at the end, mean loss) of rows."""
+    ends, values = np.transpose(losses)
+    epoch, steps = np.ceil(ends - 1e-6).astype(int) - 1, np.diff(ends, prepend=0)
+    return np.bincount(epoch, values * steps) / np.bincount(epoch, steps)
+
+
+def in_256_colours(png):
+    """A PNG file's bytes with a palette: photographs in full colours are four times as large."""
+    from PIL import Image
+
+    file = io.BytesIO()
+    Image.open(io.BytesIO(png)).convert("RGB").quantize(256, dither=0).save(file, "PNG")
+    return file.getvalue()
+
+
+def strips(ax, bench, many=4, times=4):
     """Draw held-out clips, a row each, and in every frame the patch that is followed."""
     seen = [clip.frames for clip in islice(clips(bench.held, bench.size.judge, 1), 4 * many)]
     found = tracked_pairs(seen, LENGTH, SIZE)
