@@ -1,6 +1,6 @@
 """Learning from video: patches that a tracker follows are to look alike, others are not.
 
-    python -m examples.video photos/     three seeds, ten minutes of one core
+    python -m examples.video photos/     three seeds, six minutes of one core
     python -m examples.video             the same of photos/ below MINIGRAD_DATA
     python -m examples.video --quick     one seed, fewer clips and epochs, a minute
 
@@ -293,7 +293,7 @@ def tell(bench, name):
 
 
 def table(rows, seeds, n):
-    """Print means and standard errors, and what learning adds."""
+    """Print means and standard errors, and what is gained by our row over others."""
     measures = {m: label for m, label in MEASURES.items() if m in rows["raw pixels"]}
     line = "{:<18}" + "{:>26}" * len(measures)
     print(line.format("features", *measures.values()))
@@ -302,10 +302,10 @@ def table(rows, seeds, n):
     print(line.format("chance", f"{100 / n:.1f}", *[""] * (len(measures) - 1)))
     print("Mean and its standard error over seeds" if seeds > 1 else "Of seed 0")
     if seeds > 1:
-        print("\nwith learning less random weights, seed by seed:")
-        for name in ROWS:
-            gains = [told(rows[name][m] - rows["random weights"][m], m) for m in measures]
-            print(line.format(name, *gains))
+        print(f"\n{OURS}, seed by seed:")
+        for name, less in ((OURS, "random weights"), (OURS, "random negatives")):
+            gains = [told(rows[name][m] - rows[less][m], m) for m in measures]
+            print(line.format(f"less {less}", *gains))
 
 
 def told(values, measure):
