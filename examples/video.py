@@ -295,7 +295,7 @@ def tell(bench, name):
 def table(rows, seeds, n):
     """Print means and standard errors, and what is gained by our row over others."""
     measures = {m: label for m, label in MEASURES.items() if m in rows["raw pixels"]}
-    line = "{:<18}" + "{:>26}" * len(measures)
+    line = "{:<22}" + "{:>26}" * len(measures)
     print(line.format("features", *measures.values()))
     for name, row in rows.items():
         print(line.format(name, *(told(row[m], m) for m in measures)))
@@ -303,8 +303,8 @@ def table(rows, seeds, n):
     print("Mean and its standard error over seeds" if seeds > 1 else "Of seed 0")
     if seeds > 1:
         print(f"\n{OURS}, seed by seed:")
-        for name, less in ((OURS, "random weights"), (OURS, "random negatives")):
-            gains = [told(rows[name][m] - rows[less][m], m) for m in measures]
+        for less in ("random weights", "random negatives"):
+            gains = [told(rows[OURS][m] - rows[less][m], m) for m in measures]
             print(line.format(f"less {less}", *gains))
 
 

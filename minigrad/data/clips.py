@@ -104,7 +104,8 @@ def made_clip(
     front = np.zeros((frames, h, w))
     if covers and rng.random() < motion.hidden:
         front = _strip(camera, maps[1], shape, rng)
-    owner, shown = np.zeros((frames, h, w), np.uint8), []
+    owner = np.zeros((frames, h, w), np.uint8)
+    shown: list[np.ndarray] = []
     for k, (piece, _) in enumerate(covers):
         visible = (1 - front) * piece[:, -1]
         X = X * (1 - visible[:, None]) + (1 - front)[:, None] * piece[:, :-1]
