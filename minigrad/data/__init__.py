@@ -1,6 +1,7 @@
 """Data: loaders, transformations, surrogate classes."""
 
 from .ahead import prefetch
+from .clips import Clip, Motion, made_clip
 from .cues import PROJECTION, drop_colours, pixelate, project
 from .downloads import data_folder
 from .formats import DataError
@@ -11,6 +12,7 @@ from .loaders import (
     caltech101,
     cifar10,
     digits,
+    graf,
     mnist,
     omniglot,
     stl10,
@@ -32,6 +34,7 @@ from .pictures import Photographs, photographs
 from .regions import Seeds, seed_patches
 from .scenes import SceneViews, scene_views
 from .seeds import Surrogates, surrogates
+from .tracks import TrackedPairs, Tracks, moving_patch, track, tracked_pairs
 from .transformations import (
     Colours,
     Places,

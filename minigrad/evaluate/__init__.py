@@ -14,6 +14,16 @@ from .descriptors import (
     rmac,
     spoc,
 )
+from .ellipses import (
+    Ellipses,
+    circles,
+    distinct,
+    homography,
+    intersection_over_union,
+    moved,
+    mser,
+    projected,
+)
 from .evidence import class_maps, occlusion
 from .graphs import (
     Spectrum,
@@ -29,6 +39,15 @@ from .graphs import (
     symmetric_normalized,
 )
 from .invariance import accuracy_curve, distance_curves, transformed
+from .matching import (
+    Matched,
+    achievable,
+    greedy,
+    match,
+    matching_precision,
+    overlapping,
+    precision_recall,
+)
 from .mining import (
     Grid,
     Mined,
@@ -44,6 +63,8 @@ from .mining import (
 )
 from .neighbours import most_similar, nearest
 from .partitions import k_means, nmi
+from .patch_descriptors import pooled_maps, raw, sift
+from .patch_frames import dominant_orientation, normalised_patches
 from .planes import to_plane
 from .protocols import Scores, caltech_scores, cifar_scores, stl_scores
 from .retrieval import (
