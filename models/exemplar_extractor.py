@@ -48,6 +48,12 @@ class Extractor:
         larger.
         Raises ValueError for other images.
         """
+        self.check(images)
+        prepare = lambda X: self.prepared(X, mean)
+        return exemplar_cnn.features(images, self.parameters, self.code, pooling, prepare)
+
+    def check(self, images: Any) -> None:
+        """ValueError unless these are images that it takes."""
         if getattr(images, "ndim", 0) != 4 or not len(images) or images.shape[1] != len(self.mean):
             found = np.shape(images) if hasattr(images, "shape") else type(images).__name__
             raise ValueError(
@@ -58,8 +64,6 @@ class Extractor:
             raise ValueError(
                 f"Extractor: images are bytes (uint8) or in [0, 1], not up to {images.max():g}"
             )
-        prepare = lambda X: self.prepared(X, mean)
-        return exemplar_cnn.features(images, self.parameters, self.code, pooling, prepare)
 
     def prepared(self, images: Any, mean: Any = None) -> Any:
         """What the network sees of images, float32."""

@@ -108,12 +108,18 @@ def residual(X, U, stride=1, *, state=None, **options):
 @block
 def features(X, U, *, state=None, pool=None, **options):
     """What stands before the output layer, the mean of each map: (n, k).  As `network`."""
+    Z = maps(X, U, state=state, **options)
+    return mean(Z, (2, 3)) if pool is None else flatten(avgpool(Z, pool))
+
+
+def maps(X, U, *, state=None, **options):
+    """The last maps, of which `features` takes means: (n, k, h / 8, w / 8).  As `network`."""
     Z = unit(X, U["stem"], state=part(state, "stem"), **options)
     for stage in range((len(U) - 2) // BLOCKS):
         for i in range(BLOCKS):
             own = name(stage, i)
             Z = residual(Z, U[own], stride(stage, i), state=part(state, own), **options)
-    return mean(Z, (2, 3)) if pool is None else flatten(avgpool(Z, pool))
+    return Z
 
 
 @block

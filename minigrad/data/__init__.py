@@ -32,6 +32,7 @@ from .parameters import (
 from .patch_pairs import Layout, Pairs, PatchPairs, Preparation
 from .pictures import Photographs, photographs
 from .regions import Seeds, seed_patches
+from .scenes import SceneViews, scene_views
 from .seeds import Surrogates, surrogates
 from .tracks import TrackedPairs, Tracks, moving_patch, track, tracked_pairs
 from .transformations import (

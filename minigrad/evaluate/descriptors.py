@@ -6,18 +6,21 @@
 mac [[0.8321 0.5547]]
 spoc [[0.7071 0.7071]]
 crow [[0.9052 0.4249]]
-rmac [[0.7402 0.6724]]
+rmac [[0.6509 0.7592]]
 
 Maps are not negative, as behind a relu. `mac` and `rmac` are blocks of nodes: a network is trained
-through them. What a fully connected layer says, normalised, is a descriptor too, a neural code
-(Babenko et al., ECCV 2014): `normalize(F)`.
+through them, and NaN goes through them too, for the training to name; the others refuse it. What a
+fully connected layer says, normalised, is a descriptor too, a neural code (Babenko et al., ECCV
+2014): `normalize(F)`.
 """
 
+import math
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
 
+from ..backend import array_module, to_cpu
 from ..data.transformations import resized
 from ..engine import block
 from ..nodes import add, normalize
@@ -91,7 +94,7 @@ def _starts(length, side, count):
     """Where so many windows begin; rounding is that of the authors' code."""
     offset = side // 2 - 1
     between = (length - side) / (count - 1) if count > 1 else 0
-    return [int(offset + i * between) - offset for i in range(count)]
+    return [math.floor(offset + i * between) - offset for i in range(count)]
 
 
 def spoc(X: Any, centre: bool = False) -> Any:
@@ -99,18 +102,20 @@ def spoc(X: Any, centre: bool = False) -> Any:
 
     centre: weigh places by exp(-r^2 / 2 sigma^2), r the distance from the middle, ((h - 1) / 2,
     (w - 1) / 2), and sigma a third of that from there to the nearer border, min(h, w) / 6; False.
-    Raises ValueError for another shape. Source: Babenko and Lempitsky, ICCV 2015, section 3.2.
+    Raises ValueError for another shape, and for maps that are not finite.
+    Source: Babenko and Lempitsky, ICCV 2015, section 3.2.
 
     >>> spoc(np.array([[[[3.0, 0.0]], [[0.0, 4.0]]]]))
     array([[0.6, 0.8]])
     """
-    _check_maps("spoc", X)
+    _check_finite_maps("spoc", X)
+    a = 1
     if centre:
         h, w = X.shape[2:]
         y, x = np.arange(h) - (h - 1) / 2, np.arange(w) - (w - 1) / 2
         r2, sigma = y[:, None] ** 2 + x**2, min(h, w) / 6
-        X = X * np.exp(-r2 / (2 * sigma**2)).astype(X.dtype)
-    return normalize(X.sum((2, 3)))
+        a = array_module(X).asarray(np.exp(-r2 / (2 * sigma**2)), X.dtype)
+    return _pooled(X, a)
 
 
 def crow(X: Any) -> Any:
@@ -120,7 +125,7 @@ def crow(X: Any) -> Any:
     Source: Kalantidis, Mellina and Osindero, ECCV workshop 2016, section 3.
     """
     a, b = crow_weights(X)
-    return normalize((X * a[:, None]).sum((2, 3)) * b)
+    return _pooled(X, a[:, None], b)
 
 
 def crow_weights(X: Any) -> tuple[Any, Any]:
@@ -130,24 +135,26 @@ def crow_weights(X: Any) -> tuple[Any, Any]:
         b_k = ln(sum_j Q_j / Q_k), 0 where Q_k = 0,  Q_k = the share of places where X_kp > 0
 
     Strong places count more, and maps that answer rarely. a is the saliency of object discovery.
-    An image whose maps are 0 has weights 0.
-    Raises ValueError for another shape than (n, k, h, w), and if an entry is negative.
+    An image whose maps are 0 has weights 0; one of whose maps a single one answers has b = 0, as it
+    is not rare there.
+    Raises ValueError for another shape than (n, k, h, w), for maps that are not finite, and if an
+    entry is negative.
     Source: Kalantidis, Mellina and Osindero, ECCV workshop 2016, equations 3 to 6.
 
     >>> a, b = crow_weights(np.array([[[[1.0, 0.0], [0.0, 3.0]], [[1.0, 2.0], [0.0, 1.0]]]]))
     >>> a.round(4).tolist(), b.round(4).tolist()
     ([[[0.6389, 0.6389], [0.0, 0.9036]]], [[0.9163, 0.5108]])
     """
-    _check_maps("crow_weights", X)
+    _check_finite_maps("crow_weights", X)
     if (X < 0).any():
         raise ValueError(
             f"crow_weights: maps are not negative, as behind a relu, not down to {X.min():g}"
         )
-    S = X.sum(1)
-    a = np.sqrt(normalize(S.reshape(len(S), -1))).reshape(S.shape)
+    S = X.sum(1, dtype=float)  # of large float32 the squares are too
+    a = np.sqrt(normalize(S, (1, 2)))
     Q = (X > 0).mean((2, 3), dtype=X.dtype)
     share = Q / np.maximum(Q.sum(1, keepdims=True), np.finfo(X.dtype).tiny)
-    return a, -np.log(np.where(share > 0, share, 1))
+    return a.astype(X.dtype), np.log(1 / np.where(share > 0, share, 1))
 
 
 class Whitening(NamedTuple):
@@ -185,6 +192,7 @@ def pca_whitening(F: Any, dimensions: int | None = None) -> Whitening:
     if F.ndim != 2 or len(F) < 2:
         raise ValueError(f"pca_whitening: descriptors are (n, d), n at least 2, not {F.shape}")
     check_finite("pca_whitening", F, "descriptor")
+    xp, F = array_module(F), to_cpu(F)
     mean = F.mean(0)
     _, s, VT = np.linalg.svd(F - mean, full_matrices=False)
     rank = int((s > s[0] * np.max(F.shape) * np.finfo(s.dtype).eps).sum()) if s[0] > 0 else 0
@@ -194,7 +202,8 @@ def pca_whitening(F: Any, dimensions: int | None = None) -> Whitening:
             f"pca_whitening: {len(F)} descriptors of {F.shape[1]} values vary along {rank} "
             f"directions; dimensions is 1 to that, not {wanted}"
         )
-    return Whitening(mean, VT[:wanted].T / (s[:wanted] / np.sqrt(len(F))))
+    P = VT[:wanted].T / (s[:wanted] / np.sqrt(len(F)))
+    return Whitening(xp.asarray(mean), xp.asarray(P))
 
 
 def multi_scale(images: Any, describe: Callable[[Any], Any], scales: Any = SCALES) -> Any:
@@ -202,19 +211,38 @@ def multi_scale(images: Any, describe: Callable[[Any], Any], scales: Any = SCALE
 
     images: (n, c, h, w), bytes or floats; describe: of such images of any size gives (n, d), as
     `lambda X: mac(maps(X))`; scales: factors of both sides, 1, 0.71 and 0.5, by `resized`.
-    Raises ValueError for no scale, or one that is not above 0.
+    Raises ValueError for no scale, one that is not above 0 or makes images of no pixel, and for
+    descriptors that are not finite.
     Source: Gordo et al., IJCV 2017, section 4.3.
 
     >>> multi_scale(np.ones((1, 2, 4, 4), np.float32), lambda X: X.max((2, 3)))
     array([[0.7071068, 0.7071068]], dtype=float32)
     """
     scales = np.asarray(scales, float)
-    if scales.ndim != 1 or not len(scales) or not (scales > 0).all():
-        raise ValueError(f"multi_scale: scales are numbers above 0, one at least, not {scales}")
-    seen = (images if f == 1 else resized(images, f) for f in scales.tolist())
-    return normalize(np.sum([normalize(describe(X)) for X in seen], 0))
+    least = 0.5 / min(images.shape[2:])
+    if scales.ndim != 1 or not len(scales) or not ((scales > least) & np.isfinite(scales)).all():
+        raise ValueError(
+            "multi_scale: scales are numbers above 0, one at least, that leave a pixel of images "
+            f"{images.shape}; not {scales}"
+        )
+    found = []
+    for factor in scales.tolist():
+        F = describe(images if factor == 1 else resized(images, factor))
+        check_finite("multi_scale", F, "descriptor")
+        found.append(normalize(F))
+    return normalize(add(tuple(found)))
+
+
+def _pooled(X, a, b=1):
+    """Unit rows of sums over places weighed by a, times b; summed in float64 as maps are finite."""
+    return normalize((X * a).sum((2, 3), dtype=float) * b).astype(X.dtype)
 
 
 def _check_maps(name, X):
-    if X.ndim != 4:
-        raise ValueError(f"{name}: maps are (n, k, h, w), not {X.shape}")
+    if X.ndim != 4 or not all(X.shape[1:]) or X.dtype.kind != "f":
+        raise ValueError(f"{name}: maps are floats (n, k, h, w), not {X.shape} {X.dtype}")
+
+
+def _check_finite_maps(name, X):
+    _check_maps(name, X)
+    check_finite(name, X.reshape(len(X), math.prod(X.shape[1:])), "image")

@@ -6,7 +6,14 @@ from numeric import GOLDEN, normal
 from numpy.testing import assert_allclose, assert_array_equal
 
 from minigrad.data.formats import read_idx
-from minigrad.evaluate import average_precision, mean_average_precision, nearest, recall_at
+from minigrad.evaluate import (
+    average_precision,
+    mean_average_precision,
+    nearest,
+    ranked_precision,
+    ranked_recall,
+    recall_at,
+)
 from minigrad.evaluate.retrieval import RULES
 from tests.data.published import real
 
@@ -181,3 +188,75 @@ def test_numbers_of_neighbours_are_one_or_more(K):
 def test_another_rule_is_refused_before_anything_is_searched():
     with pytest.raises(ValueError, match="mean_average_precision: rule is one of .*, not 'oxford'"):
         mean_average_precision(normal(5, 3), np.zeros(5), "oxford")
+
+
+# scores of queries that are not samples
+
+
+def ranked(seed, q=4, n=20):
+    rng = np.random.default_rng(seed)
+    S, relevant, junk = rng.random((q, n)), rng.random((q, n)) < 0.3, rng.random((q, n)) < 0.3
+    relevant[:, 0], junk[:, 0] = True, False
+    return S, relevant, junk
+
+
+@pytest.mark.parametrize("rule", RULES)
+@given(seed=st.integers(0, 999))
+def test_scores_rank_as_each_query_would_alone(rule, seed):
+    S, relevant, junk = ranked(seed)
+    order = np.argsort(-S, 1)
+    values = [average_precision(r[o], j[o], rule) for r, j, o in zip(relevant, junk, order)]
+    found = ranked_precision(S, relevant, junk, rule)
+    assert_allclose(found.mean, np.mean(values))
+    assert (found.queries, found.alone) == (4, 0)
+    assert ranked_precision(S, relevant, None, rule) == ranked_precision(
+        S, relevant, np.zeros_like(junk), rule
+    )
+
+
+@given(seed=st.integers(0, 999))
+def test_junk_may_stand_anywhere_in_the_ranking(seed):
+    S, relevant, junk = ranked(seed)
+    moved = np.where(junk, np.random.default_rng(seed).normal(size=S.shape), S)
+    assert ranked_precision(S, relevant, junk) == ranked_precision(moved, relevant, junk)
+    assert_array_equal(
+        ranked_recall(S, relevant, junk).mean, ranked_recall(moved, relevant, junk).mean
+    )
+
+
+def test_recall_counts_what_is_not_junk():
+    S = np.array([[0.9, 0.8, 0.7, 0.6], [0.9, 0.8, 0.7, 0.6]])
+    relevant = np.array([[0, 0, 1, 0], [1, 0, 0, 0]], bool)
+    junk = np.array([[1, 0, 0, 0], [1, 0, 0, 0]], bool)
+    found = ranked_recall(S, relevant, junk, (1, 2, 9))
+    assert_array_equal(found.mean, [0, 1, 1])
+    assert (found.queries, found.alone) == (1, 1)  # all that the second one asks for is junk
+
+
+def test_scores_of_a_set_with_itself_are_its_mean_average_precision():
+    F, T = labelled(30, 5, 4)
+    F /= np.linalg.norm(F, axis=1, keepdims=True)
+    own = np.eye(30, dtype=bool)
+    same = T[:, None] == T
+    for rule in RULES:
+        found = ranked_precision(F @ F.T, same, own, rule)
+        assert_allclose(found.mean, mean_average_precision(F, T, rule).mean)
+    assert_allclose(ranked_recall(F @ F.T, same, own).mean, recall_at(F, T).mean)
+
+
+def test_whole_numbers_and_lists_are_scores_too():
+    relevant = [[0, 1, 0]]
+    for S in ([[1, 3, 2]], np.array([[1, 3, 2]], np.uint8), np.array([[0, 1, 0]], bool)):
+        assert ranked_precision(S, relevant).mean == 1
+
+
+@pytest.mark.parametrize("function", [ranked_precision, ranked_recall])
+def test_scores_that_do_not_fit_are_refused(function):
+    with pytest.raises(ValueError, match=r"are \(q, n\), not \(2, 3\), \(2, 2\) and \(2, 3\)"):
+        function(np.ones((2, 3)), np.ones((2, 2), bool))
+    with pytest.raises(ValueError, match="query 1 of 2 holds a value that is not finite"):
+        function(np.array([[1.0, 2], [np.nan, 0]]), np.ones((2, 2), bool))
+    with pytest.raises(ValueError, match="nothing is relevant for any of 2 queries"):
+        function(np.ones((2, 2)), np.ones((2, 2), bool), np.ones((2, 2), bool))
+    with pytest.raises(ValueError, match="K are numbers of samples|rule is one of"):
+        function(np.ones((1, 1)), np.ones((1, 1)), None, 0)

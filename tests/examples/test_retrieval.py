@@ -1,0 +1,100 @@
+import csv
+
+import numpy as np
+import pytest
+from PIL import Image
+from sklearn.datasets import load_sample_images
+
+from examples import retrieval
+from minigrad.data import DataError
+from minigrad.evaluate import pixels
+from minigrad.nodes import normalize
+from tests.examples import commands
+
+TINY = retrieval.QUICK._replace(classes=14, versions=4, epochs=1, tuned=1)
+
+
+@pytest.fixture
+def data(tmp_path, monkeypatch):
+    """Sixteen pictures, strips of two."""
+    folder = tmp_path / "data" / "photos"
+    folder.mkdir(parents=True)
+    for i in range(16):
+        image, top = load_sample_images().images[i % 2], 20 * i
+        Image.fromarray(image[top : top + 70, 40 * i : 40 * i + 100]).save(folder / f"{i:02}.png")
+    monkeypatch.setenv("MINIGRAD_DATA", str(folder.parent))
+    return folder.parent
+
+
+def nothing(*_):
+    raise AssertionError("computed again")
+
+
+def started(*words):
+    return retrieval.main([str(w) for w in words], standalone_mode=False)
+
+
+def test_same_views_that_hardly_overlap_are_junk_and_so_is_the_query(data, tmp_path):
+    bench = retrieval.Bench(TINY, tmp_path)
+    made, q = bench.made, bench.asked
+    overlap = made.overlap()
+    assert len(made.scenes) == 8 * retrieval.VIEWS
+    for i in q[::7]:
+        for j in range(len(made.scenes)):
+            same = made.scenes[i] == made.scenes[j]
+            right = same and i != j and overlap[i, j] >= retrieval.ENOUGH
+            assert bench.relevant[i, j] == right
+            assert bench.junk[i, j] == (same and not right)
+    perfect = bench.relevant.astype(float) + 2 * bench.junk  # junk before all: it counts nothing
+    F = np.linalg.cholesky(perfect + perfect.T + 99 * np.eye(len(perfect)))
+    assert bench.scores(F)["rectangle"] > 90
+    assert bench.precisions(F).mean() == pytest.approx(bench.scores(F)["rectangle"] / 100)
+    assert not (set(map(id, bench.learned)) & {id(x) for x in made.images})
+
+
+def test_distractors_are_not_asked(data, tmp_path, monkeypatch):
+    monkeypatch.setattr(retrieval, "ASKED", 3)
+    bench = retrieval.Bench(TINY, tmp_path)
+    assert set(bench.made.scenes[bench.asked]) == {0, 1, 2}
+    assert bench.scores(normalize(pixels(bench.made.images)))["rectangle"] <= 100
+
+
+@pytest.mark.slow
+def test_it_prints_and_writes_its_tables_and_goes_on_where_it_ended(
+    data, tmp_path, monkeypatch, capsys
+):
+    monkeypatch.setattr(retrieval, "QUICK", TINY)
+    folder = tmp_path / "run"
+    started("--quick", "--folder", folder)
+    said = capsys.readouterr().out
+    assert "Exemplar-CNN     neural codes" in said
+    assert "MAC m3 random" in said
+    with (folder / "descriptors.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert len(rows) == 2 * (1 + 2 * 5)
+    assert all(0 < float(row["plain"]) <= 100 for row in rows)
+    with (folder / "tuning.csv").open() as file:
+        rules = [row["positives"] for row in csv.DictReader(file)]
+    assert rules == ["before", "before", "m3", "m3", "m3", "m3"]
+    with Image.open(folder / "retrieval.png") as picture:
+        assert picture.width > 500
+    before = (folder / "cells.json").read_bytes()
+    monkeypatch.setattr(retrieval.Bench, "forms", nothing)
+    started("--quick", "--folder", folder)
+    assert (folder / "cells.json").read_bytes() == before
+    assert capsys.readouterr().out == said
+
+
+def test_a_missing_folder_of_photographs_is_said(tmp_path, monkeypatch):
+    monkeypatch.setenv("MINIGRAD_DATA", str(tmp_path))
+    with pytest.raises(DataError, match="there is no folder"):
+        started("--quick", "--folder", tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.slow
+def test_on_the_command_line_that_is_one_sentence_and_exit_code_2(tmp_path):
+    done = commands.finished("retrieval", tmp_path, tmp_path / "run", "--quick")
+    assert done.returncode == 2
+    (line,) = done.stderr.splitlines()
+    assert "there is no folder" in line
