@@ -42,6 +42,7 @@ from .mining import (
     square_fit,
     verified,
 )
+from .mixtures import Mixture, expanding_mixture, peaks
 from .neighbours import most_similar, nearest
 from .partitions import k_means, nmi
 from .planes import to_plane
