@@ -121,14 +121,14 @@ def cluttered(
     (3, h, w) at least side each way, of which a place is cut for each image; None: clouds, in two
     colours drawn for each image. Objects vary as those of `planted`, noise is added likewise.
     Equal generators make equal images.
-    Raises ValueError for objects that may not fit side by side, grounds too small, and no image
-    or kind at all.
+    Raises ValueError unless all objects of an image fit into a row, so that a place for each is
+    found by drawing, for grounds too small, and for no image or kind at all.
     """
     largest = round(GROWN[1] * size)
-    if size < 8 or (side // largest) ** 2 <= clutter or clutter < 0:
+    if size < 8 or clutter < 0 or (1 + clutter) * largest > side:
         raise ValueError(
-            f"cluttered: {1 + clutter} objects of {size} pixels and more do not fit into an image "
-            f"of {side}; size is 8 or more, clutter 0 or more"
+            f"cluttered: size is 8 or more, clutter 0 or more, and so many objects of up to 1.15 "
+            f"size fit into a row, not {1 + clutter} of {largest} into {side}"
         )
     if n < 1 or kinds < 1:
         raise ValueError(f"cluttered: n and kinds are 1 or more, not {n} and {kinds}")
@@ -167,7 +167,8 @@ def _apart(sizes, side, rng):
     """Boxes of squares anywhere in an image, drawn until no two overlap: (m, 4)."""
     while True:
         corners = np.array([rng.integers(side - s + 1, size=2) for s in sizes])
-        far = np.abs((2 * corners + sizes[:, None])[:, None] - (2 * corners + sizes[:, None])).max(2)
+        middles = 2 * corners + sizes[:, None]
+        far = np.abs(middles[:, None] - middles).max(2)
         if (far >= sizes[:, None] + sizes)[np.triu_indices(len(sizes), 1)].all():
             return np.column_stack([corners, sizes, sizes])
 

@@ -14,6 +14,16 @@ from .descriptors import (
     rmac,
     spoc,
 )
+from .discovery import (
+    Regions,
+    feature_saliency,
+    object_saliency,
+    pooled,
+    region_centrality,
+    region_features,
+    saliency_precision,
+    salient_regions,
+)
 from .evidence import class_maps, occlusion
 from .graphs import (
     Spectrum,

@@ -6,9 +6,9 @@
     object saliency    O(p) = F(p) sum over regions r of other images of g_r max(u_p . v_r, 0)^gamma
     regions again      on O: what stands out but never comes again is left out
 
->>> X = np.zeros((3, 3, 6, 16))  # maps of three images
+>>> X = np.zeros((3, 4, 6, 16))  # maps of three images
 >>> X[[0, 1], 0, 1:4, 1:4] = 1  # the first two have the same object at the left,
->>> X[0, 1, 1:4, 11:14] = X[1, 2, 1:4, 11:14] = X[2, 1:, 1:4, 6:9] = 1  # and all have another
+>>> X[[0, 1, 2], [1, 2, 3], 1:4, 11:14] = 1  # all have one of their own at the right
 >>> F = feature_saliency(X)
 >>> found = salient_regions(F)
 >>> V = region_features(X, found)
@@ -17,7 +17,7 @@
 >>> truth = np.zeros((2, 6, 16), bool)
 >>> truth[:, 1:4, 1:4] = True
 >>> [saliency_precision(S[:2], truth).round(2) for S in (F, O)]
-[array([0.5, 0.5]), array([0.74, 0.74])]
+[array([0.5, 0.5]), array([1., 1.])]
 
 Source: Simeoni et al., Unsupervised object discovery for instance recognition, WACV 2018.
 """
@@ -60,17 +60,25 @@ def feature_saliency(X: Any) -> Any:
     return (X * crow_weights(X)[1][:, :, None, None]).sum(1)
 
 
-def salient_regions(S: Any, tau: float = TAU, expansion: float = EXPANSION) -> Regions:
+def salient_regions(
+    S: Any, power: float = 1.0, tau: float = TAU, expansion: float = EXPANSION
+) -> Regions:
     """The boxes of `expanding_mixture` on each of n saliency maps, the heaviest first: `Regions`.
 
-    S: (n, h, w), not negative; options as there. A map of zeros has no region.
-    Raises ValueError as `expanding_mixture` does, and for another shape.
+    S: (n, h, w), not negative; power: maps are raised to it before, 1; a larger one (ours) keeps
+    what is weak but everywhere, as a ground, from being a region; options as there. A map of zeros
+    has no region.
+    Raises ValueError as `expanding_mixture` does, for another shape, and for a power not above 0.
     """
+    if not power > 0:
+        raise ValueError(f"salient_regions: power is above 0, not {power}")
     if np.ndim(S) != 3 or not len(S):
-        raise ValueError(
-            f"salient_regions: saliency is (n, h, w), n at least 1, not {np.shape(S)}"
-        )
-    boxes = [expanding_mixture(f, tau, expansion).boxes(f.shape) for f in S]
+        raise ValueError(f"salient_regions: saliency is (n, h, w), n at least 1, not {np.shape(S)}")
+    boxes = []
+    for f in np.asarray(S, np.float64):
+        top = f.max()
+        sharp = (f / top) ** power if 0 < top < np.inf and f.min() >= 0 else f
+        boxes.append(expanding_mixture(sharp, tau, expansion).boxes(f.shape))
     return Regions(np.repeat(np.arange(len(S)), [len(b) for b in boxes]), np.concatenate(boxes))
 
 

@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 TAU = 0.5
-EXPANSION = 0.25
+EXPANSION = 0.1
 REACH = 2.0  # deviations from the mean to the sides of a box
 NARROWEST = 12**-0.5  # a pixel's own deviation along a side: no component is narrower
 TINY = np.finfo(float).tiny
@@ -57,9 +57,9 @@ def expanding_mixture(
     start: Mixture | None = None,
     steps: int = 30,
 ) -> Mixture:
-    """Gaussians of one width each, fitted to a map f(x) >= 0 by EM that drops and widens: `Mixture`.
+    """Round Gaussians fitted to a map f(x) >= 0 by EM that drops and widens some: a `Mixture`.
 
-        P-step, from the heaviest on:  k stays if |p_k|^2 / (|p_k|^2 + sum_j <p_k, p_j>) >= tau
+        P-step, by weight:  k stays if |p_k|^2 / (|p_k|^2 + sum_j <p_k, p_j>) >= tau
         E-step:  r_k(x) = f(x) pi_k N_k(x) / sum_j pi_j N_j(x)
         M-step:  R_k = sum_x r_k(x),  pi_k = R_k / sum_j R_j,  mu_k = sum_x r_k(x) x / R_k,
                  2 sigma_k^2 = (1 - lambda) S_k + lambda S'_k
@@ -69,7 +69,7 @@ def expanding_mixture(
     is stronger, so that a component grows to where it is contested; none there: S_k.
 
     f: (h, w), each pixel a point that counts f(x) times; tau: overlap at which a component is
-    dropped, 0.5, in [0, 1]; 0: none is; expansion: lambda, 0.25, in [0, 1]; both 0: EM on weighted
+    dropped, 0.5, in [0, 1]; 0: none is; expansion: lambda, 0.1, in [0, 1]; both 0: EM on weighted
     points; start: the first components; None: `peaks`; steps: at most, 30, fewer if nothing is
     dropped and the log-likelihood rests. No sigma gets below 1 / sqrt(12), a pixel's own.
     Raises ValueError for a map of another shape, with a value that is negative or not finite, and
@@ -89,10 +89,10 @@ def expanding_mixture(
             "expanding_mixture: start: one component at least, finite means, sigmas above 0, "
             f"not {start}"
         )
-    if not f.any():
-        return Mixture(np.empty(0), np.empty((0, 2)), np.empty(0))
-    points = np.argwhere(f > 0).astype(float)
     found, before = peaks(f) if start is None else start, -np.inf
+    if not f.any():
+        return peaks(f)
+    points = np.argwhere(f > 0).astype(float)
     f = f[f > 0] / f.max()  # whose sum may be too large
     f = f / f.sum()
     for _ in range(steps):
@@ -110,29 +110,34 @@ def peaks(f: Any) -> Mixture:
     """A component at each local maximum of a map, of the 8 pixels around: the first `Mixture`.
 
     Weights: the map there, of sum 1; sigmas: half of the distance to the nearest other maximum,
-    or of a lone one the map's own deviation, the root of half the trace of its covariance. Of
-    neighbours that are equal all are maxima, but none is where the map is 0.
+    or of a lone one the map's own deviation, the root of half the trace of its covariance. Pixels
+    that touch and are equal are one maximum, in their middle; where the map is 0 is none.
     Raises ValueError for a map that is not (h, w), or has a value negative or not finite.
 
-    >>> peaks(np.array([[1.0, 0.0, 0.0, 3.0]]))
-    Mixture(weights=array([0.75, 0.25]), means=array([[0., 3.],
-           [0., 0.]]), sigmas=array([1.5, 1.5]))
+    >>> peaks(np.array([[1.0, 0.0, 0.0, 3.0, 3.0]]))
+    Mixture(weights=array([0.75, 0.25]), means=array([[0. , 3.5],
+           [0. , 0. ]]), sigmas=array([1.75, 1.75]))
     """
+    from scipy.ndimage import center_of_mass, label, maximum, maximum_filter
+
     f = _checked("peaks", f)
-    around = np.pad(f, 1)
-    h, w = f.shape
-    best = np.max([around[y : y + h, x : x + w] for y in range(3) for x in range(3)], 0)
-    there = (f == best) & (f > 0)
-    means, weights = np.argwhere(there).astype(float), f[there]
-    if len(means) == 1:
-        points, r = np.argwhere(f > 0), f[f > 0] / f.sum()
-        S = (r * ((points - r @ points) ** 2).sum(1)).sum()
-        sigmas = np.array([max(np.sqrt(S / 2), NARROWEST)])
+    there = (f == maximum_filter(f, 3)) & (f > 0)
+    which, m = label(there, np.ones((3, 3)))
+    if not m:
+        return Mixture(np.empty(0), np.empty((0, 2)), np.empty(0))
+    each = np.arange(1, m + 1)
+    means, weights = np.array(center_of_mass(there, which, each)), maximum(f, which, each)
+    weights = weights / weights.max()
+    if m == 1:
+        points, r = np.argwhere(f > 0), f[f > 0] / f.max()
+        r = r / r.sum()
+        S = r @ ((points - r @ points) ** 2).sum(1)
+        sigmas = np.array([np.maximum(np.sqrt(S / 2), NARROWEST)])
     else:
         distance = _squares(means, means)
         np.fill_diagonal(distance, np.inf)
-        sigmas = np.sqrt(distance.min(1, initial=np.inf)) / 2
-    return _sorted(Mixture(weights / max(weights.sum(), TINY), means, sigmas))
+        sigmas = np.sqrt(distance.min(1)) / 2
+    return _sorted(Mixture(weights / weights.sum(), means, sigmas))
 
 
 def _sorted(found):
