@@ -89,9 +89,9 @@ def expanding_mixture(
             "expanding_mixture: start: one component at least, finite means, sigmas above 0, "
             f"not {start}"
         )
-    found, before = peaks(f) if start is None else start, -np.inf
+    found, before = peaks(f) if start is None or not f.any() else start, -np.inf
     if not f.any():
-        return peaks(f)
+        return found
     points = np.argwhere(f > 0).astype(float)
     f = f[f > 0] / f.max()  # whose sum may be too large
     f = f / f.sum()
@@ -110,8 +110,9 @@ def peaks(f: Any) -> Mixture:
     """A component at each local maximum of a map, of the 8 pixels around: the first `Mixture`.
 
     Weights: the map there, of sum 1; sigmas: half of the distance to the nearest other maximum,
-    or of a lone one the map's own deviation, the root of half the trace of its covariance. Pixels
-    that touch and are equal are one maximum, in their middle; where the map is 0 is none.
+    or of a lone one the map's own deviation, the root of half the trace of its covariance; at
+    least a pixel's own. Pixels that touch and are equal are one maximum, in their middle; where the
+    map is 0 is none.
     Raises ValueError for a map that is not (h, w), or has a value negative or not finite.
 
     >>> peaks(np.array([[1.0, 0.0, 0.0, 3.0, 3.0]]))
@@ -132,12 +133,12 @@ def peaks(f: Any) -> Mixture:
         points, r = np.argwhere(f > 0), f[f > 0] / f.max()
         r = r / r.sum()
         S = r @ ((points - r @ points) ** 2).sum(1)
-        sigmas = np.array([np.maximum(np.sqrt(S / 2), NARROWEST)])
+        sigmas = np.array([np.sqrt(S / 2)])
     else:
         distance = _squares(means, means)
         np.fill_diagonal(distance, np.inf)
         sigmas = np.sqrt(distance.min(1)) / 2
-    return _sorted(Mixture(weights / weights.sum(), means, sigmas))
+    return _sorted(Mixture(weights / weights.sum(), means, np.maximum(sigmas, NARROWEST)))
 
 
 def _sorted(found):

@@ -154,6 +154,15 @@ def test_any_map_has_finite_components_of_sum_one_the_same_each_time(seed, h, w,
         assert (left + width <= w).all()
 
 
+def test_maxima_with_the_same_middle_have_a_width():
+    f = np.full((5, 5), 3.0)  # a ring around a lower peak
+    f[1:4, 1:4] = 1
+    f[2, 2] = 2
+    assert peaks(f).means.tolist() == [[2, 2], [2, 2]]
+    assert peaks(f).sigmas == pytest.approx(12**-0.5)
+    assert all(np.isfinite(a).all() for a in expanding_mixture(f))
+
+
 def test_the_scale_of_a_map_does_not_matter():
     f = np.random.default_rng(0).random((7, 9))
     a, b = expanding_mixture(f), expanding_mixture(1024 * f)

@@ -47,7 +47,11 @@ def test_a_run_writes_tables_and_a_page_and_loads_its_network_again(small, tmp_p
     assert "12 pictures of 128 x 128 in each collection, on made clouds" in said
     assert re.search(r"object saliency +0\.\d{3} \+- 0\.\d{3}", said)
     table = rows(folder / "precision.csv")
-    assert [(r["seed"], r["row"]) for r in table][:3] == [("0", "FS"), ("0", "OS"), ("0", "area")]
+    assert [(r["seed"], r["row"]) for r in table][:3] == [
+        ("0", "FS"),
+        ("0", "OS"),
+        ("0", "FS sharpened"),
+    ]
     assert {r["row"] for r in rows(folder / "retrieval.csv")} == set(discovery.METHODS)
     text = (folder / "report.html").read_text("utf-8")
     assert not re.findall(r'(?:href|src)="(?!#|data:)', text)
@@ -99,11 +103,13 @@ def test_object_saliency_beats_feature_saliency_on_maps_that_tell_objects_apart(
     tables = precision([one, one]), retrieval([one])
     assert [row[0] for row in tables[0]][1:] == [
         "feature saliency",
+        "the same, cubed",
         "object saliency",
         "every place alike",
         "OS - FS",
     ]
-    assert tables[0][4][1].endswith("+- 0.000")
+    assert one.precision["area"]["objects of both"] == pytest.approx(1 / 3, abs=0.05)
+    assert tables[0][5][1].endswith("+- 0.000")
     assert [len(row) for row in tables[1]] == [3] * 5
 
 
