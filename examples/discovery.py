@@ -29,7 +29,7 @@ import numpy as np
 from minigrad.models import exemplar_cnn, exemplar_training
 from minigrad.models.exemplar_extractor import Extractor
 
-from minigrad import maxpool
+from minigrad import maxpool, normalize
 from minigrad.cli import run, say, workers
 from minigrad.data import Ranges, Surrogates, cluttered, photographs, seed_patches
 from minigrad.evaluate import (
@@ -59,13 +59,14 @@ from .exemplar_runs import digest
 TEMPLATE = Path(__file__).with_name("discovery.html")
 SIDE, KINDS, CLUTTER = 128, 6, 2
 RANGES = Ranges(0.15, (0.85, 1.2), 6.0, (1.0, 0.25, 0.05), None, None, None)  # colours stay
-PARAMETERS = {"power": 3, "tau": 0.5, "expansion": 0.2}
+PARAMETERS = {"tau": 0.5, "expansion": 0.2}
+MIXTURES = "overlap {tau:g}, expansion {expansion:g}".format(**PARAMETERS)
 WINDOW, NEIGHBOURS, WHITENED = 7, 15, 40
 DIFFUSION = {"k": 10, "alpha": 0.9}
 SHOWN = 8  # pictures in the report
 SALIENCIES = {
     "FS": "feature saliency",
-    "FS sharpened": "the same, cubed",
+    "FS sharpened": "the same, sharpened",
     "OS": "object saliency",
     "area": "every place alike",
 }
@@ -105,9 +106,17 @@ class Found(NamedTuple):
 @click.option(
     "--first", default=0, show_default=True, type=click.IntRange(0), help="Seed of the first."
 )
+@click.option(
+    "--power",
+    default=3.0,
+    show_default=True,
+    type=click.FloatRange(0, 100, min_open=True),
+    help="To which saliency is raised before regions are found.",
+)
+@click.option("--plain", is_flag=True, help="Descriptors are not whitened.")
 @place("discovery", "report.html", "precision.csv", "networks")
 @workers
-def main(photos, quick, seeds, images, epochs, first, folder):
+def main(photos, quick, seeds, images, epochs, first, power, plain, folder):
     start, size = time.perf_counter(), QUICK if quick else FULL
     size = Size(seeds or size.seeds, images or size.images, epochs or size.epochs)
     grounds = large(photos) if photos else None
@@ -115,7 +124,7 @@ def main(photos, quick, seeds, images, epochs, first, folder):
     say(f"{size.images} pictures of {SIDE} x {SIDE} in each collection, on {ground}\n")
     found = []
     for seed in range(first, first + size.seeds):
-        one = discovered(seed, size, grounds, folder / "networks")
+        one = discovered(seed, size, grounds, folder / "networks", power, plain)
         found.append(one)
         say(
             f"seed {seed}: saliency in objects "
@@ -125,7 +134,7 @@ def main(photos, quick, seeds, images, epochs, first, folder):
     for title, table in zip(TITLES, tables):
         say(f"\n{title}")
         for line in table:
-            say(f"{line[0]:<18}" + "".join(f"{cell:>20}" for cell in line[1:]))
+            say(f"{line[0]:<22}" + "".join(f"{cell:>20}" for cell in line[1:]))
     for name, key in {"precision": "precision", "retrieval": "retrieval"}.items():
         rows = [
             {"seed": first + i, "row": row} | {k: round(float(v), 4) for k, v in cells.items()}
@@ -134,17 +143,13 @@ def main(photos, quick, seeds, images, epochs, first, folder):
         ]
         write_whole(folder / f"{name}.csv", as_csv(rows))
     seconds = time.perf_counter() - start
+    whitened = f"whitened, in {WHITENED} dimensions"
     settings = [
         ("collections", f"{size.seeds} of {size.images} pictures, seeds from {first}"),
         ("pictures", f"{1 + CLUTTER} objects of 31 to 41 pixels on {ground}; {KINDS} kinds recur"),
         ("network", f"{SETTINGS.code}, {size.epochs} epochs of 10,000 patches of other pictures"),
-        (
-            "mixtures",
-            "saliency to the power of {power}, overlap {tau:g}, expansion {expansion:g}".format(
-                **PARAMETERS
-            ),
-        ),
-        ("graph", f"{NEIGHBOURS} neighbours; regions in {WHITENED} dimensions, whitened"),
+        ("mixtures", f"saliency to the power of {power:g}, {MIXTURES}"),
+        ("graph", f"{NEIGHBOURS} neighbours; regions {'as they are' if plain else whitened}"),
         ("diffusion", "{k} neighbours, alpha {alpha:g}".format(**DIFFUSION)),
     ]
     write_report(folder / "report.html", found[0], tables, settings)
@@ -169,7 +174,7 @@ def large(folder):
     return kept
 
 
-def discovered(seed, size, grounds, folder):
+def discovered(seed, size, grounds, folder, power=3.0, plain=False):
     """Make a collection, learn on another one, and discover: `Found`."""
     making, other, learning = np.random.default_rng(seed).spawn(3)
     made, others = (
@@ -177,7 +182,7 @@ def discovered(seed, size, grounds, folder):
         for rng in (making, other)
     )
     net = network(others.images, size, learning, folder)
-    return judged(made, maps(net, made.images), maps(net, others.images))
+    return judged(made, maps(net, made.images), maps(net, others.images), power, plain)
 
 
 def network(images, size, rng, folder):
@@ -213,21 +218,23 @@ def shares(boxes, shape):
     return inside.reshape(len(boxes), h, SIDE // h, w, SIDE // w).mean((2, 4))
 
 
-def judged(made, X, others):
+def judged(made, X, others, power=3.0, plain=False):
     """Both saliencies of maps X and all figures; others: maps of pictures for the whitening."""
-    kept = salient_regions(feature_saliency(others), **PARAMETERS)
-    V = region_features(others, kept)
-    whiten = pca_whitening(V, min(WHITENED, len(V) - 1, V.shape[1]))
+    regions_of = lambda S: salient_regions(S, power, **PARAMETERS)
+    whiten = normalize
+    if not plain:
+        V = region_features(others, regions_of(feature_saliency(others)))
+        whiten = pca_whitening(V, min(WHITENED, len(V) - 1, V.shape[1]))
     FS = feature_saliency(X)
-    first = salient_regions(FS, **PARAMETERS)
+    first = regions_of(FS)
     V = whiten(region_features(X, first))
     g = region_centrality(V, first.image, NEIGHBOURS)
     OS = object_saliency(X, FS, V, first.image, g, WINDOW, NEIGHBOURS, described=whiten)
-    again = salient_regions(OS, **PARAMETERS)
+    again = regions_of(OS)
     places = {"objects": made.boxes[:, None], "clutter": made.clutter}
     inside = {name: shares(boxes, X.shape[2:]) for name, boxes in places.items()}
     saliency, regions = {"FS": FS, "OS": OS}, {"FS": first, "OS": again}
-    sharp = {"FS sharpened": FS ** PARAMETERS["power"]}
+    sharp = {"FS sharpened": FS**power}
     flat = {"area": np.ones_like(FS)}
     precision = {
         name: {where: saliency_precision(S, P).mean() for where, P in inside.items()}

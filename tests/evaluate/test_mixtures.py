@@ -49,6 +49,7 @@ def test_with_both_parameters_zero_it_is_em_on_weighted_points():
     assert agree(found, em(points, f.ravel(), *START, steps=4))
 
 
+@pytest.mark.slow  # it is imported for long
 @pytest.mark.filterwarnings("ignore")  # it did not converge, and shall not
 def test_with_points_that_count_alike_it_is_the_mixture_of_scikit_learn():
     mixture = pytest.importorskip("sklearn.mixture").GaussianMixture
@@ -68,7 +69,7 @@ def test_with_points_that_count_alike_it_is_the_mixture_of_scikit_learn():
     assert agree(found, (known.weights_, known.means_, np.sqrt(known.covariances_)))
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=10, deadline=None)
 @given(st.floats(7, 12), st.floats(9, 20), st.floats(0.7, 2))
 def test_a_blob_has_its_mean_and_half_the_trace_of_its_covariance(v, u, sigma):
     f = blob(v, u, sigma)

@@ -100,10 +100,13 @@ def test_object_saliency_beats_feature_saliency_on_maps_that_tell_objects_apart(
     assert one.precision["OS"]["objects"] > one.precision["FS"]["objects"] + 0.1
     assert one.precision["OS"]["clutter"] < one.precision["FS"]["clutter"]
     assert one.retrieval["OS.EGM"]["nearest"] > one.retrieval["MAC"]["nearest"]
+    plain = judged(made, X, others, power=1.0, plain=True)
+    assert plain.precision["FS"] == one.precision["FS"] == plain.precision["FS sharpened"]
+    assert plain.precision["OS"] != one.precision["OS"]
     tables = precision([one, one]), retrieval([one])
     assert [row[0] for row in tables[0]][1:] == [
         "feature saliency",
-        "the same, cubed",
+        "the same, sharpened",
         "object saliency",
         "every place alike",
         "OS - FS",
