@@ -164,6 +164,7 @@ def test_check_names_the_mistake_and_exits_with_1(tmp_path):
     assert "checked with (3, 7), seed 2" in done.stdout
 
 
+@pytest.mark.slow
 def test_check_gives_json_for_programs(tmp_path):
     done = minigrad_check(tmp_path, "hw.py", "--json", mask="1")
     (report,) = json.loads(done.stdout)
@@ -172,6 +173,7 @@ def test_check_gives_json_for_programs(tmp_path):
     assert report["verdicts"][0]["shape"] == [5, 4]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("words", "sentence"),
     [
@@ -212,6 +214,7 @@ def forgot_back(A):
 """
 
 
+@pytest.mark.slow
 def test_where_the_verdict_depends_on_the_shapes_they_are_asked_for(tmp_path):
     (tmp_path / "more.py").write_text(MORE)
     done = minigrad_check(tmp_path, "more.py")
@@ -223,6 +226,7 @@ def test_where_the_verdict_depends_on_the_shapes_they_are_asked_for(tmp_path):
     assert minigrad_check(tmp_path, "more.py:bias", "--shapes", "(5, 4), (4,)").returncode == 0
 
 
+@pytest.mark.slow
 def test_shapes_that_a_function_does_not_take_are_no_mistake_of_its_author(tmp_path):
     (tmp_path / "more.py").write_text(MORE)
     done = minigrad_check(tmp_path, "more.py", "--shapes", "(5, 4), (4,)")
@@ -271,12 +275,14 @@ def test_runs_lists_the_runs_whole_where_no_terminal_reads(tmp_path):
     assert all(line.endswith("python -m example") for line in lines)
 
 
+@pytest.mark.slow
 def test_runs_gives_json_for_programs(tmp_path):
     one, two = json.loads(minigrad_runs(tmp_path, "--json").stdout)
     assert one == {"name": "digits/one", **RUN, "options": {"rate": 0.1}}
     assert two["options"] == {"rate": 0.2}
 
 
+@pytest.mark.slow
 def test_an_empty_folder_has_no_runs_and_programs_get_an_empty_list(tmp_path):
     (tmp_path / "empty").mkdir()
     done = minigrad_runs(tmp_path, "--folder", "empty")
@@ -284,6 +290,7 @@ def test_an_empty_folder_has_no_runs_and_programs_get_an_empty_list(tmp_path):
     assert json.loads(minigrad_runs(tmp_path, "--folder", "empty", "--json").stdout) == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "words",
     [
@@ -303,12 +310,14 @@ def test_runs_show_draws_the_curve_as_wide_as_the_terminal(tmp_path, words):
     assert len(floor) == 64
 
 
+@pytest.mark.slow
 def test_the_curve_is_drawn_in_ascii_where_the_encoding_has_no_more(tmp_path):
     done = minigrad_runs(tmp_path, "show", "digits/one", encoding="ascii")
     assert done.returncode == 0
     assert "4 +*" in done.stdout
 
 
+@pytest.mark.slow
 def test_what_the_encoding_cannot_print_is_printed_as_escapes(tmp_path):
     folder = tmp_path / "runs" / "ä"
     folder.mkdir(parents=True)
@@ -327,6 +336,7 @@ def test_runs_compare_prints_the_options_that_differ_and_writes_a_page(tmp_path,
     assert (tmp_path / page).read_text(encoding="utf-8").startswith("<!doctype html>")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("words", "sentence"),
     [

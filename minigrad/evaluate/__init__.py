@@ -24,6 +24,16 @@ from .discovery import (
     saliency_precision,
     salient_regions,
 )
+from .ellipses import (
+    Ellipses,
+    circles,
+    distinct,
+    homography,
+    intersection_over_union,
+    moved,
+    mser,
+    projected,
+)
 from .evidence import class_maps, occlusion
 from .graphs import (
     Spectrum,
@@ -39,6 +49,15 @@ from .graphs import (
     symmetric_normalized,
 )
 from .invariance import accuracy_curve, distance_curves, transformed
+from .matching import (
+    Matched,
+    achievable,
+    greedy,
+    match,
+    matching_precision,
+    overlapping,
+    precision_recall,
+)
 from .mining import (
     Grid,
     Mined,
@@ -55,6 +74,8 @@ from .mining import (
 from .mixtures import Mixture, expanding_mixture, peaks
 from .neighbours import most_similar, nearest
 from .partitions import k_means, nmi
+from .patch_descriptors import pooled_maps, raw, sift
+from .patch_frames import dominant_orientation, normalised_patches
 from .planes import to_plane
 from .protocols import Scores, caltech_scores, cifar_scores, stl_scores
 from .retrieval import (

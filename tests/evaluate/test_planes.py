@@ -18,6 +18,7 @@ def test_pca_is_the_plane_of_the_largest_singular_values():
     assert_allclose(abs(Y), abs(U[:, :2] * S[:2]))
 
 
+@pytest.mark.slow
 def test_t_sne_keeps_neighbourhoods_and_repeats_with_the_generator():
     from sklearn.manifold import trustworthiness
 

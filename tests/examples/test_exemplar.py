@@ -142,6 +142,7 @@ def write_one_patch(folder):
     Image.fromarray(picture).save(folder / "one.png")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("write", "words", "sentence"),
     [

@@ -16,6 +16,9 @@ from minigrad import block, check, node, tree
 from minigrad.gradcheck import Unfit, procedure
 
 SEEDS = range(10)  # a check compares two draws: twenty in all
+SOME_AND_REST = pytest.mark.parametrize(
+    "seeds", [SEEDS[:3], pytest.param(SEEDS[3:], marks=pytest.mark.slow)], ids=str
+)
 NAMED = 0.8
 
 
@@ -25,17 +28,19 @@ def reports(case, seeds):
         yield seed, check(case.function, *arguments, seed=seed)
 
 
+@SOME_AND_REST
 @pytest.mark.parametrize("case", WRONG, ids=[case.name for case in WRONG])
-def test_a_mistake_is_found_and_never_called_something_else(case, capsys):
-    for seed, report in reports(case, SEEDS):
+def test_a_mistake_is_found_and_never_called_something_else(case, seeds, capsys):
+    for seed, report in reports(case, seeds):
         assert not report, f"seed {seed}"
         assert report.cause in ("", *case.causes), f"seed {seed}: {report}"
         assert report.sentence
 
 
+@SOME_AND_REST
 @pytest.mark.parametrize("case", RIGHT, ids=[case.name for case in RIGHT])
-def test_what_is_right_raises_no_alarm(case, capsys):
-    for seed, report in reports(case, SEEDS):
+def test_what_is_right_raises_no_alarm(case, seeds, capsys):
+    for seed, report in reports(case, seeds):
         assert report, f"seed {seed}: {report}"
 
 

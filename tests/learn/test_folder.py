@@ -86,7 +86,7 @@ def moments(rng, n):
 @pytest.mark.parametrize(
     ("network", "call", "k"),
     [
-        ("dense", "write", 30),
+        pytest.param("dense", "write", 30, marks=pytest.mark.slow),
         pytest.param("dense", "link", 3, marks=pytest.mark.slow),
         pytest.param("conv", "step", 50, marks=pytest.mark.slow),
     ],

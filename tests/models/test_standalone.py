@@ -47,7 +47,13 @@ NETWORKS = {
 }
 
 
-@pytest.mark.parametrize("name", NETWORKS)
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param(name, marks=[pytest.mark.slow] * (name in ("AlexNet in small", "ResNet-18")))
+        for name in NETWORKS
+    ],
+)
 def test_a_network_is_written_out_with_the_bits_of_one_thread(name):
     parameters, loss = NETWORKS[name]
     with threads(1):
