@@ -18,7 +18,7 @@ from .loaders import (
     stl10,
     stl10_folds,
 )
-from .objects import Planted, planted
+from .objects import Cluttered, Planted, cluttered, planted
 from .parameters import (
     COLUMNS,
     TOOLBOX,

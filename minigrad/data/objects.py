@@ -1,4 +1,4 @@
-"""A made collection in which it is known what there is to discover: objects planted in textures.
+"""Made collections in which it is known what there is to discover: objects planted in images.
 
 >>> made = planted(6, np.random.default_rng(0), side=64, size=24, kinds=2)
 >>> made.images.shape, made.images.dtype
@@ -7,14 +7,19 @@
 array([ 1,  0, -1, -1,  1,  0])
 >>> made.boxes[0]
 array([29, 25, 24, 24])
+
+In `planted` what does not matter is a texture; in `cluttered` it is other objects, each there once.
 """
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
 
 TEXTURES = ("stripes", "spots", "clouds", "strokes")
 MOVED = 0.04  # of an object's side: how far each part is moved, at most
+GROWN = 0.85, 1.15  # sizes of the objects of `cluttered`, of the one asked for
+PALE = 0.35, 0.65  # red, green and blue of its clouds
 GAINS = 0.8, 1.2  # of an object's brightness
 NOISE = 0.03  # deviation of what is added to each pixel of an image, whose white is 1
 PALETTE = np.array(
@@ -23,6 +28,19 @@ PALETTE = np.array(
         *([0.55, 0.3, 0.6], [0.95, 0.95, 0.9], [0.12, 0.12, 0.15], [0.35, 0.7, 0.75]),
     ]
 )
+
+
+class Cluttered(NamedTuple):
+    """Images, what comes again in them, and what does not.
+
+    images: (n, 3, h, w) uint8; kinds: (n,), which object recurs here; boxes: (n, 4), where, as
+    (top, left, height, width) in pixels; clutter: (n, m, 4), where the objects are that do not.
+    """
+
+    images: np.ndarray
+    kinds: np.ndarray
+    boxes: np.ndarray
+    clutter: np.ndarray
 
 
 class Planted(NamedTuple):
@@ -84,6 +102,75 @@ def planted(
         X += rng.normal(0, NOISE, X.shape)
         images[i] = np.rint(255 * np.clip(X, 0, 1))
     return Planted(images, there, boxes, textures)
+
+
+def cluttered(
+    n: int,
+    rng: np.random.Generator,
+    side: int = 128,
+    size: int = 36,
+    kinds: int = 6,
+    clutter: int = 2,
+    grounds: Sequence[np.ndarray] | None = None,
+) -> Cluttered:
+    """Make n images, each of one object that recurs and some as salient that do not: `Cluttered`.
+
+    side: of the images; size: of objects, each of 0.85 to 1.15 times that; kinds: of objects that
+    recur, each equally often, up to one; clutter: how many others an image has, all of them kinds
+    of their own, made in the same way and pasted once. No two overlap. grounds: photographs, bytes
+    (3, h, w) at least side each way, of which a place is cut for each image; None: clouds, in two
+    colours drawn for each image. Objects vary as those of `planted`, noise is added likewise.
+    Equal generators make equal images.
+    Raises ValueError unless all objects of an image fit into a row, so that a place for each is
+    found by drawing, for grounds too small, and for no image or kind at all.
+    """
+    largest = round(GROWN[1] * size)
+    if size < 8 or clutter < 0 or (1 + clutter) * largest > side:
+        raise ValueError(
+            f"cluttered: size is 8 or more, clutter 0 or more, and so many objects of up to 1.15 "
+            f"size fit into a row, not {1 + clutter} of {largest} into {side}"
+        )
+    if n < 1 or kinds < 1:
+        raise ValueError(f"cluttered: n and kinds are 1 or more, not {n} and {kinds}")
+    for i, X in enumerate(grounds or []):
+        if X.ndim != 3 or len(X) != 3 or X.dtype != np.uint8 or min(X.shape[1:]) < side:
+            raise ValueError(
+                f"cluttered: grounds are bytes (3, h, w) of {side} pixels or more each way; "
+                f"{i} is {X.shape}, {X.dtype}"
+            )
+    looks = [_look(rng) for _ in range(kinds)]
+    there = rng.permutation(np.arange(n) % kinds)
+    boxes = np.empty((n, 1 + clutter, 4), int)
+    images = np.empty((n, 3, side, side), np.uint8)
+    for i in range(n):
+        X = _ground(side, size, grounds, rng)
+        sizes = np.rint(size * rng.uniform(*GROWN, 1 + clutter)).astype(int)
+        boxes[i] = _apart(sizes, side, rng)
+        shown = [looks[there[i]], *(_look(rng) for _ in range(clutter))]
+        for look, (top, left, h, w) in zip(shown, boxes[i]):
+            X[:, top : top + h, left : left + w] = _object(look, h, rng)
+        X += rng.normal(0, NOISE, X.shape)
+        images[i] = np.rint(255 * np.clip(X, 0, 1))
+    return Cluttered(images, there, boxes[:, 0], boxes[:, 1:])
+
+
+def _ground(side, size, grounds, rng):
+    """What objects are pasted on: (3, side, side)."""
+    if grounds:
+        X = grounds[rng.integers(len(grounds))]
+        top, left = (rng.integers(s - side + 1) for s in X.shape[1:])
+        return X[:, top : top + side, left : left + side] / 255
+    return _mixed(_texture("clouds", side, size, 0, rng), *rng.uniform(*PALE, (2, 3)))
+
+
+def _apart(sizes, side, rng):
+    """Boxes of squares anywhere in an image, drawn until no two overlap: (m, 4)."""
+    while True:
+        corners = np.array([rng.integers(side - s + 1, size=2) for s in sizes])
+        middles = 2 * corners + sizes[:, None]
+        far = np.abs(middles[:, None] - middles).max(2)
+        if (far >= sizes[:, None] + sizes)[np.triu_indices(len(sizes), 1)].all():
+            return np.column_stack([corners, sizes, sizes])
 
 
 def _mixed(cover, ground, ink):

@@ -14,6 +14,16 @@ from .descriptors import (
     rmac,
     spoc,
 )
+from .discovery import (
+    Regions,
+    feature_saliency,
+    object_saliency,
+    pooled,
+    region_centrality,
+    region_features,
+    saliency_precision,
+    salient_regions,
+)
 from .ellipses import (
     Ellipses,
     circles,
@@ -61,6 +71,7 @@ from .mining import (
     square_fit,
     verified,
 )
+from .mixtures import Mixture, expanding_mixture, peaks
 from .neighbours import most_similar, nearest
 from .partitions import k_means, nmi
 from .patch_descriptors import pooled_maps, raw, sift

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from minigrad.data import planted
+from minigrad.data import cluttered, planted
 from minigrad.data.objects import TEXTURES
 
 
@@ -84,3 +84,75 @@ def test_textures_are_the_same_everywhere():
 def test_what_cannot_be_made_is_refused(options, words):
     with pytest.raises(ValueError, match=words):
         made(**options)
+
+
+def filled(n=12, seed=0, **options):
+    return cluttered(n, np.random.default_rng(seed), **({"side": 64, "size": 16} | options))
+
+
+def square(image, box):
+    top, left, h, w = box
+    rows, columns = (np.arange(16) * s // 16 for s in (h, w))
+    return image[:, top : top + h, left : left + w][:, rows][:, :, columns].astype(float)
+
+
+def test_of_equal_generators_clutter_is_equal_too():
+    a, b, c = filled(4), filled(4), filled(4, seed=1)
+    assert all((x == y).all() for x, y in zip(a, b))
+    assert (a.images != c.images).any()
+
+
+def test_each_image_has_one_object_that_recurs_and_nothing_overlaps():
+    m = filled(13, kinds=3, clutter=2)
+    assert m.images.shape == (13, 3, 64, 64)
+    assert sorted(np.bincount(m.kinds)) == [4, 4, 5]
+    assert m.clutter.shape == (13, 2, 4)
+    for box, others in zip(m.boxes, m.clutter):
+        covered = np.zeros((64, 64), int)
+        for top, left, h, w in (box, *others):
+            assert h == w
+            assert 14 <= h <= 18
+            covered[top : top + h, left : left + w] += 1
+            assert covered[top : top + h, left : left + w].shape == (h, w)
+        assert covered.max() == 1
+    assert filled(2, clutter=0).clutter.shape == (2, 0, 4)
+
+
+def test_what_recurs_is_alike_and_clutter_is_not():
+    m = filled(10, kinds=2)
+    own = [square(x, box) for x, box in zip(m.images, m.boxes)]
+    other = [square(x, box) for x, boxes in zip(m.images, m.clutter) for box in boxes]
+    pairs = [(i, j) for i in range(10) for j in range(i)]
+    within = np.mean([alike(own[i], own[j]) for i, j in pairs if m.kinds[i] == m.kinds[j]])
+    between = np.mean([alike(own[i], own[j]) for i, j in pairs if m.kinds[i] != m.kinds[j]])
+    once = [alike(a, b) for i, a in enumerate(other) for b in [*other[:i], *own]]
+    assert within > 0.5
+    assert max(between, np.mean(once)) < 0.2
+    assert np.mean([x.std() for x in own]) == pytest.approx(np.mean([x.std() for x in other]), 0.1)
+
+
+def test_grounds_are_parts_of_photographs():
+    photo = np.zeros((3, 64, 70), np.uint8)
+    photo[0] = 200
+    m = filled(2, grounds=[photo])
+    for image, box, others in zip(*m[:1], m.boxes, m.clutter):
+        beside = np.ones((64, 64), bool)
+        for top, left, h, w in (box, *others):
+            beside[top : top + h, left : left + w] = False
+        np.testing.assert_allclose(image[:, beside].mean(1), [200, 3, 3], atol=2)
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"size": 20}, "fit into a row, not 3 of 23 into 64"),
+        ({"size": 7}, "size is 8 or more"),
+        ({"clutter": -1}, "clutter 0 or more"),
+        ({"kinds": 0}, "n and kinds are 1 or more, not 12 and 0"),
+        ({"grounds": [np.zeros((3, 64, 63), np.uint8)]}, r"0 is \(3, 64, 63\), uint8"),
+        ({"grounds": [np.zeros((3, 64, 64))]}, "float64"),
+    ],
+)
+def test_clutter_that_cannot_be_made_is_refused(options, words):
+    with pytest.raises(ValueError, match=words):
+        filled(**options)

@@ -1,0 +1,173 @@
+import csv
+import re
+
+import click
+import numpy as np
+import pytest
+from PIL import Image
+
+from examples import discovery
+from examples.discovery import (
+    Size,
+    discovered,
+    judged,
+    lit,
+    main,
+    network,
+    precision,
+    retrieval,
+    shares,
+    spread,
+    uniform,
+)
+from minigrad.data import cluttered
+from minigrad.evaluate import pooled, rmac
+from tests.examples import commands
+from tests.pages import Page
+
+TINY = discovery.SETTINGS._replace(seeds=6, versions=4, code="4c3-6c3-8f")
+
+
+@pytest.fixture
+def small(monkeypatch):
+    monkeypatch.setattr(discovery, "SETTINGS", TINY)
+
+
+def rows(path):
+    with path.open() as file:
+        return list(csv.DictReader(file))
+
+
+@pytest.mark.slow
+def test_a_run_writes_tables_and_a_page_and_loads_its_network_again(small, tmp_path, capsys):
+    folder = tmp_path / "run"
+    words = ["--seeds", "2", "--images", "12", "--epochs", "1", "--folder", str(folder)]
+    main(words, standalone_mode=False)
+    said = capsys.readouterr().out
+    assert "12 pictures of 128 x 128 in each collection, on made clouds" in said
+    assert re.search(r"object saliency +0\.\d{3} \+- 0\.\d{3}", said)
+    table = rows(folder / "precision.csv")
+    assert [(r["seed"], r["row"]) for r in table][:3] == [
+        ("0", "FS"),
+        ("0", "OS"),
+        ("0", "FS sharpened"),
+    ]
+    assert {r["row"] for r in rows(folder / "retrieval.csv")} == set(discovery.METHODS)
+    text = (folder / "report.html").read_text("utf-8")
+    assert not re.findall(r'(?:href|src)="(?!#|data:)', text)
+    page = Page(text)
+    assert len(page.attributes("figure")) == 3 * discovery.SHOWN
+    assert "OS - FS" in page.texts("th")
+    networks = {p: p.stat().st_mtime_ns for p in (folder / "networks").iterdir()}
+    assert len(networks) == 2
+    main(words, standalone_mode=False)
+    assert {p: p.stat().st_mtime_ns for p in (folder / "networks").iterdir()} == networks
+    assert rows(folder / "precision.csv") == table
+
+
+@pytest.mark.slow
+def test_photographs_are_grounds_and_small_ones_are_skipped(small, tmp_path, capsys):
+    photos = tmp_path / "photos"
+    photos.mkdir()
+    Image.new("RGB", (200, 150), (90, 120, 100)).save(photos / "large.png")
+    Image.new("RGB", (200, 90)).save(photos / "small.png")
+    words = [str(photos), "--quick", "--images", "12", "--epochs", "1"]
+    main([*words, "--folder", str(tmp_path / "run")], standalone_mode=False)
+    said = capsys.readouterr().out
+    assert "skipped small.png: too small" in said
+    assert "on parts of 1 photographs" in said
+    (photos / "large.png").unlink()
+    with pytest.raises(click.UsageError, match="no picture of 128 pixels or more each way"):
+        main([*words, "--folder", str(tmp_path / "run")], standalone_mode=False)
+
+
+@pytest.mark.slow
+def test_on_the_command_line_that_is_one_sentence_and_exit_code_2(tmp_path):
+    photos = tmp_path / "photos"
+    photos.mkdir()
+    Image.new("RGB", (20, 15)).save(photos / "small.png")
+    done = commands.finished("discovery", tmp_path, tmp_path / "run", photos)
+    assert done.returncode == 2
+    (line,) = done.stderr.splitlines()
+    assert "no picture of 128 pixels" in line
+
+
+@pytest.mark.slow
+def test_object_saliency_beats_feature_saliency_on_maps_that_tell_objects_apart():
+    made = cluttered(24, np.random.default_rng(0), kinds=3)
+    X, others = (ideal(made, seed) for seed in (1, 2))
+    one = judged(made, X, others)
+    assert one.precision["OS"]["objects"] > one.precision["FS"]["objects"] + 0.1
+    assert one.precision["OS"]["clutter"] < one.precision["FS"]["clutter"]
+    assert one.retrieval["OS.EGM"]["nearest"] > one.retrieval["MAC"]["nearest"]
+    plain = judged(made, X, others, power=1.0, plain=True)
+    assert plain.precision["FS"] == one.precision["FS"] == plain.precision["FS sharpened"]
+    assert plain.precision["OS"] != one.precision["OS"]
+    tables = precision([one, one]), retrieval([one])
+    assert [row[0] for row in tables[0]][1:] == [
+        "feature saliency",
+        "the same, sharpened",
+        "object saliency",
+        "every place alike",
+        "OS - FS",
+    ]
+    assert one.precision["area"]["objects of both"] == pytest.approx(1 / 3, abs=0.05)
+    assert tables[0][5][1].endswith("+- 0.000")
+    assert [len(row) for row in tables[1]] == [3] * 5
+
+
+def ideal(made, seed):
+    """Maps in which each kind, and each piece of clutter, is a direction of its own."""
+    rng = np.random.default_rng(seed)
+    kinds = rng.random((made.kinds.max() + 1, 48)) ** 4
+    X = 0.02 * rng.random((len(made.images), 48, 16, 16))
+    for i, box in enumerate(made.boxes):
+        X[i] += shares(box[None, None], (16, 16)) * kinds[made.kinds[i]][:, None, None]
+        for other in made.clutter[i]:
+            alone = rng.random(48) ** 4
+            X[i] += shares(other[None, None], (16, 16)) * alone[:, None, None]
+    return X
+
+
+def test_shares_of_places_are_counted_in_pixels():
+    P = shares(np.array([[[8, 4, 8, 8]], [[0, 0, 128, 128]]]), (16, 16))
+    assert P[0, 1, :2].tolist() == [0.5, 0.5]
+    assert P[0].sum() == 1
+    assert (P[1] == 1).all()
+
+
+def test_uniform_regions_pool_like_rmac_up_to_the_whole_map():
+    X = np.random.default_rng(0).random((3, 20, 16, 16))
+    Z = pooled(X, uniform(X))
+    assert ((Z * rmac(X)).sum(1) > 0.999).all()
+
+
+def test_what_is_not_salient_is_dark():
+    image = np.full((3, 128, 128), 200, np.uint8)
+    S = np.zeros((16, 16))
+    S[0, 0] = 5
+    shown = lit(image, S)
+    assert (shown[:, :8, :8] == 200).all()
+    assert (shown[:, 8:] == 24).all()
+    assert (lit(image, 0 * S) == 24).all()
+
+
+def test_a_spread_is_a_standard_error():
+    assert spread([1.0]) == "1.000"
+    assert spread([1.0, 3.0]) == "2.000 +- 1.000"
+
+
+@pytest.mark.slow
+def test_a_collection_is_the_same_for_the_same_seed(small, tmp_path):
+    size = Size(1, 12, 1)
+    a, b = (discovered(3, size, None, tmp_path / str(i)) for i in range(2))
+    assert a.precision == b.precision
+    assert a.retrieval == b.retrieval
+    again = network(
+        cluttered(12, np.random.default_rng(3).spawn(3)[1]).images,
+        size,
+        np.random.default_rng(0),
+        tmp_path / "0",
+    )
+    assert len(list((tmp_path / "0").iterdir())) == 1  # it was loaded
+    assert again.code == TINY.code
