@@ -251,14 +251,14 @@ for ax, side in zip(axes, np.unique(squares[:, 2])[::-1]):
 Picture(page, "The squares of R-MAC on maps of 12 x 16: 2, 6 and 12, smaller and smaller.")
 
 # %% [markdown]
-# Step through the way back, with your operation on two regions of one image that overlap. Where one
-# entry is the maximum of both, it gets two gradients; most entries get none.
+# Step through the way back, with the library's MAC on two regions of one image that overlap. Where
+# one entry is the maximum of both, it gets two gradients; most entries get none.
 
 # %%
 few_maps = np.random.default_rng(6).integers(0, 10, (1, 2, 3, 4)) / 4.0
 X4 = minigrad.var(few_maps)
-left = mac(X4[:, :, :, :3])
-right = mac(X4[:, :, :, 1:])
+left = descriptors.mac(X4[:, :, :, :3])
+right = descriptors.mac(X4[:, :, :, 1:])
 Z = normalize(left + right)
 L = minigrad.sum(Z * np.array([[1.0, -1.0]]))
 minigrad.show(L)
@@ -1017,7 +1017,7 @@ for ax, steps, x in zip(axes, steps_shown, over_time):
     shade = np.log10(np.maximum(x / x.max(), 1e-4))
     edges(ax, A)
     dots(ax, f"{steps} steps" if steps > 1 else "1 step", c=shade, cmap="magma_r", vmin=-4, vmax=0)
-    ax.scatter(*query, marker="*", s=90, color=GREEN, zorder=4)
+    ax.scatter(*query, marker="*", s=200, color=GREEN, edgecolor="white", zorder=4)
 Picture(
     page,
     "The scores after 1, 5, 20 and 60 steps: from a star at one end they spread along the upper "
@@ -1077,7 +1077,7 @@ page, axes = figures.figure(8, 2.8, columns=2)
 for ax, (title, s) in zip(axes, {"Euclid": straight, "diffusion": along}.items()):
     ranks = np.argsort(np.argsort(-s, kind="stable"))
     shown = dots(ax, f"{title}: AP {AP[title]:.2f}", c=ranks, cmap="magma", s=14)
-    ax.scatter(*query, marker="*", s=90, color=GREEN, zorder=4)
+    ax.scatter(*query, marker="*", s=200, color=GREEN, edgecolor="white", zorder=4)
 bar = page.colorbar(shown, ax=axes.tolist(), shrink=0.8)
 bar.set_label("rank", fontsize=9)
 Picture(
@@ -1087,6 +1087,9 @@ Picture(
 )
 
 # %% [markdown]
+# The other moon is not reached at all: its scores are 0, and its ranks the order of its numbers. In
+# the plain graph a path leads there by way of the strays.
+#
 # ## All digits
 #
 # Now 1797 scans, as vectors of 64 pixels made 1 long, $s_{ij} = \max(v_i^\top v_j, 0)^3$, so that
@@ -1316,9 +1319,9 @@ Picture(
 # %% [markdown]
 # The lecture says: low rank works *under conditions*. With $\alpha = 0.99$ the filter is steep, and what
 # is cut off was damped anyway. With 0.9 it is not: $h_{0.9}(0) = 0.1$ while $h_{0.9}(1) = 1$, and
-# there are hundreds of eigenvalues in the middle. Twenty eigenvectors rank well all the same, they
-# are little more than the clusters themselves; add thirty, and the cut leaves ripples in $x$ that are
-# larger than what stands behind the query's neighbours.
+# most eigenvalues lie in the middle. Twenty eigenvectors rank well all the same: they are little more
+# than the clusters themselves. Add thirty, and the cut leaves ripples in $x$ that are larger than what
+# reaches the far end of a cluster.
 #
 # With the rows of $\underset{n\times r}{\Phi} = U_r\,h_\alpha(\Lambda_r)^{1/2}$ in place of the
 # images' own vectors, diffusion is a search for large dot products: $\Phi\Phi^\top$ is the
