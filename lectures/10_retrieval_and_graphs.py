@@ -985,7 +985,7 @@ check_exercise(conjugate_gradient, conjugate_gradient_inputs, like=best_in_direc
 small, right_side = np.array([[4.0, 1.0], [1.0, 3.0]]), np.array([1.0, 2.0])
 for steps in (1, 2):
     print(f"after {steps}: x =", conjugate_gradient(small, right_side, steps).round(6))
-print("1/11, 7/11 =", np.array([1, 7]).__truediv__(11).round(6))
+print("1/11, 7/11 =", np.divide([1, 7], 11).round(6))
 assert np.allclose(conjugate_gradient(small, right_side, 2), [1 / 11, 7 / 11])
 
 # %% [markdown]
@@ -1003,7 +1003,6 @@ def touched(q, k=3):
 
 query = np.array([-0.95, 0.22])  # at the end of the upper moon
 y = touched(query)
-sparse = csr_array(W)
 laplacian = lambda W, alpha: csr_array((np.eye(W.shape[0]) - alpha * W) / (1 - alpha))
 L_alpha = laplacian(W, 0.99)
 steps_shown = (1, 5, 20, 60)
@@ -1040,9 +1039,8 @@ for alpha in ALPHAS:
     residuals[alpha] = [np.linalg.norm(y - system @ x) / np.linalg.norm(y) for x in found]
 needed = {alpha: 1 + int(np.argmax(np.array(r) < 1e-6)) for alpha, r in residuals.items()}
 for alpha, count in needed.items():
-    print(
-        f"alpha {alpha}: condition at most {(1 + alpha) / (1 - alpha):6.0f}, {count} steps to 1e-6"
-    )
+    condition = (1 + alpha) / (1 - alpha)
+    print(f"alpha {alpha}: condition at most {condition:6.0f}, {count} steps to 1e-6")
 assert list(needed.values()) == sorted(needed.values()) and needed[0.99] > 3 * needed[0.5]
 
 # %% tags=["figure"]
@@ -1143,8 +1141,8 @@ found = {
 }
 Picture(
     figures.query_rows(INKS, asks[few], found, labels),
-    "Five digits and what is found at ranks 20 to 140: by cosine many other digits, framed red, by "
-    "diffusion few.",
+    "Five digits and what is found at ranks 20 to 140: by cosine half are other digits, framed red, "
+    "by diffusion fewer.",
 )
 
 # %% [markdown]
