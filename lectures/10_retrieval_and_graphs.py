@@ -1444,8 +1444,8 @@ check_exercise(em_step, em_step_inputs, like=component_by_component)
 # [[mistake]]
 # code = "spread about the old mean"
 # stage = "forward"
-# replace = "s2 = (R * far)"
-# by = "s2 = (R * ((places[:, None] - centres) ** 2).sum(axis=2))"
+# replace = "far = ((places[:, None] - mu) ** 2).sum(axis=2)\n    s2"
+# by = "s2"
 # says = "The variance is about the new mean, not about the old one."
 # [[mistake]]
 # code = "both axes"
