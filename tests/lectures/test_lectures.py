@@ -45,8 +45,8 @@ def ran(tmp_path_factory):
     return result
 
 
-def test_there_are_nine():
-    assert [path.stem[:3] for path in FILES] == [f"0{n}_" for n in range(1, 10)]
+def test_there_are_ten():
+    assert [path.stem[:3] for path in FILES] == [f"{n:02}_" for n in range(1, 11)]
 
 
 @pytest.fixture(scope="module")
@@ -115,6 +115,14 @@ RIGHT_TOO[9, "corners"] = """
 def corners(p, t, step, J):
     away = np.delete(np.indices((3, 3)).reshape(2, 9).T - 1.0, 4, axis=0)[t]
     return np.stack([p, p + step * away], axis=1) + J
+"""
+
+RIGHT_TOO[10, "reciprocal"] = """
+def reciprocal(S, k):
+    n = len(S)
+    T = S - 2 * S.max() * np.eye(n)
+    N = T >= np.sort(T, axis=1)[:, [n - k]]
+    return N * N.T * S
 """
 
 

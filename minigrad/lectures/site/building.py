@@ -15,10 +15,6 @@ from .problems import SiteError
 from .running import run_all
 from .texts import Heading, Text
 
-COMING = [
-    (10, "Retrieval and graphs", "Who is near whom, when near is counted along the data?"),
-]
-
 
 @dataclass
 class Page:
@@ -78,9 +74,7 @@ def lecture_page(lecture: Lecture, run: Any, formulas: Formulas) -> Page:
 def other_pages(found: list[Lecture]) -> list[Page]:
     """The contents, the reference, and the sources it links to."""
     parts = reference.parts()
-    there = {lecture.number for lecture in found}
-    coming = [each for each in COMING if each[0] not in there]
-    contents = filled("contents.html", lectures=found, coming=coming, parts=parts)
+    contents = filled("contents.html", lectures=found, parts=parts)
     pages = [Page("index.html", "Contents", contents, kind="contents")]
     for part in parts:
         told = filled("reference.html", part=part, parts=parts)
