@@ -281,7 +281,7 @@ def expanded(Q: Any, V: Any, k: int = 10, power: float = 0.0) -> Any:
 
 
 def region_weights(V: Any, image: Any) -> Any:
-    """Weights of regions so that each counts alike in its image: w = (G + I)^-1 1, G_ij = v_i . v_j.
+    """Weights that let regions count alike in their image: w = (G + I)^-1 1, G_ij = v_i . v_j.
 
     V: (n, d) descriptors of regions; image: (n,) whole numbers, which image each is of; w: (n,),
     computed image by image: generalised max pooling. Of r copies each counts 1 / (r + 1), of

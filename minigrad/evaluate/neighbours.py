@@ -81,7 +81,7 @@ def in_turn(Q, F, k, measure="cosine"):
     Yields the slice of the queries, their index and their similarity. But for "euclidean", samples
     are searched a block at a time, with the same result, so that F may lie in a file.
     """
-    step = max(1, ENTRIES // k)
+    step = max(1, ENTRIES // max(k, 1))
     size = len(F) if measure == "euclidean" else BLOCK  # its rounding depends on the first sample
     for first in range(0, len(Q), step):
         part = slice(first, first + step)
