@@ -5,8 +5,8 @@ from hypothesis import given
 from numeric import GOLDEN, normal
 from numpy.testing import assert_allclose, assert_array_equal
 
-from minigrad.data.formats import read_idx
 from minigrad import normalize
+from minigrad.data.formats import read_idx
 from minigrad.evaluate import (
     average_precision,
     mean_average_precision,
