@@ -120,12 +120,13 @@ def compare(A, B):
 def report(path, count, rounds):
     """Measure, compare and print."""
     n, sides = len(np.load(path, mmap_mode="r")), available()
-    print(f"{n:,} x {FEATURES}, k = {K}, threads: {count}, rounds: {rounds}")
+    print(f"{n:,} x {FEATURES}, k = {K}, threads: {count}, rounds: {rounds}", flush=True)
     found = {side: [] for side in sides}
     for _ in range(rounds):
         for side, measured in found.items():
             words = ("--side", side, "--file", path, "--threads", count)
             measured.append(in_new_process("benchmarks.graphs", *words))
+            print(f"{side}: {json.dumps(measured[-1])}", flush=True)
     graphs = [load_npz(graph_of(path, side)) for side in sides]
     print(f"{'':<12}{'processor s':>14}{'by the wall s':>16}{'peak MB':>10}")
     for side, measured in found.items():
