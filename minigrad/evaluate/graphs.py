@@ -41,12 +41,11 @@ def reciprocal_graph(V: Any, k: int = 50, gamma: float = GAMMA) -> Any:
     V: (n, d) descriptors; k: 50, each other one counted, oneself not; more than n - 1 are all;
     gamma: 3, so that weak similarities count little; 0: all that are above 0 count 1. One that is
     nobody's mutual neighbour, as a zero vector, is isolated: its row is 0.
-    V may lie in a file (`np.memmap`), of which some 32,000 rows are read at a time. Memory: a few
-    times those, and 60 bytes for each of the n k neighbours.
+    V may lie in a file (`np.memmap`), of which some 40,000 rows are read at a time. Memory: a few
+    times those, and some 50 bytes for each of the n k neighbours.
     Raises ValueError for fewer than two descriptors, values that are not finite, k below 1 and
     gamma below 0.
-    Source: Iscen et al., CVPR 2017; that the k leave oneself out is ours, their code
-    loses one by it.
+    Source: Iscen et al., CVPR 2017; that the k leave oneself out is ours, their code loses one.
 
     >>> reciprocal_graph(np.array([[1.0, 0.0], [0.6, 0.8], [0.0, 1.0]]), k=1).toarray().round(3)
     array([[0.   , 0.   , 0.   ],
@@ -62,10 +61,12 @@ def reciprocal_graph(V: Any, k: int = 50, gamma: float = GAMMA) -> Any:
         raise ValueError(f"reciprocal_graph: k is 1 or more and gamma 0 or more, not {k}, {gamma}")
     check_finite("reciprocal_graph", V, "descriptor")
     n, k = len(V), min(k, len(V) - 1)
-    index, weights = np.empty((n, k), np.int32), np.empty((n, k))
+    whole = np.int32 if n * k < 1 << 31 else np.int64  # half the memory, where it holds
+    index, weights = np.empty((n, k), whole), np.empty((n, k))
     for part, found, s in others_in_turn(V, k):
         index[part], weights[part] = found, _powers(s, gamma)
-    A = csr_array((weights.ravel(), index.ravel(), np.arange(0, n * k + 1, k)), (n, n))
+    rows = np.arange(0, n * k + 1, k, whole)
+    A = csr_array((weights.ravel(), index.ravel(), rows), (n, n))
     A = A.minimum(A.T)
     A.eliminate_zeros()
     return A
@@ -397,13 +398,13 @@ def spectrum(W: Any, rank: int) -> Spectrum:
     order = np.argsort(component, kind="stable")
     parts = np.split(order, np.flatnonzero(np.diff(component[order])) + 1)
     alone = np.array([nodes[0] for nodes in parts if len(nodes) == 1], int)
-    w, where = [W.diagonal()[alone]], [(nodes, np.ones(1)) for nodes in alone[:, None]]
+    found, where = [W.diagonal()[alone]], [(nodes, np.ones(1)) for nodes in alone[:, None]]
     for nodes in parts:
         if len(nodes) > 1:
             values, vectors = _largest(W[nodes][:, nodes], min(rank, len(nodes)))
-            w.append(values)
+            found.append(values)
             where += [(nodes, u) for u in vectors.T]
-    w = np.concatenate(w)
+    w = np.concatenate(found)
     best = np.argsort(-w, kind="stable")[:rank]
     U = np.zeros((n, rank))
     for column, i in enumerate(best):
