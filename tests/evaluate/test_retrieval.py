@@ -145,13 +145,15 @@ def test_length_matters_to_the_distance_and_not_to_the_cosine():
     assert recall_at(F, T, (1,), "cosine").mean == [0.0]
 
 
+@pytest.mark.parametrize("measure", ["cosine", "euclidean"])
 @pytest.mark.parametrize("rule", RULES)
-def test_turns_do_not_change_the_mean(rule, monkeypatch):
+def test_turns_and_blocks_do_not_change_the_mean(rule, measure, monkeypatch):
     F, T = labelled(50, 3, 7)
-    whole = mean_average_precision(F, T, rule), recall_at(F, T).mean
+    whole = mean_average_precision(F, T, rule, measure), recall_at(F, T, measure=measure).mean
     monkeypatch.setattr("minigrad.evaluate.neighbours.ENTRIES", 200)
-    assert mean_average_precision(F, T, rule) == whole[0]
-    assert_array_equal(recall_at(F, T).mean, whole[1])
+    monkeypatch.setattr("minigrad.evaluate.neighbours.BLOCK", 13)
+    assert mean_average_precision(F, T, rule, measure) == whole[0]
+    assert_array_equal(recall_at(F, T, measure=measure).mean, whole[1])
 
 
 def test_pixels_of_faces_have_the_floors_that_were_measured_with_the_data():
