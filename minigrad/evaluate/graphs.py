@@ -75,8 +75,8 @@ def reciprocal_graph(V: Any, k: int = 50, gamma: float = GAMMA) -> Any:
 def symmetric_normalized(A: Any) -> Any:
     """W = D^-1/2 A D^-1/2, D_ii = sum_j A_ij; rows of isolated nodes stay 0.  A, W: (n, n).
 
-    As symmetric as A, to the bit. Its eigenvalues are in [-1, 1], that of each component with edges
-    goes up to 1.
+    As symmetric as A, to the bit. Its eigenvalues are in [-1, 1]; each component that has edges has
+    one of 1.
     Raises ValueError if A is not square, or not symmetric up to rounding, or an entry negative or
     not finite.
 
@@ -102,8 +102,9 @@ def symmetric_normalized(A: Any) -> Any:
         )
     degree = A.sum(1)
     scale = 1 / np.sqrt(np.where(degree > 0, degree, np.inf))
-    row = np.repeat(np.arange(len(degree)), np.diff(A.indptr))
-    return csr_array((A.data * (scale[row] * scale[A.indices]), A.indices, A.indptr), A.shape)
+    W, row = A.copy(), np.repeat(np.arange(len(degree)), np.diff(A.indptr))
+    W.data *= scale[row] * scale[A.indices]  # a product that is the same for i, j and j, i
+    return W
 
 
 def laplacian(W: Any, alpha: float = ALPHA) -> Any:

@@ -166,6 +166,13 @@ def test_normalised_it_is_symmetric_with_eigenvalues_from_minus_1_to_1(seed, n, 
     assert_array_equal(W[degree == 0], 0)
 
 
+def test_the_affinities_are_not_changed_even_if_W_is():
+    A = csr_array((np.ones(2), [1, 0], [0, 1, 2]), (2, 2))
+    W = symmetric_normalized(A)
+    W.indices[:], W.data[:] = 0, 7
+    assert_array_equal(A.toarray(), [[0, 1], [1, 0]])
+
+
 def test_what_is_no_affinity_is_named():
     for A, sentence in (
         (np.ones((2, 3)), r"\(n, n\), not \(2, 3\)"),
