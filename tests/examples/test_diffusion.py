@@ -75,7 +75,6 @@ def test_digits_alone_give_a_table_sweeps_and_a_picture(tmp_path):
     for queries in ("all ask", "outside"):
         better = rows[queries, "diffusion, k = 10, alpha = 0.99"]
         assert better > rows[queries, "cosine"] + 10
-    assert "81.1" in done.stdout
     assert len((folder / "sweeps.csv").read_text().splitlines()) > 20
     assert (folder / "diffusion.png").read_bytes().startswith(b"\x89PNG")
 
