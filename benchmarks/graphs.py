@@ -1,6 +1,6 @@
 """A graph of mutual neighbours of 100,000 descriptors: time beside faiss, memory of a process.
 
-    python -m benchmarks.graphs                    four minutes of one core; --threads 2
+    python -m benchmarks.graphs                    five minutes of one core; --threads 2
     python -m benchmarks.graphs --samples 20000    a quarter of a minute
 
 Descriptors are made: unit vectors of 128 numbers, float32, in groups of a hundred, in a file that
