@@ -65,7 +65,7 @@ def reciprocal_graph(V: Any, k: int = 50, gamma: float = GAMMA) -> Any:
     index, weights = np.empty((n, k), whole), np.empty((n, k))
     for part, found, s in others_in_turn(V, k):
         index[part], weights[part] = found, _powers(s, gamma)
-    rows = np.arange(0, n * k + 1, k, whole)
+    rows = np.arange(0, n * k + 1, k).astype(whole)
     A = csr_array((weights.ravel(), index.ravel(), rows), (n, n))
     A = A.minimum(A.T)
     A.eliminate_zeros()
