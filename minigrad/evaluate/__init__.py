@@ -40,13 +40,16 @@ from .graphs import (
     conjugate_gradient,
     diffuse,
     expanded,
+    image_scores,
     katz,
     laplacian,
     low_pass,
     observed,
     reciprocal_graph,
+    region_weights,
     spectrum,
     symmetric_normalized,
+    truncated,
 )
 from .invariance import accuracy_curve, distance_curves, transformed
 from .matching import (

@@ -11,6 +11,10 @@ h(w) = (1 - alpha) / (1 - alpha w).
 >>> diffuse(W, np.array([1.0, 0, 0, 0, 0]), alpha=0.9).round(3)  # those behind are not reached
 array([0.312, 0.33 , 0.222, 0.   , 0.   ])
 
+Images of several descriptors each: the graph is of all of them, an image's observation the sum of
+those of its regions, `observed(regions, V).sum(1)`, and its score the sum of theirs
+(`image_scores`).
+
 Sources: Iscen et al., CVPR 2017 (diffusion); Iscen et al., CVPR 2018 (spectral); Katz,
 Psychometrika 1953 (centrality).
 """
@@ -25,6 +29,8 @@ from .neighbours import check_finite, in_turn, others_in_turn
 
 ALPHA = 0.99
 GAMMA = 3.0
+SMALL = 500  # nodes: eigenvectors of fewer are found all at once
+SHARE = 8  # so are those of which an eighth or more is asked for: an iteration takes longer
 
 
 def reciprocal_graph(V: Any, k: int = 50, gamma: float = GAMMA) -> Any:
@@ -33,14 +39,13 @@ def reciprocal_graph(V: Any, k: int = 50, gamma: float = GAMMA) -> Any:
         A_ij = max(v_i . v_j, 0)^gamma / (|v_i| |v_j|)^gamma, if mutual and i is not j, else 0
 
     V: (n, d) descriptors; k: 50, each other one counted, oneself not; more than n - 1 are all;
-    gamma: 3, so that weak similarities count little; 0: all that are
-    above 0 count 1. One that is nobody's mutual neighbour, as a
-    zero vector, is isolated: its row is 0. Neighbours are found as by `most_similar`, some at a
-    time: V may lie in a file (`np.memmap`).
+    gamma: 3, so that weak similarities count little; 0: all that are above 0 count 1. One that is
+    nobody's mutual neighbour, as a zero vector, is isolated: its row is 0.
+    V may lie in a file (`np.memmap`), of which some 40,000 rows are read at a time. Memory: a few
+    times those, and some 50 bytes for each of the n k neighbours.
     Raises ValueError for fewer than two descriptors, values that are not finite, k below 1 and
     gamma below 0.
-    Source: Iscen et al., CVPR 2017, section 3.1; that the k leave oneself out is ours, their code
-    loses one by it.
+    Source: Iscen et al., CVPR 2017; that the k leave oneself out is ours, their code loses one.
 
     >>> reciprocal_graph(np.array([[1.0, 0.0], [0.6, 0.8], [0.0, 1.0]]), k=1).toarray().round(3)
     array([[0.   , 0.   , 0.   ],
@@ -49,17 +54,19 @@ def reciprocal_graph(V: Any, k: int = 50, gamma: float = GAMMA) -> Any:
     """
     from scipy.sparse import csr_array
 
-    if np.ndim(V) != 2 or len(V) < 2:
-        raise ValueError(
-            f"reciprocal_graph: descriptors are (n, d), n at least 2, not {np.shape(V)}"
-        )
-    if k < 1 or not gamma >= 0:
+    V = np.asarray(V)
+    if V.ndim != 2 or len(V) < 2:
+        raise ValueError(f"reciprocal_graph: descriptors are (n, d), n at least 2, not {V.shape}")
+    if k < 1 or not 0 <= gamma < np.inf:
         raise ValueError(f"reciprocal_graph: k is 1 or more and gamma 0 or more, not {k}, {gamma}")
+    check_finite("reciprocal_graph", V, "descriptor")
     n, k = len(V), min(k, len(V) - 1)
-    index, weights = np.empty((n, k), np.int32), np.empty((n, k))
+    whole = np.int32 if n * k < 1 << 31 else np.int64  # half the memory, where it holds
+    index, weights = np.empty((n, k), whole), np.empty((n, k))
     for part, found, s in others_in_turn(V, k):
         index[part], weights[part] = found, _powers(s, gamma)
-    A = csr_array((weights.ravel(), index.ravel(), np.arange(0, n * k + 1, k)), (n, n))
+    rows = np.arange(0, n * k + 1, k).astype(whole)
+    A = csr_array((weights.ravel(), index.ravel(), rows), (n, n))
     A = A.minimum(A.T)
     A.eliminate_zeros()
     return A
@@ -68,21 +75,36 @@ def reciprocal_graph(V: Any, k: int = 50, gamma: float = GAMMA) -> Any:
 def symmetric_normalized(A: Any) -> Any:
     """W = D^-1/2 A D^-1/2, D_ii = sum_j A_ij; rows of isolated nodes stay 0.  A, W: (n, n).
 
-    Its eigenvalues are in [-1, 1]. Diffusion is truncated to a subset of the nodes by their own
-    normalisation, that of A[subset][:, subset].
-    Raises ValueError if A is not square, or an entry negative or not finite.
+    As symmetric as A, to the bit. Its eigenvalues are in [-1, 1]; each component that has edges has
+    one of 1.
+    Raises ValueError if A is not square, or not symmetric up to rounding, or an entry negative or
+    not finite.
+
+    >>> symmetric_normalized(np.array([[0, 4, 0], [4, 0, 0], [0, 0, 0]])).toarray()
+    array([[0., 1., 0.],
+           [1., 0., 0.],
+           [0., 0., 0.]])
     """
-    from scipy.sparse import csr_array, diags_array
+    from scipy.sparse import csr_array
 
     A = csr_array(A, dtype=np.float64)
-    if A.shape[0] != A.shape[1] or not (A.data >= 0).all() or not np.isfinite(A.data).all():
+    if A.ndim != 2 or A.shape[0] != A.shape[1]:
+        raise ValueError(f"symmetric_normalized: affinities are (n, n), not {A.shape}")
+    if not ((A.data >= 0) & (A.data < np.inf)).all():
         raise ValueError(
-            f"symmetric_normalized: affinities are (n, n), finite and not negative; got {A.shape}, "
-            f"from {A.min()} to {A.max()}"
+            "symmetric_normalized: affinities are finite and not negative; "
+            f"they go from {A.data.min()} to {A.data.max()}"
+        )
+    if A.nnz and abs(A - A.T).max() > 1e-6 * A.max():
+        raise ValueError(
+            "symmetric_normalized: affinities are symmetric, A_ij = A_ji; "
+            f"these differ by up to {abs(A - A.T).max():.3g}"
         )
     degree = A.sum(1)
-    D = diags_array(1 / np.sqrt(np.where(degree > 0, degree, np.inf)))
-    return (D @ A @ D).tocsr()
+    scale = 1 / np.sqrt(np.where(degree > 0, degree, np.inf))
+    W, row = A.copy(), np.repeat(np.arange(len(degree)), np.diff(A.indptr))
+    W.data *= scale[row] * scale[A.indices]  # a product that is the same for i, j and j, i
+    return W
 
 
 def laplacian(W: Any, alpha: float = ALPHA) -> Any:
@@ -92,10 +114,10 @@ def laplacian(W: Any, alpha: float = ALPHA) -> Any:
     the more steps a solver takes: the condition number is at most (1 + alpha) / (1 - alpha).
     Raises ValueError for another alpha: with 1, I - W has no inverse.
     """
-    from scipy.sparse import eye_array
+    from scipy.sparse import csr_array, eye_array
 
     _check_alpha("laplacian", alpha)
-    return ((eye_array(W.shape[0]) - alpha * W) / (1 - alpha)).tocsr()
+    return ((eye_array(W.shape[0]) - alpha * csr_array(W)) / (1 - alpha)).tocsr()
 
 
 class Solved(NamedTuple):
@@ -109,29 +131,41 @@ def conjugate_gradient(A: Any, b: Any, tolerance: float = 1e-6, steps: int = 20)
     """x with A x = b, by steps of which each is optimal given all before: `Solved`.
 
     A: (n, n) symmetric and positive definite, whatever has A @ x; b: (n,), or (n, q) columns that
-    are solved each by itself. It begins with x = 0 and ends with residuals of at most tolerance,
-    1e-6, or after so many steps, 20, those of the source. b = 0 has x = 0.
-    Source: Hestenes and Stiefel, 1952; Iscen et al., CVPR 2017, section 4.1.
+    are solved each by itself: where A is sparse, to the bit as if alone. It begins with x = 0 and
+    ends with residuals of at most tolerance, 1e-6, or after so many steps, 20, those of the source;
+    they are carried along from step to step, as is usual. b = 0 has x = 0.
+    Raises ValueError if b is not finite, and where a step finds that A is not positive definite.
+    Source: Hestenes and Stiefel, 1952; Iscen et al., CVPR 2017.
 
     >>> conjugate_gradient(np.array([[2.0, 1.0], [1.0, 2.0]]), np.array([3.0, 3.0])).x
     array([1., 1.])
     """
     b = np.asarray(b, np.float64)
+    check_finite("conjugate_gradient", b.reshape(len(b), -1), "row")
     x, r = np.zeros_like(b), b.copy()
-    p, rr = r.copy(), (r * r).sum(0)
+    p, rr = r.copy(), _squares(r, r)
     first, residuals = np.where(rr > 0, rr, 1), []
+    least = max(tolerance, np.finfo(float).eps ** 2) ** 2 * first
     for _ in range(steps):
-        going = rr > tolerance**2 * first
+        going = rr > least
         if not going.any():
             break
         q = A @ p
-        a = np.divide(rr, (p * q).sum(0), out=np.zeros_like(rr), where=going)
+        pq = _squares(p, q)
+        if not (pq > 0)[going].all():
+            raise ValueError("conjugate_gradient: A is not positive definite, as p . A p <= 0")
+        a = np.divide(rr, pq, out=np.zeros_like(rr), where=going)
         x += a * p
         r -= a * q
-        before, rr = rr, (r * r).sum(0)
+        before, rr = rr, _squares(r, r)
         p = r + np.divide(rr, before, out=np.zeros_like(rr), where=going) * p
         residuals.append(np.sqrt(rr / first))
     return Solved(x, residuals)
+
+
+def _squares(a, b):
+    """Products of columns: a number or (q,). A column's sum does not depend on the others."""
+    return np.asarray(np.ascontiguousarray((a * b).T).sum(-1))
 
 
 def diffuse(W: Any, y: Any, alpha: float = ALPHA, tolerance: float = 1e-6, steps: int = 20) -> Any:
@@ -139,20 +173,60 @@ def diffuse(W: Any, y: Any, alpha: float = ALPHA, tolerance: float = 1e-6, steps
 
     W: (n, n) as by `symmetric_normalized`; y: (n,), 1 at the query's node, or as by `observed` for
     a query outside the graph; (n, q) for q queries; options: `conjugate_gradient`'s. An isolated
-    node has x = (1 - alpha) y.
+    node has x = (1 - alpha) y; what no path leads to has 0.
     Raises ValueError if y does not fit or is not finite, and as `laplacian` does.
     """
-    if len(y) != W.shape[0]:
+    if np.ndim(y) not in (1, 2) or len(y) != W.shape[0]:
         raise ValueError(f"diffuse: y has a row for each of {W.shape[0]} nodes, not {np.shape(y)}")
     check_finite("diffuse", np.reshape(y, (len(y), -1)), "row")
     return conjugate_gradient(laplacian(W, alpha), y, tolerance, steps).x
+
+
+def truncated(
+    A: Any,
+    candidates: Any,
+    y: Any,
+    alpha: float = ALPHA,
+    tolerance: float = 1e-6,
+    steps: int = 20,
+) -> Any:
+    """Scores (q, m) of each query's m candidates, by diffusion among these alone.
+
+    A: (n, n) affinities, normalised anew for each query's part of the graph; candidates: (q, m),
+    as `most_similar` finds them first; y: (n, q) as by `observed`, of which the candidates' entries
+    are used; options: as for `diffuse`. In time and memory that do not grow with n; who is no
+    candidate keeps the place behind them.
+    Raises ValueError as `diffuse` does, and if y does not fit or a candidate is no node.
+    Source: Iscen et al., CVPR 2017.
+
+    >>> A = np.array([[0, 1, 0], [1, 0, 1], [0, 1, 0]])
+    >>> truncated(A, np.array([[1, 2]]), np.array([[1.0], [0.0], [1.0]]), alpha=0.5)
+    array([[0.33333333, 0.66666667]])
+    """
+    from scipy.sparse import csr_array
+
+    A, candidates, y = csr_array(A), np.asarray(candidates), np.asarray(y)
+    n = A.shape[0]
+    if candidates.ndim != 2 or y.shape != (n, len(candidates)):
+        raise ValueError(
+            f"truncated: candidates are (q, m) and y ({n}, q), not {candidates.shape} and {y.shape}"
+        )
+    if candidates.size and not 0 <= candidates.min() <= candidates.max() < n:
+        raise ValueError(
+            f"truncated: candidates are 0 to {n - 1}, not {candidates.min()} to {candidates.max()}"
+        )
+    X = np.empty(candidates.shape)
+    for i, some in enumerate(candidates):
+        W = symmetric_normalized(A[some][:, some])
+        X[i] = diffuse(W, y[some, i], alpha, tolerance, steps)
+    return X
 
 
 def katz(W: Any, alpha: float = ALPHA, tolerance: float = 1e-6, steps: int = 20) -> Any:
     """Centrality g with L g = 1: how much of all queries reaches each node.  W: (n, n), g: (n,).
 
     Where the textbook's solves (I - beta A) g = 1 on the adjacencies themselves, this one is of the
-    normalised graph, as in the lecture. Options: as for `diffuse`.
+    normalised graph, as in the lecture. Options: as for `diffuse`. An isolated node has 1 - alpha.
     """
     return diffuse(W, np.ones(W.shape[0]), alpha, tolerance, steps)
 
@@ -161,13 +235,15 @@ def observed(Q: Any, V: Any, k: int = 10, gamma: float = GAMMA) -> Any:
     """Where queries outside the graph touch it: y (n, q), max(v_i . q, 0)^gamma of unit vectors.
 
     Q: (q, d); V: (n, d), the nodes; only the k nearest are touched, 10; all where there are fewer.
+    A query of which all cosines are 0 or less touches nothing: its y is 0, and so is its ranking.
     Raises ValueError as `most_similar` does.
-    Source: Iscen et al., CVPR 2017, section 3.3 and their code.
+    Source: Iscen et al., CVPR 2017, and their code.
 
     >>> observed(np.array([[3.0, 4.0]]), np.eye(2), k=1)
     array([[0.   ],
            [0.512]])
     """
+    Q, V = _checked("observed", Q, V)
     y = np.zeros((len(V), len(Q)))
     for part, index, s in in_turn(Q, V, min(k, len(V))):
         queries = np.arange(len(Q))[part, None]
@@ -180,19 +256,85 @@ def expanded(Q: Any, V: Any, k: int = 10, power: float = 0.0) -> Any:
 
     Q: (q, d); V: (n, d); over the k most similar, 10, with their cosines s_i, negative ones left
     out; power: 0, average query expansion; above (3 in its source), alpha query expansion, in which
-    far ones count less. Raises ValueError as `most_similar` does, and for a power below 0.
-    Sources: Chum et al., ICCV 2007; Radenovic, Tolias and Chum, TPAMI 2019, section 3.3 (alpha).
+    far ones count less. A query that is one of V finds itself first, and counts twice. One that
+    finds nothing above 0 stays, as a unit vector.
+    Raises ValueError as `most_similar` does, and for a power below 0.
+    Sources: Chum et al., ICCV 2007; Radenovic, Tolias and Chum, TPAMI 2019 (alpha).
 
     >>> expanded(np.array([[1.0, 0.0]]), np.array([[0.6, 0.8], [-1.0, 0.0]]), k=1).round(4)
     array([[0.8944, 0.4472]])
     """
-    if power < 0:
+    from scipy.sparse import csr_array
+
+    if not power >= 0:
         raise ValueError(f"expanded: power is 0 or more, not {power}")
-    Q, V = normalize(np.asarray(Q)), np.asarray(V)
+    Q, V = (normalize(X) for X in _checked("expanded", Q, V))
+    k = min(k, len(V))
     S = Q.copy()
-    for part, index, s in in_turn(Q, V, min(k, len(V))):
-        S[part] += np.einsum("qk,qkd->qd", _powers(s, power), normalize(V[index], 2))
+    for part, index, s in in_turn(Q, V, k):
+        weights = _powers(s, power).astype(V.dtype).ravel()
+        S[part] += (
+            csr_array(
+                (weights, index.ravel(), np.arange(0, index.size + 1, k)), (len(index), len(V))
+            )
+            @ V
+        )
     return normalize(S)
+
+
+def region_weights(V: Any, image: Any) -> Any:
+    """Weights that let regions count alike in their image: w = (G + I)^-1 1, G_ij = v_i . v_j.
+
+    V: (n, d) descriptors of regions; image: (n,) whole numbers, which image each is of; w: (n,),
+    computed image by image: generalised max pooling. Of r copies each counts 1 / (r + 1), of
+    orthogonal unit vectors each 1/2.
+    Raises ValueError for shapes that do not fit, and values that are not finite.
+    Source: Murray and Perronnin, CVPR 2014; Iscen et al., CVPR 2017.
+
+    >>> region_weights(np.array([[1.0, 0], [1, 0], [0, 1], [0, 1]]), np.array([0, 0, 0, 1]))
+    array([0.33333333, 0.33333333, 0.5       , 0.5       ])
+    """
+    V, image = np.asarray(V), np.asarray(image)
+    if V.ndim != 2 or image.shape != (len(V),):
+        raise ValueError(
+            f"region_weights: descriptors are (n, d) and images (n,), "
+            f"not {V.shape} and {image.shape}"
+        )
+    check_finite("region_weights", V, "descriptor")
+    order = np.argsort(image, kind="stable")
+    w = np.empty(len(V))
+    for some in np.split(order, np.flatnonzero(np.diff(image[order])) + 1):
+        F = V[some].astype(np.float64)
+        w[some] = np.linalg.solve(F @ F.T + np.eye(len(F)), np.ones(len(F)))
+    return w
+
+
+def image_scores(x: Any, image: Any, n: int, weights: Any = None) -> Any:
+    """Scores of images, the sum of their regions': s_j = sum over i in image j of w_i x_i.
+
+    x: (r,) of regions, or (r, q) of q queries; image: (r,) whole numbers from 0 to n - 1, which
+    image each is of; weights: (r,), as `region_weights` gives them; None: all 1. An image without
+    regions has 0. Returns (n,) or (n, q).
+    Raises ValueError for shapes that do not fit and images that are not there.
+    Source: Iscen et al., CVPR 2017.
+
+    >>> image_scores(np.array([1.0, 2.0, 4.0]), np.array([0, 2, 0]), 3)
+    array([5., 0., 2.])
+    """
+    from scipy.sparse import csr_array
+
+    x, image = np.asarray(x), np.asarray(image)
+    weights = np.ones(len(x)) if weights is None else np.asarray(weights)
+    if x.ndim not in (1, 2) or not len(x) == len(image) == len(weights):
+        raise ValueError(
+            "image_scores: scores, images and weights are of the same regions, "
+            f"not {x.shape}, {image.shape} and {weights.shape}"
+        )
+    if len(image) and not 0 <= image.min() <= image.max() < n:
+        raise ValueError(
+            f"image_scores: images are 0 to {n - 1}, not {image.min()} to {image.max()}"
+        )
+    return csr_array((weights, (image, np.arange(len(x)))), (n, len(x))) @ x
 
 
 class Spectrum(NamedTuple):
@@ -237,31 +379,69 @@ def spectrum(W: Any, rank: int) -> Spectrum:
     """The largest eigenvalues of a graph, and their vectors: a `Spectrum`.
 
     W: (n, n) symmetric; rank: 1 to n. Largest by sign, not by size: a low-pass filter keeps these.
+    Each component of the graph is decomposed by itself, and of all the largest are kept: each has
+    an eigenvalue 1, and an iteration on the whole misses most of those that are equal.
     Deterministic: the iteration starts from a fixed vector; the sign of a vector means nothing.
     Raises ValueError for another rank.
-    Source: Iscen et al., CVPR 2018, section 4.
+    Source: Iscen et al., CVPR 2018.
 
     >>> spectrum(np.array([[0.0, 1.0], [1.0, 0.0]]), rank=2).w
     array([ 1., -1.])
     """
-    from scipy.sparse.linalg import eigsh
+    from scipy.sparse import csr_array
+    from scipy.sparse.csgraph import connected_components
 
+    W = csr_array(W, dtype=np.float64)
     n = W.shape[0]
     if not 1 <= rank <= n:
         raise ValueError(f"spectrum: rank is 1 to {n} for {n} nodes, not {rank}")
-    if 2 * rank >= n:  # an iteration for half of them and more takes longer than all at once
-        dense = W if isinstance(W, np.ndarray) else W.toarray()
-        w, U = np.linalg.eigh(dense)
-    else:
-        start = np.random.default_rng(0).uniform(0.5, 1.5, n)
-        w, U = eigsh(W, rank, which="LA", v0=start)
-    order = np.argsort(-w, kind="stable")[:rank]
-    return Spectrum(w[order], U[:, order])
+    _, component = connected_components(W, directed=False)
+    order = np.argsort(component, kind="stable")
+    parts = np.split(order, np.flatnonzero(np.diff(component[order])) + 1)
+    alone = np.array([nodes[0] for nodes in parts if len(nodes) == 1], int)
+    found, where = [W.diagonal()[alone]], [(nodes, np.ones(1)) for nodes in alone[:, None]]
+    for nodes in parts:
+        if len(nodes) > 1:
+            values, vectors = _largest(W[nodes][:, nodes], min(rank, len(nodes)))
+            found.append(values)
+            where += [(nodes, u) for u in vectors.T]
+    w = np.concatenate(found)
+    best = np.argsort(-w, kind="stable")[:rank]
+    U = np.zeros((n, rank))
+    for column, i in enumerate(best):
+        nodes, u = where[i]
+        U[nodes, column] = u
+    return Spectrum(w[best], U)
+
+
+def _largest(W, rank):
+    """The largest eigenvalues of a connected graph and their vectors (n, rank), in any order."""
+    from scipy.sparse.linalg import eigsh
+
+    n = W.shape[0]
+    if n <= SMALL or SHARE * rank >= n:
+        w, U = np.linalg.eigh(W.toarray())
+        return w[-rank:], U[:, -rank:]
+    start = np.random.default_rng(0).uniform(0.5, 1.5, n)
+    return eigsh(W, rank, which="LA", v0=start)
 
 
 def _powers(s, gamma):
     """s^gamma of what is above 0, and 0, though 0^0 is 1, of the rest."""
     return np.where(s > 0, np.maximum(s, 0, dtype=np.float64) ** gamma, 0)
+
+
+def _checked(name, Q, V):
+    """Queries and samples as float arrays, finite ones."""
+    Q, V = np.asarray(Q), np.asarray(V)
+    if Q.ndim != 2 or V.ndim != 2 or Q.shape[1] != V.shape[1]:
+        raise ValueError(
+            f"{name}: queries are (q, d) and nodes (n, d), not {Q.shape} and {V.shape}"
+        )
+    check_finite(name, Q, "query")
+    check_finite(name, V, "node")
+    dtype = np.result_type(Q, V, np.float32)
+    return Q.astype(dtype, copy=False), V.astype(dtype, copy=False)
 
 
 def _check_alpha(name, alpha):

@@ -113,18 +113,18 @@ def ranked_recall(S, relevant, junk=None, K=(1, 2, 4, 8)):
 
 def _ranked(name, S, relevant, junk):
     """What is relevant, and what is not junk, in the order of the scores: both (q, n)."""
-    junk = np.zeros(np.shape(S), bool) if junk is None else np.asarray(junk, bool)
     S, relevant = np.asarray(S), np.asarray(relevant, bool)
-    if S.ndim != 2 or not S.shape == relevant.shape == junk.shape:
+    kept = np.ones(S.shape, bool) if junk is None else ~np.asarray(junk, bool)
+    if S.ndim != 2 or not S.shape == relevant.shape == kept.shape:
         raise ValueError(
             f"{name}: scores, relevant and junk are (q, n), "
-            f"not {S.shape}, {relevant.shape} and {junk.shape}"
+            f"not {S.shape}, {relevant.shape} and {kept.shape}"
         )
     check_finite(name, S, "query")
-    if not (relevant & ~junk).any():
+    if not (relevant & kept).any():
         raise ValueError(f"{name}: nothing is relevant for any of {len(S)} queries")
-    order = np.argsort(-(S if S.dtype.kind == "f" else S.astype(float)), 1, kind="stable")
-    return tuple(np.take_along_axis(a, order, 1) for a in (relevant, ~junk))
+    order = np.argsort(-S.astype(np.result_type(S, np.float32), copy=False), 1, kind="stable")
+    return tuple(np.take_along_axis(a, order, 1) for a in (relevant, kept))
 
 
 def average_precision(hits, junk=None, rule="rectangle"):

@@ -5,6 +5,7 @@ from hypothesis import given
 from numeric import GOLDEN, normal
 from numpy.testing import assert_allclose, assert_array_equal
 
+from minigrad import normalize
 from minigrad.data.formats import read_idx
 from minigrad.evaluate import (
     average_precision,
@@ -144,13 +145,15 @@ def test_length_matters_to_the_distance_and_not_to_the_cosine():
     assert recall_at(F, T, (1,), "cosine").mean == [0.0]
 
 
+@pytest.mark.parametrize("measure", ["cosine", "euclidean"])
 @pytest.mark.parametrize("rule", RULES)
-def test_turns_do_not_change_the_mean(rule, monkeypatch):
+def test_turns_and_blocks_do_not_change_the_mean(rule, measure, monkeypatch):
     F, T = labelled(50, 3, 7)
-    whole = mean_average_precision(F, T, rule), recall_at(F, T).mean
+    whole = mean_average_precision(F, T, rule, measure), recall_at(F, T, measure=measure).mean
     monkeypatch.setattr("minigrad.evaluate.neighbours.ENTRIES", 200)
-    assert mean_average_precision(F, T, rule) == whole[0]
-    assert_array_equal(recall_at(F, T).mean, whole[1])
+    monkeypatch.setattr("minigrad.evaluate.neighbours.BLOCK", 13)
+    assert mean_average_precision(F, T, rule, measure) == whole[0]
+    assert_array_equal(recall_at(F, T, measure=measure).mean, whole[1])
 
 
 def test_pixels_of_faces_have_the_floors_that_were_measured_with_the_data():
@@ -162,6 +165,63 @@ def test_pixels_of_faces_have_the_floors_that_were_measured_with_the_data():
     F -= F.mean(0)
     assert_allclose(mean_average_precision(F, T, measure="cosine").mean, 0.613, atol=5e-4)
     assert_allclose(recall_at(F, T, (1,), "cosine").mean, [0.940])
+
+
+# rankings by scores
+
+
+@given(seed=st.integers(0, 999), n=st.integers(4, 25), classes=st.integers(1, 9))
+def test_cosines_as_scores_are_judged_as_features_are(seed, n, classes):
+    F, T = labelled(n, 3, min(classes, n - 1), seed)
+    S, same, own = normalize(F) @ normalize(F).T, T[:, None] == T, np.eye(n, dtype=bool)
+    for rule in RULES:
+        found = ranked_precision(S, same, own, rule)
+        assert_allclose(found, mean_average_precision(F, T, rule, "cosine"))
+    K = (1, 3, n + 9)
+    by_scores, by_features = ranked_recall(S, same, own, K), recall_at(F, T, K, "cosine")
+    assert_allclose(by_scores.mean, by_features.mean)
+    assert by_scores[1:] == by_features[1:]
+
+
+def test_junk_takes_no_place_and_who_asks_for_nothing_does_not_ask():
+    S = np.array([[4, 3, 2, 1]] * 3)
+    relevant = np.array([[0, 0, 1, 0], [1, 0, 0, 0], [0, 0, 0, 0]], bool)
+    junk = np.array([[1, 0, 0, 0], [1, 0, 0, 0], [0, 0, 0, 1]], bool)
+    assert ranked_precision(S, relevant) == ((1 / 3 + 1) / 2, 2, 1)
+    assert ranked_precision(S, relevant, junk) == (1 / 2, 1, 2)  # junk is not relevant either
+    assert_array_equal(ranked_recall(S, relevant, junk, (1, 2)).mean, [0, 1])
+    assert_array_equal(ranked_recall(S, relevant, None, (1, 2, 3)).mean, [0.5, 0.5, 1])
+
+
+def test_of_equal_scores_the_lower_index_comes_first_whatever_their_type():
+    relevant = np.array([[0, 1, 1, 0]])
+    for S in ([[0, 1, 1, 1]], np.array([[0, 1, 1, 1]], np.uint8), np.array([[0, 1, 1, 1]], bool)):
+        assert ranked_precision(S, relevant).mean == 1
+    assert ranked_precision(np.zeros((1, 4)), relevant).mean == (1 / 2 + 2 / 3) / 2
+
+
+@pytest.mark.parametrize("judge", [ranked_precision, ranked_recall])
+def test_scores_that_cannot_be_judged_are_refused(judge):
+    name, S, relevant = judge.__name__, np.ones((2, 3)), np.ones((2, 3), bool)
+    for others in ((relevant[:1], None), (relevant, relevant[:, :2])):
+        with pytest.raises(ValueError, match=rf"{name}: scores, .* are \(q, n\), not \(2, 3\)"):
+            judge(S, *others)
+    with pytest.raises(ValueError, match=f"{name}: nothing is relevant for any of 2 queries"):
+        judge(S, relevant, relevant)
+    with pytest.raises(ValueError, match=f"{name}: query 1 of 2 holds a value that is not finite"):
+        judge(np.array([[1, 2, 3], [1, np.nan, 3]]), relevant)
+
+
+def test_ranked_judges_refuse_other_rules_and_numbers():
+    S = np.ones((1, 1))
+    with pytest.raises(ValueError, match="ranked_precision: rule is one of .*, not 'oxford'"):
+        ranked_precision(S, S, rule="oxford")
+    for K in ((), 0, (2, -1)):
+        with pytest.raises(ValueError, match="ranked_recall: K are numbers of samples, 1 or more"):
+            ranked_recall(S, S, K=K)
+
+
+# what cannot be
 
 
 @pytest.mark.parametrize("judge", [recall_at, mean_average_precision])
