@@ -95,7 +95,7 @@ IDENTITY = Projective(np.eye(3))
 
 
 class Mapped(NamedTuple):
-    """A changed image (c, h', w') of the base's dtype, and the map of points from the base to it."""
+    """A changed image (c, h', w') of the base's dtype, and the map of points from the base."""
 
     image: Any
     map: Any
