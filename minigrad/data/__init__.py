@@ -12,6 +12,7 @@ from .loaders import (
     caltech101,
     cifar10,
     digits,
+    graf,
     mnist,
     omniglot,
     stl10,

@@ -26,7 +26,7 @@ from .formats import (
     records,
     unpacked,
 )
-from .pictures import members, pixels
+from .pictures import members, pixels, read
 
 CIFAR10 = (
     *("airplane", "automobile", "bird", "cat", "deer"),
@@ -57,6 +57,44 @@ def digits(size=16):
     X = images.reshape(-1, 8, 8) / 16
     X = zoom(X, (1, size // 8, size // 8), order=3, mode="nearest", grid_mode=True)
     return np.clip(X, 0, 1, dtype=np.float32)[:, None], labels
+
+
+def graf(other: int = 2, folder: Folder = None) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Two photographs of a painted wall and the homography between them: image 1, another, H.
+
+    Images: (3, 320, 400), half the published size; other: which is the second, 2, from 20 degrees
+    further, or 4, from 40. H: (3, 3), takes (x, y, 1) of image 1, x to the right, y down, to a
+    multiple of that of the other: `minigrad.evaluate.homography` makes a map of it.
+    Files: affine/graf/img1.jpg, img2.jpg, H1to2p and so on; they are not downloaded.
+    Raises DataError, and ValueError for another number.
+    Source: Mikolajczyk et al., A comparison of affine region detectors, IJCV 2005.
+    """
+    _one_of("graf: other", other, (2, 4))
+    folder = data_folder(folder)
+    for name in ("img1.jpg", f"img{other}.jpg", f"H1to{other}p"):
+        if not (folder / "affine/graf" / name).is_file():
+            raise DataError(
+                f"{folder} has no affine/graf/{name}; if another folder has it, set MINIGRAD_DATA "
+                "to that one. Put there graf of the affine covariant features, "
+                "https://www.robots.ox.ac.uk/~vgg/research/affine/, images and homographies alike "
+                "at half size"
+            )
+    path = folder / "affine/graf" / f"H1to{other}p"
+    try:
+        words = unpacked(path, 10_000).decode("ascii", "replace").split()
+        H = np.array(words, float).reshape(3, 3)
+    except ValueError as error:
+        raise error if isinstance(error, DataError) else DataError(f"{path}: {error}") from None
+    if not np.isfinite(H).all() or np.linalg.matrix_rank(H) < 3:
+        raise DataError(f"{path} holds no homography, which is finite and invertible")
+    return *(_picture(path.with_name(f"img{i}.jpg")) for i in (1, other)), H
+
+
+def _picture(path):
+    try:
+        return pixels(read(path))
+    except ValueError as error:
+        raise DataError(f"{path}: {error}") from None
 
 
 def mnist(split: str = "train", folder: Folder = None, download: bool = False) -> Labelled:
