@@ -1,0 +1,467 @@
+"""Are features that tell exemplars apart good descriptors of regions, beside SIFT?
+
+    python -m examples.matching              four photographs and graf, 98 pairs
+    python -m examples.matching --images 16  the size of the paper's set, 384 pairs and graf
+    python -m examples.matching --quick      one photograph, small networks, a minute or two
+
+Photographs in a folder, photos/ below MINIGRAD_DATA by default, in the order of their names: the
+first 16 are base images, the next four are what patch sizes and layers are chosen on, and networks
+learn from all others. A base image is matched to itself turned, shrunk, seen aslant, deformed,
+darkened and blurred, in four magnitudes each, and the regions of a pair (MSER) are paired by their
+descriptors. Networks: 5 x 5 filters without blur among the transformations (orig), 7 x 7 of stride
+2 with blur (blur), the other two combinations, and random weights. Below the folder:
+
+    table.csv      average precision (AP) of each pair and method
+    sizes.png      AP over patch size and layer, as Fig. 8 of the paper
+    scatter.png    AP of pairs of methods, as Fig. 9
+    changes.png    AP over the magnitude of each change, and on graf, as Fig. 10 and 11
+
+A number that is computed is kept there, so that a run that was stopped goes on.
+
+Source: Dosovitskiy et al., TPAMI 2016 (Exemplar-CNN), section 5.
+"""
+
+import time
+from functools import cached_property
+from pathlib import Path
+from typing import NamedTuple
+
+import click
+import numpy as np
+from minigrad.models.exemplar_descriptors import ExemplarDescriptor
+
+from minigrad.cli import device, run, say, workers
+from minigrad.data import MATCHING_SET, DataError, data_folder, graf, photographs
+from minigrad.evaluate import (
+    achievable,
+    greedy,
+    homography,
+    matching_precision,
+    mser,
+    normalised_patches,
+    overlapping,
+    raw,
+    sift,
+)
+from minigrad.evaluate.ellipses import opencv
+from minigrad.learn import as_csv, write_whole
+from minigrad.stepper import figures
+from minigrad.version import VERSION
+
+from .digit_runs import about, kept, place
+from .exemplar_runs import digest
+from .matching_figures import along_changes, over_sizes, scatter
+from .matching_networks import BLUR, KINDS, NETWORK_PRESETS, ORIG, PatchNetworks
+
+BASES, CHOOSING = 16, 4
+LEAST = 128  # pixels of the smaller side of a photograph that is matched
+PLAIN = {"SIFT": sift, "raw pixels": raw}
+METHODS = *PLAIN, *KINDS
+TAUGHT = tuple(name for name, kind in KINDS.items() if kind.blur is not None)
+GRAF = (2, 4)
+VIEWPOINT = {2: 20, 4: 40}  # degrees between the photographs of graf
+TIMED = 113  # pixels a side of the patches whose time the paper gives
+ENLARGE = 3.0
+
+
+class Size(NamedTuple):
+    """images: base images; choosing: that sizes are chosen on, at one magnitude of each change;
+    seeds: of the networks; sizes: of patches, in pixels.
+    """
+
+    images: int = 4
+    choosing: int = 2
+    seeds: int = 2
+    sizes: tuple[int, ...] = (32, 48, 69, 91)
+
+
+FULL, QUICK = Size(), Size(images=1, choosing=1, seeds=1, sizes=(32, 48))
+CHOSEN_AT = 2  # the third of the four magnitudes
+
+
+class Scene:
+    """A base image and others: regions, which may be paired rightly, patches; made when asked for.
+
+    make() gives the other images, each with the map of points from the base.
+    """
+
+    def __init__(self, base, make):
+        self.base, self.make = base, make
+        self._patches: dict = {}
+
+    @cached_property
+    def others(self):
+        return self.make()
+
+    @cached_property
+    def images(self):
+        return [self.base, *(image for image, _ in self.others)]
+
+    @cached_property
+    def regions(self):
+        return [mser(image) for image in self.images]
+
+    @cached_property
+    def relations(self):
+        first, *rest = self.regions
+        return [overlapping(first, E, where) for E, (_, where) in zip(rest, self.others)]
+
+    @cached_property
+    def achievable(self):
+        return [achievable(relation) for relation in self.relations]
+
+    def patches(self, size):
+        """Of all images: (n, c, size, size) each."""
+        if size not in self._patches:
+            self._patches[size] = [
+                normalised_patches(image, E, size, ENLARGE)
+                for image, E in zip(self.images, self.regions)
+            ]
+        return self._patches[size]
+
+    def precisions(self, describe, size):
+        """AP of each pair, 0 without regions."""
+        first, *rest = [describe(P) if len(P) else P for P in self.patches(size)]
+        found = []
+        for F, relation, most in zip(rest, self.relations, self.achievable):
+            right = np.zeros(0, bool)
+            if relation.size:
+                pairs, _ = greedy(first, F)
+                right = relation[tuple(pairs.T)]
+            found.append(matching_precision(right, most))
+        return found
+
+
+def under(image, how, *magnitudes):
+    """The Scene of an image and what a `Change` makes of it."""
+    return Scene(image, lambda: [how.apply(image, magnitude) for magnitude in magnitudes])
+
+
+class Bench:
+    """Photographs, networks, and what has been found out about them."""
+
+    def __init__(self, size, folder, photos, preset, move, cells):
+        self.size, self.cells, self.preset = size, cells, preset
+        images, names, _ = photographs(photos)
+        large = [i for i, image in enumerate(images) if min(image.shape[1:]) >= LEAST]
+        images, names = [images[i] for i in large], [names[i] for i in large]
+        wanted = BASES + CHOOSING + 1
+        if len(images) < wanted:
+            raise click.UsageError(
+                f"{photos}: {len(images)} photographs of {LEAST} pixels each way or more, "
+                f"{wanted} are needed: {BASES} to match, {CHOOSING} to choose sizes on, others to "
+                "learn from"
+            )
+        self.names, self.bases = names, images[:BASES]
+        self.choosing = images[BASES : BASES + CHOOSING]
+        self.networks = PatchNetworks(
+            folder / "networks", images[BASES + CHOOSING :], NETWORK_PRESETS[preset], move
+        )
+        self.chosen: dict = {}
+        self.loaded: dict = {}
+
+    def cell(self, compute, image, method, seed, **plan):
+        """What is kept of an image and a method, which compute() makes if it is not there."""
+        facts = {"method": method} if method in PLAIN else self.networks.facts(method, seed)
+        facts |= {"version": VERSION, "enlarge": ENLARGE, "image": digest(image)}
+        return self.cells.get({**plan, **facts}, compute)
+
+    def describe(self, method, seed, layer):
+        if method in PLAIN:
+            return PLAIN[method]
+        if (method, seed) not in self.loaded:
+            self.loaded[method, seed] = self.networks.get(method, seed)
+        return ExemplarDescriptor(self.loaded[method, seed], layer)
+
+    def layers(self, method):
+        """Numbers of the layers of a method: one, 0, of what is no network."""
+        return (0,) if method in PLAIN else (1, 2, 3, 4)
+
+    def sweep(self):
+        """{method: AP (layers, sizes)} on images that are for choosing, and the best of each."""
+        found = {method: [] for method in (*PLAIN, *TAUGHT)}
+        for image in self.choosing[: self.size.choosing]:
+            for change, how in MATCHING_SET.items():
+                scene = under(image, how, how.magnitudes[CHOSEN_AT])
+                for method, rows in found.items():
+                    plan = {"sweep": change, "sizes": self.size.sizes}
+
+                    def compute(scene=scene, method=method):
+                        grid = [
+                            [scene.precisions(self.describe(method, 0, layer), size)[0]]
+                            for layer in self.layers(method)
+                            for size in self.size.sizes
+                        ]
+                        return {"grid": np.reshape(grid, (-1, len(self.size.sizes))).tolist()}
+
+                    cell = self.cell(compute, image, method, 0, **plan)
+                    rows.append(cell["grid"])
+        means = {method: np.mean(rows, 0) for method, rows in found.items()}
+        for method, grid in means.items():
+            layer, size = np.unravel_index(grid.argmax(), grid.shape)
+            self.chosen[method] = self.layers(method)[layer], self.size.sizes[size]
+        self.chosen |= {
+            f"{first}, random weights": self.chosen[trained]
+            for first, trained in (("orig", ORIG), ("blur", BLUR))
+        }
+        return means
+
+    def trials(self):
+        """(method, seed) of all rows."""
+        return [(m, s) for m in METHODS for s in range(1 if m in PLAIN else self.size.seeds)]
+
+    def measured(self, scene, image, change):
+        """{(method, seed): AP of each pair of a scene}, and how many pairs could be right."""
+        cells = {}
+        for method, seed in self.trials():
+            layer, size = self.chosen[method]
+
+            def compute(method=method, seed=seed, layer=layer, size=size):
+                describe = self.describe(method, seed, layer)
+                return {"ap": scene.precisions(describe, size), "achievable": scene.achievable}
+
+            plan = {"change": change, "layer": layer, "size": size}
+            cells[method, seed] = self.cell(compute, image, method, seed, **plan)
+        return cells
+
+    def compare(self):
+        """AP (images, changes, magnitudes) by method and seed, and how many could be right."""
+        ap, most = {key: [] for key in self.trials()}, []
+        for number, image in enumerate(self.bases[: self.size.images]):
+            rows = {key: [] for key in ap}
+            most.append([])
+            for change, how in MATCHING_SET.items():
+                scene = under(image, how, *how.magnitudes)
+                cells = self.measured(scene, image, change)
+                for key, cell in cells.items():
+                    rows[key].append(cell["ap"])
+                most[-1].append(cell["achievable"])
+            for key, row in rows.items():
+                ap[key].append(row)
+            say(f"{self.names[number]}: {np.sum(most[-1])} regions could be paired rightly")
+        return {key: np.array(rows) for key, rows in ap.items()}, np.array(most)
+
+    def graf(self):
+        """{(method, seed): AP of the pairs of graf}, or nothing where the data are not."""
+        try:
+            pairs = [graf(other) for other in GRAF]
+        except DataError as error:
+            say(f"without graf: {error}")
+            return {}
+        base = pairs[0][0]
+        scene = Scene(base, lambda: [(image, homography(H)) for _, image, H in pairs])
+        cells = self.measured(scene, base, "graf")
+        return {key: np.array(cell["ap"]) for key, cell in cells.items()}
+
+    def speed(self):
+        """{method: (ms per patch of its size, of 113 x 113)}, as this machine has it."""
+        found = {}
+        for method in (*PLAIN, ORIG, BLUR):
+            layer, size = self.chosen[method]
+
+            def compute(method=method, layer=layer, size=size):
+                describe, times = self.describe(method, 0, layer), []
+                for side in (size, TIMED):
+                    P = np.random.default_rng(0).random((32, 3, side, side), np.float32)
+                    describe(P[:2])
+                    start = time.process_time()
+                    describe(P)
+                    times.append(1000 * (time.process_time() - start) / len(P))
+                return {"ms": times}
+
+            plan = {"time": TIMED, "layer": layer, "size": size}
+            found[method] = self.cell(compute, self.bases[0], method, 0, **plan)["ms"]
+        return found
+
+
+@click.command(help=about(__doc__))
+@click.argument("photos", required=False, type=click.Path(exists=True, path_type=Path))
+@click.option("--quick", is_flag=True, help="One base image, tiny networks, one seed, two sizes.")
+@click.option("--images", type=click.IntRange(1, BASES), help="Base images.  [default: 4]")
+@click.option("--seeds", type=click.IntRange(1), help="Of the networks.  [default: 2]")
+@click.option(
+    "--preset",
+    type=click.Choice(list(NETWORK_PRESETS)),
+    help="Of the networks; paper: its layers and training.  [default: small, of --quick tiny]",
+)
+@place("matching", "cells.json", "networks")
+@workers
+@device
+def main(photos, quick, images, seeds, preset, folder, move):
+    try:
+        opencv("matching")
+    except ImportError as error:
+        raise click.UsageError(str(error)) from None
+    size = QUICK if quick else FULL
+    size = size._replace(images=images or size.images, seeds=seeds or size.seeds)
+    preset = preset or ("tiny" if quick else "small")
+    with kept(folder / "cells.json") as cells:
+        bench = Bench(size, folder, photos or data_folder() / "photos", preset, move, cells)
+        grids = bench.sweep()
+        report_sizes(bench, grids)
+        ap, most = bench.compare()
+        wall = bench.graf()
+        times = bench.speed()
+    result = Result(ap, most, wall, bench.chosen)
+    for line in (*result.table(), "", *result.effects(), "", *result.blur(), "", *timed(times)):
+        say(line)
+    write_whole(folder / "table.csv", as_csv(list(result.rows(bench.names))))
+    of_size = {m: (size.sizes, grid) for m, grid in grids.items()}
+    drawn = {
+        "sizes": over_sizes(of_size),
+        "scatter": scatter(result.means, most, result.wall),
+        "changes": along_changes({m: result.curves(m) for m in METHODS}, result.wall),
+    }
+    for name, page in drawn.items():
+        write_whole(folder / f"{name}.png", figures.png(page))
+    say(f"\n{folder} has table.csv, {', '.join(f'{name}.png' for name in drawn)}")
+
+
+def report_sizes(bench, grids):
+    """Say what was chosen on which images."""
+    used = bench.names[BASES : BASES + bench.size.choosing]
+    say(f"patch sizes and layers, chosen on {', '.join(used)} (AP there):")
+    for method, grid in grids.items():
+        layer, size = bench.chosen[method]
+        words = f"{size} x {size}" + (f", layer {layer}" if layer else "")
+        say(f"  {method:<24}{words:<20}{grid.max():.3f}")
+    say("")
+
+
+class Result:
+    """Tables of AP: means over seeds, of each image over its pairs; errors are over images.
+
+    ap: {(method, seed): (images, changes, magnitudes)}; most: how many pairs could be right, of the
+    same shape; pairs of images of which none could are left out.
+    """
+
+    def __init__(self, ap, most, wall, chosen):
+        self.ap, self.most, self.chosen = ap, most, chosen
+        self.means, self.wall = (
+            {m: np.mean([A for (name, _), A in found.items() if name == m], 0) for m in METHODS}
+            if found
+            else {}
+            for found in (ap, wall)
+        )
+        self.walls = wall
+
+    def of_images(self, A, change=None):
+        """The mean of each image over its pairs, of one change or all: (images,)."""
+        some = slice(None) if change is None else list(MATCHING_SET).index(change)
+        A, counts = A[:, some], self.most[:, some] > 0
+        axes = tuple(range(1, A.ndim))
+        return (A * counts).sum(axes) / np.maximum(counts.sum(axes), 1)
+
+    def words(self, A, change=None, sign=""):
+        """Mean and standard error over images."""
+        return told(self.of_images(A, change), sign)
+
+    def table(self):
+        changes = list(MATCHING_SET)
+        yield f"AP, mean and standard error over {len(self.most)} base images; graf: 2 pairs"
+        heads = "all pairs", "less SIFT", "of seeds", *changes, "graf"
+        yield f"{'':<22}" + "".join(f"{head:>16}" for head in heads)
+        for method, A in self.means.items():
+            seeds = [self.of_images(B).mean() for (name, _), B in self.ap.items() if name == method]
+            cells = [
+                self.words(A),
+                self.words(A - self.means["SIFT"], sign="+") if method != "SIFT" else "",
+                f"{np.std(seeds, ddof=1):.3f}" if len(seeds) > 1 else "",
+                *(self.words(A, change) for change in changes),
+                f"{self.wall[method].mean():.3f}" if self.wall else "",
+            ]
+            yield f"{method:<22}" + "".join(f"{cell:>16}" for cell in cells)
+        counted = self.most > 0
+        for method in list(self.means)[1:]:
+            higher = (self.means["SIFT"] > self.means[method])[counted].mean()
+            yield f"SIFT above {method}: {higher:.0%} of {counted.sum()} pairs"
+
+    def effects(self):
+        """Differences of AP: what blur in training does, and what the first layer does."""
+        yield "AP gained, mean and standard error of the differences over images"
+        yield f"{'':<36}" + "".join(f"{head:>16}" for head in ("all pairs", *MATCHING_SET))
+        for words, one, other in (
+            ("blur in training, 5 x 5", "orig, with blur", ORIG),
+            ("blur in training, 7 x 7 of stride 2", BLUR, "blur, without blur"),
+            ("7 x 7 of stride 2, without blur", "blur, without blur", ORIG),
+            ("7 x 7 of stride 2, with blur", BLUR, "orig, with blur"),
+            ("training, 5 x 5", ORIG, "orig, random weights"),
+            ("training, 7 x 7 of stride 2", "blur, without blur", "blur, random weights"),
+        ):
+            D = self.means[one] - self.means[other]
+            cells = [self.words(D, change, "+") for change in (None, *MATCHING_SET)]
+            yield f"{words:<36}" + "".join(f"{cell:>16}" for cell in cells)
+
+    def blur(self):
+        """AP on blur by its deviation."""
+        place = list(MATCHING_SET).index("blur")
+        magnitudes = MATCHING_SET["blur"].magnitudes
+        yield "AP on blur, by its deviation in pixels; below, how many pairs could be right"
+        yield f"{'':<22}" + "".join(f"{m:>16g}" for m in magnitudes)
+        for method in self.means:
+            means, errors = self.curves(method)["blur"][1:]
+            cells = (f"{m:.3f} +- {e:.3f}" for m, e in zip(means, errors))
+            yield f"{method:<22}" + "".join(f"{cell:>16}" for cell in cells)
+        yield f"{'':<22}" + "".join(f"{m:>16}" for m in self.most[:, place].sum(0))
+
+    def curves(self, method):
+        """{change: (magnitudes, means, standard errors)}; images without right pairs left out."""
+        found = {}
+        for i, (change, how) in enumerate(MATCHING_SET.items()):
+            columns = [
+                self.means[method][self.most[:, i, j] > 0, i, j] for j in range(len(how.magnitudes))
+            ]
+            means = [values.mean() if len(values) else 0.0 for values in columns]
+            found[change] = how.magnitudes, means, [error(values) for values in columns]
+        return found
+
+    def rows(self, names):
+        """Rows of the table as a file."""
+        for (method, seed), A in self.ap.items():
+            layer, size = self.chosen[method]
+            for i, j, k in np.ndindex(A.shape):
+                change, how = list(MATCHING_SET.items())[j]
+                yield {
+                    "image": names[i],
+                    "change": change,
+                    "magnitude": how.magnitudes[k],
+                    "achievable": self.most[i, j, k],
+                    "method": method,
+                    "seed": "" if method in PLAIN else seed,
+                    "size": size,
+                    "layer": layer or "",
+                    "AP": round(float(A[i, j, k]), 4),
+                }
+        for (method, seed), values in self.walls.items():
+            for other, value in zip(GRAF, values):
+                yield {
+                    "image": f"graf 1-{other}",
+                    "change": "viewpoint",
+                    "magnitude": VIEWPOINT[other],
+                    "method": method,
+                    "seed": "" if method in PLAIN else seed,
+                    "AP": round(float(value), 4),
+                }
+
+
+def error(values):
+    """The standard error of a mean, 0 of one value."""
+    return float(np.std(values, ddof=1) / np.sqrt(len(values))) if len(values) > 1 else 0.0
+
+
+def told(values, sign=""):
+    """Mean and standard error in words."""
+    spread = f" +- {error(values):.3f}" if len(values) > 1 else ""
+    return f"{np.mean(values):{sign}.3f}{spread}"
+
+
+def timed(times):
+    """A table of milliseconds per patch."""
+    yield "ms per patch on this machine, one thread"
+    yield f"{'':<22}{'of its size':>16}{f'of {TIMED} x {TIMED}':>16}"
+    for method, both in times.items():
+        yield f"{method:<22}" + "".join(f"{ms:>16.2f}" for ms in both)
+
+
+if __name__ == "__main__":
+    run(main)
