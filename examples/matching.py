@@ -30,6 +30,7 @@ import click
 import numpy as np
 from minigrad.models.exemplar_descriptors import ExemplarDescriptor
 
+from minigrad import normalize
 from minigrad.cli import device, run, say, workers
 from minigrad.data import MATCHING_SET, DataError, data_folder, graf, photographs
 from minigrad.evaluate import (
@@ -58,6 +59,14 @@ LEAST = 128  # pixels of the smaller side of a photograph that is matched
 PLAIN = {"SIFT": sift, "raw pixels": raw}
 METHODS = *PLAIN, *KINDS
 TAUGHT = tuple(name for name, kind in KINDS.items() if kind.blur is not None)
+EFFECTS = (  # in words, this one against that one
+    ("blur in training, 5 x 5", "orig, with blur", ORIG),
+    ("blur in training, 7 x 7", BLUR, "blur, without blur"),
+    ("7 x 7 of stride 2, without blur", "blur, without blur", ORIG),
+    ("7 x 7 of stride 2, with blur", BLUR, "orig, with blur"),
+    ("training without blur, 5 x 5", ORIG, "orig, random weights"),
+    ("training without blur, 7 x 7", "blur, without blur", "blur, random weights"),
+)
 GRAF = (2, 4)
 VIEWPOINT = {2: 20, 4: 40}  # degrees between the photographs of graf
 TIMED = 113  # pixels a side of the patches whose time the paper gives
@@ -120,16 +129,24 @@ class Scene:
         return self._patches[size]
 
     def precisions(self, describe, size):
-        """AP of each pair, 0 without regions."""
-        first, *rest = [describe(P) if len(P) else P for P in self.patches(size)]
+        """AP of each pair, 0 without regions: by descriptors as they are, and at unit length."""
+        described = [describe(P) if len(P) else P for P in self.patches(size)]
         found = []
-        for F, relation, most in zip(rest, self.relations, self.achievable):
-            right = np.zeros(0, bool)
-            if relation.size:
-                pairs, _ = greedy(first, F)
-                right = relation[tuple(pairs.T)]
-            found.append(matching_precision(right, most))
+        for first, *rest in (described, [at_unit_length(F) for F in described]):
+            found.append([])
+            for F, relation, most in zip(rest, self.relations, self.achievable):
+                right = np.zeros(0, bool)
+                if relation.size:
+                    pairs, _ = greedy(first, F)
+                    right = relation[tuple(pairs.T)]
+                found[-1].append(matching_precision(right, most))
         return found
+
+
+def at_unit_length(F):
+    """Descriptors (n, d) divided by their length; of length 0, as they are."""
+    F = F.reshape(len(F), int(np.prod(F.shape[1:])))
+    return normalize(F) if F.size else F
 
 
 def under(image, how, *magnitudes):
@@ -188,7 +205,7 @@ class Bench:
 
                     def compute(scene=scene, method=method):
                         grid = [
-                            [scene.precisions(self.describe(method, 0, layer), size)[0]]
+                            scene.precisions(self.describe(method, 0, layer), size)[0]
                             for layer in self.layers(method)
                             for size in self.size.sizes
                         ]
@@ -218,14 +235,17 @@ class Bench:
 
             def compute(method=method, seed=seed, layer=layer, size=size):
                 describe = self.describe(method, seed, layer)
-                return {"ap": scene.precisions(describe, size), "achievable": scene.achievable}
+                ap, unit = scene.precisions(describe, size)
+                return {"ap": ap, "unit": unit, "achievable": scene.achievable}
 
             plan = {"change": change, "layer": layer, "size": size}
             cells[method, seed] = self.cell(compute, image, method, seed, **plan)
         return cells
 
     def compare(self):
-        """AP (images, changes, magnitudes) by method and seed, and how many could be right."""
+        """AP (2, images, changes, magnitudes) by method and seed, as it is and of descriptors of
+        unit length, and how many pairs could be right.
+        """
         ap, most = {key: [] for key in self.trials()}, []
         for number, image in enumerate(self.bases[: self.size.images]):
             rows = {key: [] for key in ap}
@@ -234,12 +254,13 @@ class Bench:
                 scene = under(image, how, *how.magnitudes)
                 cells = self.measured(scene, image, change)
                 for key, cell in cells.items():
-                    rows[key].append(cell["ap"])
+                    rows[key].append([cell["ap"], cell["unit"]])
                 most[-1].append(cell["achievable"])
             for key, row in rows.items():
                 ap[key].append(row)
             say(f"{self.names[number]}: {np.sum(most[-1])} regions could be paired rightly")
-        return {key: np.array(rows) for key, rows in ap.items()}, np.array(most)
+        found = {key: np.moveaxis(rows, 2, 0) for key, rows in ap.items()}
+        return found, np.array(most)
 
     def graf(self):
         """{(method, seed): AP of the pairs of graf}, or nothing where the data are not."""
@@ -331,78 +352,79 @@ def report_sizes(bench, grids):
 class Result:
     """Tables of AP: means over seeds, of each image over its pairs; errors are over images.
 
-    ap: {(method, seed): (images, changes, magnitudes)}; most: how many pairs could be right, of the
-    same shape; pairs of images of which none could are left out.
+    ap: {(method, seed): (2, images, changes, magnitudes)}, as it is and at unit length; most: how
+    many pairs could be right, of the last three axes; pairs of images of which none could are left
+    out. wall: {(method, seed): (pairs,)} of graf, or empty; chosen: {method: (layer, size)}.
     """
 
     def __init__(self, ap, most, wall, chosen):
-        self.ap, self.most, self.chosen = ap, most, chosen
-        self.means, self.wall = (
-            {m: np.mean([A for (name, _), A in found.items() if name == m], 0) for m in METHODS}
-            if found
-            else {}
-            for found in (ap, wall)
-        )
-        self.walls = wall
+        self.ap = {key: A[0] for key, A in ap.items()}
+        self.most, self.walls, self.chosen = most, wall, chosen
+        self.means = over_seeds(self.ap)
+        self.unit = over_seeds({key: A[1] for key, A in ap.items()})
+        self.wall = over_seeds(wall) if wall else {}
 
     def of_images(self, A, change=None):
         """The mean of each image over its pairs, of one change or all: (images,)."""
-        some = slice(None) if change is None else list(MATCHING_SET).index(change)
+        some = slice(None) if change is None else [list(MATCHING_SET).index(change)]
         A, counts = A[:, some], self.most[:, some] > 0
-        axes = tuple(range(1, A.ndim))
-        return (A * counts).sum(axes) / np.maximum(counts.sum(axes), 1)
+        return (A * counts).sum((1, 2)) / np.maximum(counts.sum((1, 2)), 1)
 
     def words(self, A, change=None, sign=""):
         """Mean and standard error over images."""
         return told(self.of_images(A, change), sign)
 
     def table(self):
-        changes = list(MATCHING_SET)
+        """AP of each method, and how often SIFT is above it."""
         yield f"AP, mean and standard error over {len(self.most)} base images; graf: 2 pairs"
-        heads = "all pairs", "less SIFT", "of seeds", *changes, "graf"
-        yield f"{'':<22}" + "".join(f"{head:>16}" for head in heads)
+        heads = "all pairs", "less SIFT", "of seeds", *MATCHING_SET, "graf", "at unit length"
+        yield line("", heads)
         for method, A in self.means.items():
             seeds = [self.of_images(B).mean() for (name, _), B in self.ap.items() if name == method]
             cells = [
                 self.words(A),
                 self.words(A - self.means["SIFT"], sign="+") if method != "SIFT" else "",
                 f"{np.std(seeds, ddof=1):.3f}" if len(seeds) > 1 else "",
-                *(self.words(A, change) for change in changes),
+                *(self.words(A, change) for change in MATCHING_SET),
                 f"{self.wall[method].mean():.3f}" if self.wall else "",
+                self.words(self.unit[method]),
             ]
-            yield f"{method:<22}" + "".join(f"{cell:>16}" for cell in cells)
+            yield line(method, cells)
         counted = self.most > 0
+        yield ""
+        yield f"Pairs of {counted.sum()} in which SIFT is above, and below"
+        yield line("", ("all pairs", *MATCHING_SET))
         for method in list(self.means)[1:]:
-            higher = (self.means["SIFT"] > self.means[method])[counted].mean()
-            yield f"SIFT above {method}: {higher:.0%} of {counted.sum()} pairs"
+            D = self.means["SIFT"] - self.means[method]
+            cells = []
+            for some in (slice(None), *range(len(MATCHING_SET))):
+                values = D[:, some][counted[:, some]]
+                cells.append(f"{(values > 0).sum()}, {(values < 0).sum()}")
+            yield line(method, cells)
 
     def effects(self):
-        """Differences of AP: what blur in training does, and what the first layer does."""
+        """What blur in training does, what the first layer does, and training at all."""
         yield "AP gained, mean and standard error of the differences over images"
-        yield f"{'':<36}" + "".join(f"{head:>16}" for head in ("all pairs", *MATCHING_SET))
-        for words, one, other in (
-            ("blur in training, 5 x 5", "orig, with blur", ORIG),
-            ("blur in training, 7 x 7 of stride 2", BLUR, "blur, without blur"),
-            ("7 x 7 of stride 2, without blur", "blur, without blur", ORIG),
-            ("7 x 7 of stride 2, with blur", BLUR, "orig, with blur"),
-            ("training, 5 x 5", ORIG, "orig, random weights"),
-            ("training, 7 x 7 of stride 2", "blur, without blur", "blur, random weights"),
-        ):
-            D = self.means[one] - self.means[other]
-            cells = [self.words(D, change, "+") for change in (None, *MATCHING_SET)]
-            yield f"{words:<36}" + "".join(f"{cell:>16}" for cell in cells)
+        yield line("", ("all pairs", *MATCHING_SET))
+        for words, one, other in EFFECTS:
+            yield self.gained(words, self.means[one] - self.means[other])
+        yield "the same, descriptors at unit length"
+        for words, one, other in EFFECTS:
+            yield self.gained(words, self.unit[one] - self.unit[other])
+
+    def gained(self, words, D):
+        return line(words, [self.words(D, change, "+") for change in (None, *MATCHING_SET)])
 
     def blur(self):
         """AP on blur by its deviation."""
         place = list(MATCHING_SET).index("blur")
         magnitudes = MATCHING_SET["blur"].magnitudes
         yield "AP on blur, by its deviation in pixels; below, how many pairs could be right"
-        yield f"{'':<22}" + "".join(f"{m:>16g}" for m in magnitudes)
+        yield line("", (f"{m:g}" for m in magnitudes))
         for method in self.means:
             means, errors = self.curves(method)["blur"][1:]
-            cells = (f"{m:.3f} +- {e:.3f}" for m, e in zip(means, errors))
-            yield f"{method:<22}" + "".join(f"{cell:>16}" for cell in cells)
-        yield f"{'':<22}" + "".join(f"{m:>16}" for m in self.most[:, place].sum(0))
+            yield line(method, (f"{m:.3f} +- {e:.3f}" for m, e in zip(means, errors)))
+        yield line("", self.most[:, place].sum(0))
 
     def curves(self, method):
         """{change: (magnitudes, means, standard errors)}; images without right pairs left out."""
@@ -444,6 +466,16 @@ class Result:
                 }
 
 
+def over_seeds(found):
+    """{method: mean over seeds} of {(method, seed): values}."""
+    return {m: np.mean([A for (name, _), A in found.items() if name == m], 0) for m in METHODS}
+
+
+def line(name, cells):
+    """A row of a table in words."""
+    return f"{name:<34}" + "".join(f"{cell:>17}" for cell in cells)
+
+
 def error(values):
     """The standard error of a mean, 0 of one value."""
     return float(np.std(values, ddof=1) / np.sqrt(len(values))) if len(values) > 1 else 0.0
@@ -458,9 +490,9 @@ def told(values, sign=""):
 def timed(times):
     """A table of milliseconds per patch."""
     yield "ms per patch on this machine, one thread"
-    yield f"{'':<22}{'of its size':>16}{f'of {TIMED} x {TIMED}':>16}"
+    yield line("", ("of its size", f"of {TIMED} x {TIMED}"))
     for method, both in times.items():
-        yield f"{method:<22}" + "".join(f"{ms:>16.2f}" for ms in both)
+        yield line(method, (f"{ms:.2f}" for ms in both))
 
 
 if __name__ == "__main__":

@@ -182,7 +182,7 @@ MATCHING_SET = {  # the paper has the kinds and says "various magnitudes": these
     "perspective": Change(tilted, "degrees", (15, 30, 45, 60)),
     "nonlinear": Change(waved, "slope of waves", (0.1, 0.2, 0.35, 0.5)),
     "lighting": Change(darkened, "power of values", (1.25, 1.5, 2, 2.5)),
-    "blur": Change(blurred, "pixels", (1, 2, 3, 4)),
+    "blur": Change(blurred, "pixels", (0.8, 1.2, 1.8, 2.7)),
 }
 
 
