@@ -35,6 +35,7 @@ from minigrad.cli import device, run, say, workers
 from minigrad.data import MATCHING_SET, DataError, data_folder, graf, photographs
 from minigrad.evaluate import (
     achievable,
+    dominant_orientation,
     greedy,
     homography,
     matching_precision,
@@ -45,6 +46,7 @@ from minigrad.evaluate import (
     sift,
 )
 from minigrad.evaluate.ellipses import opencv
+from minigrad.evaluate.patch_frames import UPRIGHT
 from minigrad.learn import as_csv, write_whole
 from minigrad.stepper import figures
 from minigrad.version import VERSION
@@ -70,7 +72,8 @@ EFFECTS = (  # in words, this one against that one
 GRAF = (2, 4)
 VIEWPOINT = {2: 20, 4: 40}  # degrees between the photographs of graf
 TIMED = 113  # pixels a side of the patches whose time the paper gives
-ENLARGE = 3.0
+ENLARGE = 3.0  # of regions to what is described of them
+LAYERS = 4
 
 
 class Size(NamedTuple):
@@ -88,59 +91,79 @@ FULL, QUICK = Size(), Size(images=1, choosing=1, seeds=1, sizes=(32, 48))
 CHOSEN_AT = 2  # the third of the four magnitudes
 
 
+class View:
+    """An image, its regions, their directions, and their patches of a size; made when asked for."""
+
+    def __init__(self, image):
+        self.image = image
+        self._patches: dict = {}
+
+    @cached_property
+    def regions(self):
+        return mser(self.image)
+
+    @cached_property
+    def angles(self):
+        upright = normalised_patches(self.image, self.regions, UPRIGHT, ENLARGE, angles=0)
+        return dominant_orientation(upright)
+
+    def patches(self, size):
+        """(n, c, size, size)."""
+        if size not in self._patches:
+            how = size, ENLARGE, self.angles
+            self._patches[size] = normalised_patches(self.image, self.regions, *how)
+        return self._patches[size]
+
+
 class Scene:
-    """A base image and others: regions, which may be paired rightly, patches; made when asked for.
+    """A base View and others: which regions may be paired rightly, and which are.
 
     make() gives the other images, each with the map of points from the base.
     """
 
     def __init__(self, base, make):
         self.base, self.make = base, make
-        self._patches: dict = {}
 
     @cached_property
     def others(self):
-        return self.make()
-
-    @cached_property
-    def images(self):
-        return [self.base, *(image for image, _ in self.others)]
-
-    @cached_property
-    def regions(self):
-        return [mser(image) for image in self.images]
+        return [(View(image), where) for image, where in self.make()]
 
     @cached_property
     def relations(self):
-        first, *rest = self.regions
-        return [overlapping(first, E, where) for E, (_, where) in zip(rest, self.others)]
+        return [overlapping(self.base.regions, v.regions, where) for v, where in self.others]
 
     @cached_property
     def achievable(self):
         return [achievable(relation) for relation in self.relations]
 
-    def patches(self, size):
-        """Of all images: (n, c, size, size) each."""
-        if size not in self._patches:
-            self._patches[size] = [
-                normalised_patches(image, E, size, ENLARGE)
-                for image, E in zip(self.images, self.regions)
-            ]
-        return self._patches[size]
+    def described(self, describe, size):
+        """What describe makes of the patches of all views; of none, the patches."""
+        views = self.base, *(view for view, _ in self.others)
+        return [describe(P) if len(P) else P for P in (view.patches(size) for view in views)]
+
+    def judged(self, descriptors):
+        """AP of each pair, 0 without regions.  descriptors: of all views, (n_i, d)."""
+        first, *rest = descriptors
+        found = []
+        for F, relation, most in zip(rest, self.relations, self.achievable):
+            right = np.zeros(0, bool)
+            if relation.size:
+                pairs, _ = greedy(first, F)
+                right = relation[tuple(pairs.T)]
+            found.append(matching_precision(right, most))
+        return found
 
     def precisions(self, describe, size):
-        """AP of each pair, 0 without regions: by descriptors as they are, and at unit length."""
-        described = [describe(P) if len(P) else P for P in self.patches(size)]
-        found = []
-        for first, *rest in (described, [at_unit_length(F) for F in described]):
-            found.append([])
-            for F, relation, most in zip(rest, self.relations, self.achievable):
-                right = np.zeros(0, bool)
-                if relation.size:
-                    pairs, _ = greedy(first, F)
-                    right = relation[tuple(pairs.T)]
-                found[-1].append(matching_precision(right, most))
-        return found
+        """AP of each pair, by descriptors as they are, and at unit length."""
+        F = self.described(describe, size)
+        return self.judged(F), self.judged([at_unit_length(f) for f in F])
+
+    def of_layers(self, extractor, size):
+        """AP of each layer of an `Extractor` of the first pair, in one pass."""
+        blocks = self.described(lambda P: extractor(P, pooling="cells"), size)
+        if not all(isinstance(block, list) for block in blocks[:2]):
+            return [0.0] * LAYERS
+        return [self.judged(F)[0] for F in zip(*blocks[:2])]
 
 
 def at_unit_length(F):
@@ -149,9 +172,10 @@ def at_unit_length(F):
     return normalize(F) if F.size else F
 
 
-def under(image, how, *magnitudes):
-    """The Scene of an image and what a `Change` makes of it."""
-    return Scene(image, lambda: [how.apply(image, magnitude) for magnitude in magnitudes])
+def under(view, how, *magnitudes):
+    """The Scene of a View and what a `Change` makes of it."""
+    make = lambda: [how.apply(view.image, magnitude) for magnitude in magnitudes]
+    return Scene(view, make)
 
 
 class Bench:
@@ -186,37 +210,40 @@ class Bench:
     def describe(self, method, seed, layer):
         if method in PLAIN:
             return PLAIN[method]
+        return ExemplarDescriptor(self.network(method, seed), layer)
+
+    def network(self, method, seed):
         if (method, seed) not in self.loaded:
             self.loaded[method, seed] = self.networks.get(method, seed)
-        return ExemplarDescriptor(self.loaded[method, seed], layer)
-
-    def layers(self, method):
-        """Numbers of the layers of a method: one, 0, of what is no network."""
-        return (0,) if method in PLAIN else (1, 2, 3, 4)
+        return self.loaded[method, seed]
 
     def sweep(self):
         """{method: AP (layers, sizes)} on images that are for choosing, and the best of each."""
         found = {method: [] for method in (*PLAIN, *TAUGHT)}
         for image in self.choosing[: self.size.choosing]:
+            view = View(image)
             for change, how in MATCHING_SET.items():
-                scene = under(image, how, how.magnitudes[CHOSEN_AT])
+                scene = under(view, how, how.magnitudes[CHOSEN_AT])
                 for method, rows in found.items():
                     plan = {"sweep": change, "sizes": self.size.sizes}
 
                     def compute(scene=scene, method=method):
-                        grid = [
-                            scene.precisions(self.describe(method, 0, layer), size)[0]
-                            for layer in self.layers(method)
-                            for size in self.size.sizes
-                        ]
-                        return {"grid": np.reshape(grid, (-1, len(self.size.sizes))).tolist()}
+                        if method in PLAIN:
+                            of_size = lambda size: scene.precisions(PLAIN[method], size)[0]
+                        else:
+                            net = self.network(method, 0)
+                            of_size = lambda size: scene.of_layers(net, size)
+                        return {"grid": np.transpose([of_size(size) for size in self.size.sizes])}
 
                     cell = self.cell(compute, image, method, 0, **plan)
                     rows.append(cell["grid"])
         means = {method: np.mean(rows, 0) for method, rows in found.items()}
         for method, grid in means.items():
             layer, size = np.unravel_index(grid.argmax(), grid.shape)
-            self.chosen[method] = self.layers(method)[layer], self.size.sizes[size]
+            self.chosen[method] = (
+                0 if method in PLAIN else int(layer) + 1,
+                self.size.sizes[size],
+            )
         self.chosen |= {
             f"{first}, random weights": self.chosen[trained]
             for first, trained in (("orig", ORIG), ("blur", BLUR))
@@ -248,10 +275,10 @@ class Bench:
         """
         ap, most = {key: [] for key in self.trials()}, []
         for number, image in enumerate(self.bases[: self.size.images]):
-            rows = {key: [] for key in ap}
+            rows, view = {key: [] for key in ap}, View(image)
             most.append([])
             for change, how in MATCHING_SET.items():
-                scene = under(image, how, *how.magnitudes)
+                scene = under(view, how, *how.magnitudes)
                 cells = self.measured(scene, image, change)
                 for key, cell in cells.items():
                     rows[key].append([cell["ap"], cell["unit"]])
@@ -270,7 +297,7 @@ class Bench:
             say(f"without graf: {error}")
             return {}
         base = pairs[0][0]
-        scene = Scene(base, lambda: [(image, homography(H)) for _, image, H in pairs])
+        scene = Scene(View(base), lambda: [(image, homography(H)) for _, image, H in pairs])
         cells = self.measured(scene, base, "graf")
         return {key: np.array(cell["ap"]) for key, cell in cells.items()}
 

@@ -3,6 +3,7 @@ import functools
 
 import numpy as np
 import pytest
+from minigrad.models.exemplar_descriptors import ExemplarDescriptor
 from PIL import Image
 from sklearn.datasets import load_sample_images
 
@@ -11,6 +12,7 @@ from examples.matching import (
     CHOOSING,
     METHODS,
     Result,
+    View,
     at_unit_length,
     over_seeds,
     under,
@@ -64,7 +66,7 @@ def test_a_scene_finds_what_match_finds():
     (image,) = (crop.transpose(2, 0, 1) for crop in crops(1))
     changed = MATCHING_SET["rotation"].apply(image, 30)
     theirs = match(image, changed.image, changed.map, sift, size=32)
-    scene = under(image, MATCHING_SET["rotation"], 30)
+    scene = under(View(image), MATCHING_SET["rotation"], 30)
     ap, unit = scene.precisions(sift, 32)
     assert theirs.achievable == scene.achievable[0] > 3
     assert ap == pytest.approx([theirs.ap])
@@ -75,9 +77,20 @@ def test_an_image_without_regions_matches_nothing():
     pytest.importorskip("cv2")
     from minigrad.evaluate import sift
 
-    scene = under(np.full((3, 130, 130), 90, np.uint8), MATCHING_SET["blur"], 1)
+    scene = under(View(np.full((3, 64, 64), 90, np.uint8)), MATCHING_SET["blur"], 1)
     assert scene.achievable == [0]
-    assert scene.precisions(sift, 32) == [[0.0], [0.0]]
+    assert scene.precisions(sift, 32) == ([0.0], [0.0])
+
+
+@pytest.mark.slow
+def test_all_layers_in_one_pass_are_each_layer_by_itself(tmp_path):
+    pytest.importorskip("cv2")
+    (image,) = (crop.transpose(2, 0, 1) for crop in crops(1))
+    scene = under(View(image), MATCHING_SET["rotation"], 30)
+    net = PatchNetworks(tmp_path, [image], NETWORK_PRESETS["tiny"], to_cpu)
+    net = net.get("orig, random weights", 0)
+    each = [scene.precisions(ExemplarDescriptor(net, i), 48)[0][0] for i in (1, 2, 3, 4)]
+    assert scene.of_layers(net, 48) == pytest.approx(each)
 
 
 def test_unit_length_leaves_zero_alone():
