@@ -77,7 +77,7 @@ def along_changes(curves, wall):
 
     curves: {method: {change: (magnitudes, means, errors)}}; wall: {method: (pairs,)}, or empty.
     """
-    page, axes = figure(11, 6.2, columns=4, rows=2)
+    page, axes = figure(9.6, 5.4, columns=4, rows=2)
     for ax, (change, how) in zip(axes, MATCHING_SET.items()):
         for method, found in curves.items():
             magnitudes, means, errors = found[change]
@@ -96,6 +96,9 @@ def along_changes(curves, wall):
     last.set_xlabel("degrees")
     for ax in axes[:: len(axes) // 2]:
         ax.set_ylabel("AP")
+    for ax in axes:
+        ax.yaxis.get_major_locator().set_params(nbins=5)
+        ax.yaxis.set_major_formatter("{x:.2f}")
     axes[-1].set_axis_off()
     for method in curves:
         axes[-1].plot([], [], ms=4, marker="o", label=method, **STYLES[method])
