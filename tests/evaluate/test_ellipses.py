@@ -68,6 +68,17 @@ def test_the_overlap_is_that_of_polygons_cut_by_each_other(seed):
     assert_allclose(intersection_over_union(A, B), by_polygons(A, B), atol=1e-4)
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("longest", [1.0001, 5, 30])
+def test_the_error_of_the_overlap_is_below_what_is_promised(longest, monkeypatch):
+    A, B = some(60, 1, 0.8, longest), some(60, 2, 0.8, longest)
+    found = intersection_over_union(A, B)
+    monkeypatch.setattr("minigrad.evaluate.ellipses.NODES", 4096)
+    monkeypatch.setattr("minigrad.evaluate.ellipses.AT_ONCE", 64)
+    assert_allclose(found, intersection_over_union(A, B), atol=NEAR)
+    assert ((found > 0) & (found < 1)).mean() > 0.1
+
+
 def test_the_overlap_is_that_of_a_raster():
     A, B = ellipse((0, 0), (3, 1.5), 0.4), ellipse((0.5, 1), (1, 2.5), 1.2)
     points = np.stack(np.meshgrid(*[np.linspace(-4, 4, 401)] * 2), -1).reshape(-1, 2)

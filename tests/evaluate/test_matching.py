@@ -156,6 +156,6 @@ def test_sift_matches_the_wall_better_than_raw_patches(other):
     by_sift = match(a, b, homography(H), sift)
     by_pixels = match(a, b, homography(H), raw, regions=by_sift[-2:])
     assert by_sift.achievable > 90
-    assert by_sift.ap > by_pixels.ap + 0.05  # about .78 and .69, .71 and .61
+    assert by_sift.ap > by_pixels.ap + 0.05  # .85 and .75, .67 and .58
     wrong_way = match(a, b, homography(np.linalg.inv(H)), sift, regions=by_sift[-2:])
     assert wrong_way.ap < 0.3
