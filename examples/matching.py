@@ -60,7 +60,6 @@ BASES, CHOOSING = 16, 4
 LEAST = 128  # pixels of the smaller side of a photograph that is matched
 PLAIN = {"SIFT": sift, "raw pixels": raw}
 METHODS = *PLAIN, *KINDS
-TAUGHT = tuple(name for name, kind in KINDS.items() if kind.blur is not None)
 EFFECTS = (  # in words, this one against that one
     ("blur in training, 5 x 5", "orig, with blur", ORIG),
     ("blur in training, 7 x 7", BLUR, "blur, without blur"),
@@ -218,8 +217,10 @@ class Bench:
         return self.loaded[method, seed]
 
     def sweep(self):
-        """{method: AP (layers, sizes)} on images that are for choosing, and the best of each."""
-        found = {method: [] for method in (*PLAIN, *TAUGHT)}
+        """{method: AP (layers, sizes)} on images that are for choosing; the best is chosen, and by
+        other networks that of their architecture.
+        """
+        found = {method: [] for method in (*PLAIN, ORIG, BLUR)}
         for image in self.choosing[: self.size.choosing]:
             view = View(image)
             for change, how in MATCHING_SET.items():
@@ -244,10 +245,8 @@ class Bench:
                 0 if method in PLAIN else int(layer) + 1,
                 self.size.sizes[size],
             )
-        self.chosen |= {
-            f"{first}, random weights": self.chosen[trained]
-            for first, trained in (("orig", ORIG), ("blur", BLUR))
-        }
+        like = {KINDS[method].first: self.chosen[method] for method in (ORIG, BLUR)}
+        self.chosen |= {method: like[kind.first] for method, kind in KINDS.items()}
         return means
 
     def trials(self):

@@ -83,15 +83,15 @@ def along_changes(curves, wall):
             magnitudes, means, errors = found[change]
             main = STYLES[method].get("lw")
             ax.errorbar(
-                magnitudes, means, errors if main else None, ms=4, marker="o", **STYLES[method]
+                magnitudes, means, errors if main else None, ms=3, marker="o", **STYLES[method]
             )
         ax.set_title(change, fontsize=10, color=INK, loc="left")
         ax.set_xticks(how.magnitudes, [f"{m:g}" for m in how.magnitudes])
         ax.set_xlabel(how.unit)
     last = axes[len(MATCHING_SET)]
     for method, values in wall.items():
-        last.plot(GRAF_DEGREES, values, ms=4, marker="o", **STYLES[method])
-    last.set_title("graf, two photographs", fontsize=10, color=INK, loc="left")
+        last.plot(GRAF_DEGREES, values, ms=3, marker="o", **STYLES[method])
+    last.set_title("graf, photographs", fontsize=10, color=INK, loc="left")
     last.set_xticks(GRAF_DEGREES)
     last.set_xlabel("degrees")
     for ax in axes[:: len(axes) // 2]:
