@@ -2,11 +2,11 @@
 
     python -m examples.matching              four photographs and graf, 98 pairs
     python -m examples.matching --images 16  the size of the paper's set, 384 pairs and graf
-    python -m examples.matching --quick      one photograph, small networks, a minute or two
+    python -m examples.matching --quick      one photograph, small networks, two minutes
 
 Photographs in a folder, photos/ below MINIGRAD_DATA by default, in the order of their names: the
-first 16 are base images, the next four are what patch sizes and layers are chosen on, and networks
-learn from all others. A base image is matched to itself turned, shrunk, seen aslant, deformed,
+first 16 are base images, on two of the next four patch sizes and layers are chosen, and networks
+learn from all behind them. A base image is matched to itself turned, shrunk, seen aslant, deformed,
 darkened and blurred, in four magnitudes each, and the regions of a pair (MSER) are paired by their
 descriptors. Networks: 5 x 5 filters without blur among the transformations (orig), 7 x 7 of stride
 2 with blur (blur), the other two combinations, and random weights. Below the folder:
