@@ -26,7 +26,7 @@ def over_sizes(grids):
     grids: {method: (sizes, AP (layers, sizes))}; SIFT and raw pixels share a panel.
     """
     nets = [method for method in grids if method not in ("SIFT", "raw pixels")]
-    page, axes = figure(2.6 * (len(nets) + 1), 2.8, columns=len(nets) + 1)
+    page, axes = figure(2.6 * (len(nets) + 1) + 0.9, 2.8, columns=len(nets) + 1)
     for method in ("SIFT", "raw pixels"):
         sizes, grid = grids[method]
         axes[0].plot(sizes, grid[0], marker="o", ms=4, label=method, **STYLES[method])
@@ -41,8 +41,10 @@ def over_sizes(grids):
     for ax in axes:
         ax.set(ylim=(low - 0.02, high + 0.02), xlabel="patch size (pixels)", xticks=sizes)
     axes[0].set_ylabel("AP, images for choosing")
-    for ax in axes[:2]:
-        ax.legend(frameon=False, fontsize=8, loc="lower right")
+    axes[0].legend(frameon=False, fontsize=9, loc="lower left")
+    page.legend(
+        *axes[1].get_legend_handles_labels(), loc="outside right", frameon=False, fontsize=9
+    )
     return page
 
 
@@ -81,10 +83,9 @@ def along_changes(curves, wall):
     for ax, (change, how) in zip(axes, MATCHING_SET.items()):
         for method, found in curves.items():
             magnitudes, means, errors = found[change]
-            main = STYLES[method].get("lw")
-            ax.errorbar(
-                magnitudes, means, errors if main else None, ms=3, marker="o", **STYLES[method]
-            )
+            errors = errors if STYLES[method].get("lw") else None  # of all they would hide lines
+            thin = {"ms": 3, "marker": "o", "elinewidth": 0.8, "capsize": 2}
+            ax.errorbar(magnitudes, means, errors, **thin, **STYLES[method])
         ax.set_title(change, fontsize=10, color=INK, loc="left")
         ax.set_xticks(how.magnitudes, [f"{m:g}" for m in how.magnitudes])
         ax.set_xlabel(how.unit)
@@ -101,7 +102,7 @@ def along_changes(curves, wall):
         ax.yaxis.set_major_formatter("{x:.2f}")
     axes[-1].set_axis_off()
     for method in curves:
-        axes[-1].plot([], [], ms=4, marker="o", label=method, **STYLES[method])
+        axes[-1].plot([], [], ms=3, marker="o", label=method, **STYLES[method])
     axes[-1].legend(frameon=False, fontsize=9, loc="center")
     page.get_layout_engine().set(wspace=0.04, hspace=0.06)
     return page
