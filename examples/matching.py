@@ -9,7 +9,8 @@ first 16 are base images, on two of the next four patch sizes and layers are cho
 learn from all behind them. A base image is matched to itself turned, shrunk, seen aslant, deformed,
 darkened and blurred, in four magnitudes each, and the regions of a pair (MSER) are paired by their
 descriptors. Networks: 5 x 5 filters without blur among the transformations (orig), 7 x 7 of stride
-2 with blur (blur), the other two combinations, and random weights. Below the folder:
+2 with blur (blur), the other two combinations, and random weights; they see colours, SIFT does not,
+therefore both are shown grey patches too. Below the folder:
 
     table.csv      average precision (AP) of each pair and method
     sizes.png      AP over patch size and layer, as Fig. 8 of the paper
@@ -46,6 +47,7 @@ from minigrad.evaluate import (
     sift,
 )
 from minigrad.evaluate.ellipses import opencv
+from minigrad.evaluate.patch_descriptors import greys
 from minigrad.evaluate.patch_frames import UPRIGHT
 from minigrad.learn import as_csv, write_whole
 from minigrad.stepper import figures
@@ -59,12 +61,15 @@ from .matching_networks import BLUR, KINDS, NETWORK_PRESETS, ORIG, PatchNetworks
 BASES, CHOOSING = 16, 4
 LEAST = 128  # pixels of the smaller side of a photograph that is matched
 PLAIN = {"SIFT": sift, "raw pixels": raw}
-METHODS = *PLAIN, *KINDS
+GREY = {"orig, grey patches": ORIG, "blur, grey patches": BLUR}  # SIFT sees no colours either
+METHODS = *PLAIN, *KINDS, *GREY
 EFFECTS = (  # in words, this one against that one
     ("blur in training, 5 x 5", "orig, with blur", ORIG),
     ("blur in training, 7 x 7", BLUR, "blur, without blur"),
     ("7 x 7 of stride 2, without blur", "blur, without blur", ORIG),
     ("7 x 7 of stride 2, with blur", BLUR, "orig, with blur"),
+    ("colours, 5 x 5", ORIG, "orig, grey patches"),
+    ("colours, 7 x 7", BLUR, "blur, grey patches"),
     ("training without blur, 5 x 5", ORIG, "orig, random weights"),
     ("training without blur, 7 x 7", "blur, without blur", "blur, random weights"),
 )
@@ -202,14 +207,20 @@ class Bench:
 
     def cell(self, compute, image, method, seed, **plan):
         """What is kept of an image and a method, which compute() makes if it is not there."""
-        facts = {"method": method} if method in PLAIN else self.networks.facts(method, seed)
+        facts = {"method": method}
+        if method not in PLAIN:
+            facts = self.networks.facts(GREY.get(method, method), seed)
+            facts |= {"grey": True} if method in GREY else {}
         facts |= {"version": VERSION, "enlarge": ENLARGE, "image": digest(image)}
         return self.cells.get({**plan, **facts}, compute)
 
     def describe(self, method, seed, layer):
         if method in PLAIN:
             return PLAIN[method]
-        return ExemplarDescriptor(self.network(method, seed), layer)
+        found = ExemplarDescriptor(self.network(GREY.get(method, method), seed), layer)
+        if method in GREY:
+            return lambda P: found(greys(method, P)[:, None])
+        return found
 
     def network(self, method, seed):
         if (method, seed) not in self.loaded:
@@ -247,6 +258,7 @@ class Bench:
             )
         like = {KINDS[method].first: self.chosen[method] for method in (ORIG, BLUR)}
         self.chosen |= {method: like[kind.first] for method, kind in KINDS.items()}
+        self.chosen |= {method: self.chosen[of] for method, of in GREY.items()}
         return means
 
     def trials(self):
