@@ -368,11 +368,14 @@ def main(photos, quick, images, seeds, preset, folder, move):
     for line in (*result.table(), "", *result.effects(), "", *result.blur(), "", *timed(times)):
         say(line)
     write_whole(folder / "table.csv", as_csv(list(result.rows(bench.names))))
+    shown = [m for m in METHODS if m not in GREY]
     of_size = {m: (size.sizes, grid) for m, grid in grids.items()}
     drawn = {
         "sizes": over_sizes(of_size),
         "scatter": scatter(result.means, most, result.wall),
-        "changes": along_changes({m: result.curves(m) for m in METHODS}, result.wall),
+        "changes": along_changes(
+            {m: result.curves(m) for m in shown}, {m: result.wall[m] for m in shown if result.wall}
+        ),
     }
     for name, page in drawn.items():
         write_whole(folder / f"{name}.png", figures.png(page))

@@ -14,8 +14,6 @@ STYLES = {
     "blur, without blur": {"color": ORANGE, "ls": "--"},
     "orig, random weights": {"color": BLUE, "ls": ":"},
     "blur, random weights": {"color": ORANGE, "ls": ":"},
-    "orig, grey patches": {"color": BLUE, "ls": "-."},
-    "blur, grey patches": {"color": ORANGE, "ls": "-."},
 }
 KINDS_OF_CHANGE = dict(zip(MATCHING_SET, (BLUE, GREEN, VIOLET, PINK, GREY, RED)))
 LAYERS = GREY, GREEN, BLUE, ORANGE
