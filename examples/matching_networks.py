@@ -91,7 +91,7 @@ class PatchNetworks:
         }
 
     def get(self, name, seed):
-        """(Extractor, its surrogate validation error in percent)."""
+        """The Extractor of a kind and a seed."""
         kind = KINDS[name]
         rng, settings = np.random.default_rng(seed), self.settings(kind)
         if kind.blur is None:
