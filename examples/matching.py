@@ -237,7 +237,8 @@ class Bench:
             for change, how in MATCHING_SET.items():
                 scene = under(view, how, how.magnitudes[CHOSEN_AT])
                 for method, rows in found.items():
-                    plan = {"sweep": change, "sizes": self.size.sizes}
+                    at = how.magnitudes[CHOSEN_AT]
+                    plan = {"sweep": change, "magnitude": at, "sizes": self.size.sizes}
 
                     def compute(scene=scene, method=method):
                         if method in PLAIN:
@@ -266,7 +267,7 @@ class Bench:
         many = self.size.seeds
         return [(m, s) for m in METHODS for s in range(many if m in (ORIG, BLUR) else 1)]
 
-    def measured(self, scene, image, change):
+    def measured(self, scene, image, change, magnitudes):
         """{(method, seed): AP of each pair of a scene}, and how many pairs could be right."""
         cells = {}
         for method, seed in self.trials():
@@ -277,7 +278,7 @@ class Bench:
                 ap, unit = scene.precisions(describe, size)
                 return {"ap": ap, "unit": unit, "achievable": scene.achievable}
 
-            plan = {"change": change, "layer": layer, "size": size}
+            plan = {"change": change, "magnitudes": magnitudes, "layer": layer, "size": size}
             cells[method, seed] = self.cell(compute, image, method, seed, **plan)
         return cells
 
@@ -291,7 +292,7 @@ class Bench:
             most.append([])
             for change, how in MATCHING_SET.items():
                 scene = under(view, how, *how.magnitudes)
-                cells = self.measured(scene, image, change)
+                cells = self.measured(scene, image, change, how.magnitudes)
                 for key, cell in cells.items():
                     rows[key].append([cell["ap"], cell["unit"]])
                 most[-1].append(cell["achievable"])
@@ -310,7 +311,7 @@ class Bench:
             return {}
         base = pairs[0][0]
         scene = Scene(View(base), lambda: [(image, homography(H)) for _, image, H in pairs])
-        cells = self.measured(scene, base, "graf")
+        cells = self.measured(scene, base, "graf", GRAF)
         return {key: np.array(cell["ap"]) for key, cell in cells.items()}
 
     def speed(self):
