@@ -30,7 +30,7 @@ class ContextFeatures(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEst
     settings: a name in `context_training.PRESETS`, "small", or a `Settings`; images that are not of
     three channels keep their colours, whatever these say. Two patches, their gap and their jitter
     must fit into an image: 66 pixels a side for "small", 60 with a gap of 8 and a jitter of 2.
-    pooling: "quadrants" or "pyramid" (`exemplar_cnn.features`); random_state: as everywhere in
+    pooling: as for `exemplar_cnn.features`; random_state: as everywhere in
     scikit-learn. A layer's features are divided by their root-mean-square norm on the images to
     fit.
     Fitted: net_, a `ContextNet` to save; log_, of the training.

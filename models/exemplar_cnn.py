@@ -38,7 +38,11 @@ from minigrad.learn import gaussian, he
 
 from .heads import unit_rows
 
-POOLINGS = {"quadrants": ((2,), "halves"), "pyramid": ((1, 2, 4), "adaptive")}  # grids, form
+POOLINGS = {  # grids, form
+    "quadrants": ((2,), "halves"),
+    "pyramid": ((1, 2, 4), "adaptive"),
+    "cells": ((4,), "adaptive"),
+}
 TOOLBOX = {  # deviations of the weights and the bias below the output, by number of convolutions
     2: ((1e-4, 0.01, 0.005, 0.01), 0.0),
     3: ((0.05, 0.02, 0.01, 0.01, 0.005), 0.1),
@@ -226,7 +230,8 @@ def features(X, U, code=None, pooling="quadrants", prepare=None):
     The convolutions' maps after relu and before their own pooling; the hidden units slid over the
     last maps, as they are where those are as large as in training. Of each map the greatest value
     in each quadrant, 4 values (the first larger on odd maps), or with pooling "pyramid" in 1 + 4 +
-    16 cells, 21 values; a map of one value stays one.
+    16 cells, 21 values, or with "cells" in 4 x 4, 16 values, as for descriptor matching (section
+    5.1); a map of one value stays one.
     X: (n, c, h, w), taken in batches, and prepare(batch) of each; U, code: as for `network`.
     Raises ValueError for another pooling, and images smaller than those of training.
     Source: section 4.1.

@@ -27,7 +27,7 @@ class ExemplarFeatures(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEs
     [0, 1]. Those to fit are seeds, square; those to transform may be larger, and the hidden units
     then have more values (`Extractor`): what stands behind them is fitted on images of one size.
     settings: a name in `exemplar_training.PRESETS`, "small", or a `Settings`; of more images than
-    its seeds, so many are drawn. pooling: "quadrants" or "pyramid" (`exemplar_cnn.features`);
+    its seeds, so many are drawn. pooling: as for `exemplar_cnn.features`;
     random_state: as everywhere in scikit-learn. A layer's features are divided by their
     root-mean-square norm on the images to fit.
     Fitted: extractor_, an `Extractor` to save; log_, of the training, with validation errors.

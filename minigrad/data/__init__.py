@@ -6,6 +6,7 @@ from .cues import PROJECTION, drop_colours, pixelate, project
 from .downloads import data_folder
 from .formats import DataError
 from .images import NPID_IMAGENET, Augmentation, Changes, Views
+from .known_maps import MATCHING_SET, Mapped, Projective, Waves
 from .lens import aberration, vignette
 from .loaders import (
     CIFAR10,

@@ -63,5 +63,5 @@ def test_other_images_are_refused(net, images):
     for wrong in (images[:, :1], images[:0], list(images)):
         with pytest.raises(ValueError, match=r"patches are \(n, 3, h, w\), n at least 1, not"):
             features(net, wrong)
-    with pytest.raises(ValueError, match="pooling is quadrants or pyramid, not 'halves'"):
+    with pytest.raises(ValueError, match="pooling is quadrants or pyramid or cells, not 'halves'"):
         features(net, images, "halves")

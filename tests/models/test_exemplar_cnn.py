@@ -261,13 +261,13 @@ def test_poolings_of_maps_have_the_golden_values(golden, pooling, entry):
 
 @pytest.mark.parametrize("pooling", exemplar_cnn.POOLINGS)
 def test_a_map_of_one_value_stays_one_and_narrow_maps_have_all_cells(pooling):
-    cells = {"quadrants": 4, "pyramid": 21}[pooling]
+    cells = {"quadrants": 4, "pyramid": 21, "cells": 16}[pooling]
     assert_array_equal(exemplar_cnn.greatest(normal(2, 3, 1, 1), pooling), normal(2, 3))
     assert exemplar_cnn.greatest(normal(2, 3, 1, 5), pooling).shape == (2, 3 * cells)
 
 
 def test_another_pooling_is_refused():
-    with pytest.raises(ValueError, match="pooling is quadrants or pyramid, not 'mean'"):
+    with pytest.raises(ValueError, match="pooling is quadrants or pyramid or cells, not 'mean'"):
         exemplar_cnn.features(normal(1, 1, 16, 16), initial(), pooling="mean")
 
 
