@@ -116,7 +116,11 @@ def test_every_node_has_a_case():
 
 
 @pytest.mark.parametrize("order", ORDERS, ids=lambda f: f.__name__)
-@pytest.mark.parametrize("dtype", [np.float32, np.float64], ids=lambda d: d.__name__)
+@pytest.mark.parametrize(
+    "dtype",
+    [np.float32, pytest.param(np.float64, marks=pytest.mark.slow)],
+    ids=lambda d: d.__name__,
+)
 @pytest.mark.parametrize("name", CASES)
 def test_every_node_gives_the_same_bits(name, dtype, order):
     A, B, C = var([order(a.astype(dtype)) for a in (A0, B0, C0)])
