@@ -262,6 +262,12 @@ def test_grey_clips_give_grey_pairs():
         (lambda X: track(X * np.nan, [[0, 0]]), r"track: images of floats lie in \[0, 1\]"),
         (lambda X: moving_patch(X[0], X[1, :1]), r"two frames are alike, not \(3, 90, 120\) and"),
         (lambda X: moving_patch(X[0], X[1], 100), "a patch of 100 does not fit"),
+        (lambda X: moving_patch(X[0], X[1], 0), "moving_patch: a patch of 0 does not fit"),
+        (
+            lambda X: moving_patch(X[0, :, :8], X[1, :, :8], 4),
+            "blocks of 9, which do not fit into frames of 8 x 120",
+        ),
+        (lambda X: tracked_pairs([X], length=2.5), "here 2.5, a whole number from 1 on"),
         (lambda X: tracked_pairs([X], length=6), r"length of tracks, here 6, .* clip 0 is \(6, 3"),
         (lambda X: tracked_pairs([X[0]]), r"clip 0 is \(3, 90, 120\)"),
         (lambda X: tracked_pairs([X, X[:, :1]], 5), "clip 1 has 1 channels of uint8, the first 3"),

@@ -86,6 +86,13 @@ def test_regions_are_paired_rightly_if_they_overlap_by_half_where_the_map_says()
     assert_array_equal(overlapping(A, B, lambda p: p + [0, 10], 0.1)[0], [False, True, True])
 
 
+@pytest.mark.parametrize("least", [0, -1, 1.1, np.nan])
+def test_an_overlap_that_all_pairs_have_or_none_can_have_is_refused(least):
+    E = circles([[10, 10], [90, 90]], [5, 5])
+    with pytest.raises(ValueError, match=f"least is above 0 and at most 1, not {least}"):
+        overlapping(E, E, same, least)
+
+
 # two images
 
 

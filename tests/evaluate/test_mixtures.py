@@ -187,6 +187,10 @@ def test_boxes_hold_the_pixels_within_two_sigmas():
         (np.ones((2, 2)), {"expansion": -0.1}, "tau and expansion are 0 to 1"),
         (np.ones((2, 2)), {"steps": -1}, "steps 0 or more"),
         (np.ones((2, 2)), {"start": START._replace(sigmas=np.zeros(3))}, "start: .*sigmas above 0"),
+        (np.ones((2, 2)), {"start": START._replace(sigmas=np.ones(2))}, "start: one component"),
+        (np.ones((2, 2)), {"start": START._replace(weights=-START.weights)}, "none below 0"),
+        (np.ones((2, 2)), {"start": START._replace(weights=START.weights * np.nan)}, "some weight"),
+        (np.ones((2, 2)), {"start": START._replace(weights=np.zeros(3))}, "start: .*some weight"),
     ],
 )
 def test_what_is_no_map_is_refused(f, options, words):

@@ -37,7 +37,7 @@ def test_a_circle_of_the_patch_is_cut_out_as_it_is():
     enlarge=st.floats(0.5, 2),
 )  # fmt: skip
 def test_of_a_plane_of_grey_a_patch_is_the_plane_at_the_frames_points(axes, slant, angle, enlarge):
-    gradient, E = np.array([0.004, 0.006]), ellipse((31, 44), axes, slant)
+    gradient, E = np.array([0.003, 0.006]), ellipse((31, 44), axes, slant)
     image = 0.2 + np.tensordot(gradient, np.indices((70, 90)), 1)[None]
     w, V = np.linalg.eigh(E.covariance[0])
     frame = 2 * enlarge * V @ np.diag(np.sqrt(w)) @ V.T @ turn(angle)
@@ -121,7 +121,37 @@ def test_what_cannot_be_cut_out_is_refused():
         normalised_patches(photograph(), E)
     with pytest.raises(ValueError, match=r"normalised_patches: an image is .* not \(9, 9\)"):
         normalised_patches(np.zeros((9, 9)), E)
-    with pytest.raises(ValueError, match="normalised_patches: size is 1 or more, .* not 0 and 3"):
+    with pytest.raises(ValueError, match="size is a whole number .* not 0 and 3"):
         normalised_patches(photograph(), E, 0)
-    with pytest.raises(ValueError, match="normalised_patches: the image holds values that are not"):
-        normalised_patches(np.full((1, 9, 9), np.inf), E)
+    thin = Ellipses(E.centre[:1], np.diag([1e-30, 4.0])[None])
+    with pytest.raises(ValueError, match="normalised_patches: ellipse 0 of 1 has no area"):
+        normalised_patches(photograph(), thin)
+
+
+@pytest.mark.parametrize(
+    ("image", "options", "said"),
+    [
+        (np.full((1, 9, 9), np.inf), {}, r"images of floats lie in \[0, 1\]"),
+        (np.full((1, 9, 9), 200.0), {}, r"images of floats lie in \[0, 1\]"),
+        (np.zeros((3, 0, 9)), {}, r"an image is \(c, h, w\), not \(3, 0, 9\)"),
+        (np.zeros((0, 9, 9), np.uint8), {}, r"an image is \(c, h, w\), not \(0, 9, 9\)"),
+        (np.zeros((1, 9, 9)), {"size": 8.0}, "size is a whole number from 1 on"),
+        (np.zeros((1, 9, 9)), {"enlarge": np.inf}, ".* above 0 and finite, not 64 and inf"),
+        (np.zeros((1, 9, 9)), {"angles": np.nan}, "angles are finite, one or 2"),
+        (np.zeros((1, 9, 9)), {"angles": [1, 2, 3]}, r"angles are finite, one or 2, not \(3,\)"),
+    ],
+)
+def test_images_and_options_without_a_meaning_are_refused(image, options, said):
+    E = circles([[4, 4], [5, 5]], [3, 2])
+    with pytest.raises(ValueError, match=f"normalised_patches: {said}"):
+        normalised_patches(image, E, **options)
+
+
+def test_what_has_no_orientation_is_refused():
+    P = np.zeros((2, 1, 9, 9))
+    for wrong in (P[0], P[..., :8], P[:, :0]):
+        with pytest.raises(ValueError, match=r"dominant_orientation: patches are \(n, c, s, s\)"):
+            dominant_orientation(wrong)
+    P[1, 0, 4, 4] = np.nan
+    with pytest.raises(ValueError, match="dominant_orientation: patch 1 of 2 holds a value that"):
+        dominant_orientation(P)

@@ -205,6 +205,13 @@ def test_patches_that_are_no_pairs_are_refused(first, last, said):
         fit(first, last, QUICK, rng=np.random.default_rng(0))
 
 
+def test_held_out_patches_are_looked_at_before_anything_is_learned(monkeypatch):
+    monkeypatch.setattr(vt, "train", None)
+    X, Y = pairs(12)
+    with pytest.raises(ValueError, match=r"fit: held out: .* not \(12, .* and \(5, "):
+        go(held_out=(X, Y[:5]))
+
+
 def test_grey_patches_can_be_learned_from():
     X, Y = (P[:, :1] for P in pairs(24))
     net, _ = fit(X, Y, QUICK._replace(epochs=1), rng=np.random.default_rng(0), progress=False)
