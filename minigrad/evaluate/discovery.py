@@ -117,10 +117,15 @@ def region_centrality(
 
     V: (r, d) descriptors; image: (r,), whose region each is; k, gamma: of the `reciprocal_graph`,
     more than there are: all; alpha: of the Laplacian. That edges within an image count nothing is
-    ours: an object would come again by its own parts. A region without edges has 1 - alpha.
+    ours: an object would come again by its own parts. A region without edges, as a lone one, has
+    1 - alpha.
     Raises ValueError as `reciprocal_graph` does, and unless there is an image for each region.
     """
+    from scipy.sparse import csr_array
+
     image = _images("region_centrality", V, image)
+    if len(V) < 2:
+        return katz(csr_array((1, 1)), alpha)[: len(V)]  # no edges
     A = reciprocal_graph(V, k, gamma).tocoo()
     A.data = np.where(image[A.row] == image[A.col], 0, A.data)
     A = A.tocsr()

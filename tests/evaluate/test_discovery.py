@@ -131,6 +131,17 @@ def test_object_saliency_is_the_sum_of_its_formula():
     assert not object_saliency(X[:1], F[:1], V[:2], image[:2], g[:2]).any()  # none elsewhere
 
 
+def test_a_collection_of_one_region_or_none_has_values():
+    assert region_centrality(np.ones((1, 3)), [0], alpha=0.9) == pytest.approx(0.1)
+    X = np.zeros((2, 3, 5, 5))
+    F = feature_saliency(X)
+    found = salient_regions(F)
+    V = region_features(X, found)
+    g = region_centrality(V, found.image)
+    assert g.shape == (0,)
+    assert not object_saliency(X, F, V, found.image, g).any()
+
+
 def test_precision_is_a_share():
     S = np.array([[[1.0, 3.0], [0.0, 4.0]]])
     assert saliency_precision(S, np.array([[[1, 0], [0, 0.5]]])).tolist() == [3 / 8]
@@ -180,6 +191,7 @@ BROKEN = np.where(np.arange(96).reshape(2, 3, 4, 4) == 50, np.nan, 1)
         ),
         (lambda: region_centrality(V, IMAGE[:2]), r"images \(r,\), not \(3, 3\) and \(2,\)"),
         (lambda: region_centrality(V, IMAGE, alpha=1), "alpha is in"),
+        (lambda: region_centrality(V[:1], IMAGE[:1], alpha=1), "alpha is in"),
         (lambda: object_saliency(X, X[0], V, IMAGE, G), r"saliency is \(2, 4, 4\)"),
         (lambda: object_saliency(X, X[:, 0], V, IMAGE, G[:2]), r"centrality \(3,\)"),
         (lambda: object_saliency(X, X[:, 0], V, IMAGE, G, window=4), "window is odd"),

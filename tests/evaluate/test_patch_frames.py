@@ -56,6 +56,14 @@ def test_a_region_larger_than_the_patch_is_a_mean_of_what_its_pixels_stand_for()
     assert flat.std() < 0.05 < noise.std() / 5
 
 
+def test_of_a_long_region_it_is_a_mean_along_the_region_however_it_is_turned():
+    E = ellipse((79.5, 99.5), (8, 40))
+    upright, turned = (
+        normalised_patches(photograph(), E, 16, enlarge=1, angles=a)[0] for a in (0, np.pi / 2)
+    )
+    assert_allclose(turned, np.rot90(upright, axes=(1, 2)), atol=1e-4)
+
+
 def test_outside_lies_the_mirror_image_and_beyond_that_the_border():
     X = photograph()[:, :20, :20]
     (P,) = normalised_patches(X, circles([[0.5, 3.5]], [8]), 16, enlarge=1, angles=0)
