@@ -43,6 +43,8 @@ def test_a_patch_of_one_colour_is_0_and_no_patch_no_descriptor():
     assert_array_equal(raw(flat), np.zeros((2, 1024)))
     assert_array_equal(sift(flat), np.zeros((2, 128)))
     assert sift(flat[:0]).shape == (0, 128)
+    rounded = np.full((1, 1, 41, 41), 0.37, np.float32)  # whose mean is not quite .37
+    assert_array_equal(raw(rounded), np.zeros((1, 1681)))
 
 
 def test_maps_are_pooled_to_so_many_cells_which_overlap_on_odd_maps():

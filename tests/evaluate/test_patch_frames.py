@@ -51,6 +51,9 @@ def test_a_region_larger_than_the_patch_is_a_mean_of_what_its_pixels_stand_for()
     (P,) = normalised_patches(X, circles([[63.5, 95.5]], [32]), 16, enlarge=1, angles=0)
     blocks = X[:, 32:96, 64:128].reshape(3, 16, 4, 16, 4).mean((2, 4)) / 255
     assert_allclose(P, blocks, atol=1e-6)
+    E = circles([[63.5, 95.5]], [14])  # 1.75 pixels to one: two points each way
+    coarse, fine = (normalised_patches(X, E, s, enlarge=1, angles=0) for s in (16, 32))
+    assert_allclose(coarse, fine.reshape(1, 3, 16, 2, 16, 2).mean((3, 5)), atol=1e-5)
     noise = np.random.default_rng(0).random((1, 200, 200))
     flat = normalised_patches(noise, circles([[99.5, 99.5]], [80]), 8, enlarge=1, angles=0.3)
     assert flat.std() < 0.05 < noise.std() / 5
@@ -67,8 +70,10 @@ def test_of_a_long_region_it_is_a_mean_along_the_region_however_it_is_turned():
 def test_outside_lies_the_mirror_image_and_beyond_that_the_border():
     X = photograph()[:, :20, :20]
     (P,) = normalised_patches(X, circles([[0.5, 3.5]], [8]), 16, enlarge=1, angles=0)
-    mirrored = np.pad(X, ((0, 0), (8, 8), (8, 8)), "reflect")[:, 1:17, 4:20]
-    assert_allclose(P, mirrored / 255, atol=1e-6)
+    mirrored = np.pad(X, ((0, 0), (8, 8), (8, 8)), "reflect")
+    assert_allclose(P, mirrored[:, 1:17, 4:20] / 255, atol=1e-6)
+    (P,) = normalised_patches(X, circles([[18.5, 15.5]], [8]), 16, enlarge=1, angles=0)
+    assert_allclose(P, mirrored[:, 19:35, 16:32] / 255, atol=1e-6)
     (far,) = normalised_patches(X, circles([[500.5, 3.5]], [2]), 4, enlarge=1, angles=0)
     assert_allclose(far, np.broadcast_to(X[:, :1, 2:6] / 255, far.shape), atol=1e-6)
 
