@@ -126,6 +126,11 @@ def test_object_saliency_is_the_sum_of_its_formula():
         s = np.maximum(V @ u / np.linalg.norm(u), 0)
         best = sorted(np.flatnonzero(image != i), key=lambda r: -s[r])[:2]
         assert O[i, y, x] == pytest.approx(F[i, y, x] * sum(g[r] * s[r] ** 2 for r in best))
+    seen = []
+    turned = lambda U: seen.append(U) or U[:, ::-1]
+    again = object_saliency(X, F, V[:, ::-1], image, g, 3, 2, 2, described=turned)
+    np.testing.assert_allclose(again, O)
+    np.testing.assert_allclose(np.linalg.norm(np.concatenate(seen), axis=1), 1)
     every = object_saliency(X, F, V, image, g, k=100)
     assert (every == object_saliency(X, F, V, image, g, k=7)).all()
     assert not object_saliency(X[:1], F[:1], V[:2], image[:2], g[:2]).any()  # none elsewhere

@@ -145,8 +145,8 @@ def test_what_counts_as_right_is_what_overlaps_by_so_much_as_is_asked_for(region
     away = lambda p: p + 1.5
     both = (regions, regions)
     some, few = (
-        match(photograph(), photograph(), away, raw, 8, regions=both, least=least)
-        for least in (0.5, 0.8)
+        match(photograph(), photograph(), away, raw, 8, regions=both, **options)
+        for options in ({}, {"least": 0.8})
     )
     assert few.right.sum() < some.right.sum()
     assert few.achievable < some.achievable == achievable(overlapping(*both, away))

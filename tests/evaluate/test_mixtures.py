@@ -155,6 +155,10 @@ def test_any_map_has_finite_components_of_sum_one_the_same_each_time(seed, h, w,
         assert (left + width <= w).all()
 
 
+def test_equal_pixels_that_touch_at_a_corner_are_one_maximum():
+    assert peaks(np.pad(np.eye(2), 2)).means.tolist() == [[2.5, 2.5]]
+
+
 def test_maxima_with_the_same_middle_have_a_width():
     f = np.full((5, 5), 3.0)  # a ring around a lower peak
     f[1:4, 1:4] = 1
@@ -162,6 +166,18 @@ def test_maxima_with_the_same_middle_have_a_width():
     assert peaks(f).means.tolist() == [[2, 2], [2, 2]]
     assert peaks(f).sigmas == pytest.approx(12**-0.5)
     assert all(np.isfinite(a).all() for a in expanding_mixture(f))
+
+
+def test_by_default_it_goes_on_until_it_rests_or_thirty_times():
+    f = np.random.default_rng(0).random((8, 7))
+    found, same, rested, before = (
+        expanding_mixture(f, tau=0, **options)
+        for options in ({}, {"steps": 30}, {"steps": 999}, {"steps": 9})
+    )
+    assert agree(found, same)
+    assert agree(expanding_mixture(f), expanding_mixture(f, 0.5, 0.1, None, 30))
+    assert agree(rested, expanding_mixture(f, tau=0, steps=9999))
+    assert not agree(found, before)
 
 
 def test_the_scale_of_a_map_does_not_matter():

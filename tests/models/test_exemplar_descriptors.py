@@ -50,6 +50,21 @@ def test_grey_patches_are_seen_by_networks_of_colours_and_the_other_way_round():
     )
 
 
+def test_maps_are_those_before_their_own_pooling():
+    E = extractor("4c5-6c5-8f")
+    X = E.prepared(patches())
+    shapes = [ExemplarDescriptor(E, layer).maps(X).shape for layer in (1, 2, 3)]
+    assert shapes == [(3, 4, 64, 64), (3, 6, 32, 32), (3, 8, 9, 9)]
+
+
+@pytest.mark.parametrize("c", [1, 3])
+def test_bytes_are_seen_as_numbers_up_to_1_are(c):
+    X = np.random.default_rng(0).integers(0, 256, (2, 3, 32, 32), np.uint8)
+    describe = ExemplarDescriptor(extractor(channels=c), 3)
+    rounding = 0.005 * (c == 1)  # luminance is made bytes again
+    assert_allclose(describe(X), describe(X / np.float32(255)), atol=1e-5 + rounding)
+
+
 def test_patches_of_a_photograph_find_themselves_in_noise():
     E = circles([[40, 60], [90, 120], [70, 80], [100, 60]], [5, 6, 7, 8])
     P = normalised_patches(photograph(), E, 64)
