@@ -100,11 +100,20 @@ def test_speed_size_and_turn_are_what_was_asked_for():
     assert 20 < np.sqrt(area.mean() / np.pi) * 2 < 56
 
 
+def test_things_are_cut_where_there_is_something_to_be_seen():
+    corner = np.zeros((3, 110, 150), np.uint8)
+    corner[:, 60:, :50] = noisy(0, 50, 50)
+    for seed in range(6):
+        clip = made(noisy(1) // 2, corner, motion=STILL, seed=seed, frames=2)
+        assert clip.frames[0, :, clip.owner[0] == 1].std() > 10
+
+
 def test_light_changes_steadily_and_noise_has_its_deviation():
     grey = np.full((3, 110, 150), 0.5)
     lit = made(grey, motion=STILL._replace(light=0.6), seed=1).frames.mean((1, 2, 3))
     steps = np.diff(np.log(lit))
     assert_allclose(steps, steps.mean(), atol=0.01)
+    assert lit[0] == pytest.approx(127.5, abs=1)
     assert 0.1 < abs(np.log(lit[-1] / lit[0])) <= 0.6
     noise = made(grey, motion=STILL._replace(noise=0.04)).frames / 255.0
     assert noise.std() == pytest.approx(0.04, rel=0.02)
