@@ -65,6 +65,8 @@ def test_of_equal_places_the_nearest_is_taken_and_a_flat_one_is_like_nothing():
         found = matched(np.zeros((1, 1, 3, 3)), frame, corners, 3, measure)
         assert_array_equal(found.corner, corners)
         assert found.difference == difference
+    found = matched(np.random.default_rng(0).random((1, 1, 3, 3)), frame, corners, 3)
+    assert_array_equal(found.table[0], 1)
 
 
 @pytest.mark.parametrize("shift", [(0.3, -0.4), (-1.25, 2.5), (0, 0)])
@@ -185,6 +187,7 @@ def test_the_patch_is_the_window_with_most_moving_points():
     }
     assert counts[tuple(found.corner)] == max(counts.values()) > 10
     assert_allclose(np.median(found.motion[found.moving], 0), [0, 2], atol=0.05)
+    assert moving_patch(*moved((0, 1))[:2]).why == "moving"  # half a pixel is enough
 
 
 @pytest.mark.parametrize(
