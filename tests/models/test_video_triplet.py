@@ -102,6 +102,13 @@ def test_what_can_be_learned_is_learned_and_holds_for_pairs_that_were_held_out()
     assert recalls[-1] > 0.3  # chance: 1/60
 
 
+def test_an_epoch_ends_with_the_batch_that_is_not_full(monkeypatch):
+    seen, mine = [], vt.negatives
+    monkeypatch.setattr(vt, "negatives", lambda F, s, e, rng: seen.append(e) or mine(F, s, e, rng))
+    go(QUICK._replace(epochs=2), n=28)
+    assert seen == [0] * 3 + [1] * 3
+
+
 @pytest.mark.slow
 def test_the_loss_rises_when_hard_negatives_begin():
     _, log = go(QUICK._replace(epochs=6, random_epochs=5), log_every=4)  # 4 steps an epoch
