@@ -97,6 +97,13 @@ class Found(NamedTuple):
     retrieval: dict
 
 
+def number(context, option, value):
+    """The value of an option; BadParameter for nan, which is in every range."""
+    if np.isnan(value):
+        raise click.BadParameter(f"{value} is no number.")
+    return value
+
+
 @click.command(help=about(__doc__))
 @click.argument("photos", required=False, type=click.Path(exists=True, path_type=Path))
 @click.option("--quick", is_flag=True, help="One collection.")
@@ -111,6 +118,7 @@ class Found(NamedTuple):
     default=3.0,
     show_default=True,
     type=click.FloatRange(0, 100, min_open=True),
+    callback=number,
     help="To which saliency is raised before regions are found.",
 )
 @click.option("--plain", is_flag=True, help="Descriptors are not whitened.")

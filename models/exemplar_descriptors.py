@@ -16,6 +16,7 @@ import numpy as np
 
 from minigrad import affine, conv_pool, flatten, relu, slide
 from minigrad.backend import array_module, to_cpu
+from minigrad.data.checks import in_range
 from minigrad.evaluate.patch_descriptors import LUMINANCE, pooled_maps
 
 from . import exemplar_cnn
@@ -30,7 +31,7 @@ class ExemplarDescriptor:
     layer: 1 to the number of convolutions, their maps after relu and before their own pooling; one
     more, the hidden units slid over the last maps (64c5-128c5-256c5-512f: 4). The paper takes layer
     3 of that network, 4 of the one trained with blur. cells: 4, as SIFT has.
-    Raises ValueError for another layer.
+    Raises ValueError for another layer, and cells below 1.
     Source: Dosovitskiy et al., TPAMI 2016, section 5.1.
     """
 
@@ -40,7 +41,7 @@ class ExemplarDescriptor:
 
     def __post_init__(self):
         last = len(exemplar_cnn.architecture(self.extractor.code).convolutions) + 1
-        if not 1 <= self.layer <= last:
+        if self.layer not in range(1, last + 1):
             raise ValueError(
                 f"ExemplarDescriptor: layer is 1 to {last} for {self.extractor.code}, "
                 f"not {self.layer}"
@@ -54,6 +55,8 @@ class ExemplarDescriptor:
         those of training.
         """
         e = self.extractor
+        if np.ndim(patches) == 4:
+            in_range("ExemplarDescriptor", patches)
         first, stride, _ = exemplar_cnn.plan(e.parameters, e.code)[0]
         X = channels(patches, len(e.mean))
         many = max(1, ENTRIES * stride**2 // (len(first[0]) * X[0, 0].size)) if len(X) else 1
@@ -75,7 +78,7 @@ class ExemplarDescriptor:
         trained = math.isqrt(len(U["hidden"][0]) // X.shape[1])
         if X.shape[2:] == (trained, trained):
             return relu(affine(flatten(X), U["hidden"]))[:, :, None, None]
-        if X.shape[2] < trained:
+        if min(X.shape[2:]) < trained:
             raise ValueError(
                 f"ExemplarDescriptor: the patches are smaller than the images of training: their "
                 f"last maps are {X.shape[2]} x {X.shape[3]}, those were {trained} x {trained}"

@@ -118,6 +118,8 @@ def fit(first, last, settings, *, rng, held_out=None, facts=None, **options):
     `train` does.
     """
     check_pairs("fit", first, last, 2)
+    if held_out is not None:
+        check_pairs("fit: held out", *held_out, 1)
     check_settings(settings, len(first))
     embedder = beginning(first, settings, rng)
     state = {"norms": embedder.state, "steps": np.zeros(1, int)}

@@ -20,6 +20,8 @@ from .parameters import Parameters
 from .regions import energies
 from .transformations import Places, inside, patches, transform
 
+RANGES = "speed", "size"  # of a Motion
+MOST = 256  # owners, which are bytes
 TRIES = 100  # paths that are drawn until one stays inside
 BEND = 0.2  # of the way, by which it departs from a line
 STRIP = 6, 14  # pixels, the width of what stands in front
@@ -89,7 +91,8 @@ def made_clip(
     bent lines, sizes and angles change steadily; things mostly stay in the frame, if they can. The
     same generator makes the same clip.
     Raises ValueError for a clip of less than two frames, photographs of other channels, not in
-    [0, 1], or smaller than what the camera sees, things larger than a frame, and a motion below 0.
+    [0, 1], or smaller than what the camera sees, things larger than a frame, more of them
+    than 255, and a motion below 0.
     """
     pictures = [photograph, *others]
     _check(pictures, frames, shape, motion)
@@ -238,6 +241,12 @@ def _check(pictures, frames, shape, motion):
     for name, value in motion._asdict().items():
         if not (np.isfinite(value).all() and np.min(value) >= 0):
             raise ValueError(f"made_clip: {name} of a Motion is 0 or more, not {value}")
+        if name in RANGES and not (np.shape(value) == (2,) and value[0] <= value[1]):
+            raise ValueError(f"made_clip: {name} of a Motion is (least, most), not {value}")
+    if not 0 <= motion.hidden <= 1:
+        raise ValueError(f"made_clip: hidden of a Motion is a probability, not {motion.hidden}")
+    if len(pictures) > MOST:
+        raise ValueError(f"made_clip: {MOST - 1} things at most, not {len(pictures) - 1}")
     least = min(min(shape), *(min(picture.shape[1:]) for picture in pictures[1:]), np.inf)
     if not 8 <= motion.size[0] <= motion.size[1] or motion.size[1] > least:
         raise ValueError(

@@ -132,7 +132,8 @@ def cluttered(
         )
     if n < 1 or kinds < 1:
         raise ValueError(f"cluttered: n and kinds are 1 or more, not {n} and {kinds}")
-    for i, X in enumerate(grounds or []):
+    grounds = () if grounds is None else grounds
+    for i, X in enumerate(grounds):
         if X.ndim != 3 or len(X) != 3 or X.dtype != np.uint8 or min(X.shape[1:]) < side:
             raise ValueError(
                 f"cluttered: grounds are bytes (3, h, w) of {side} pixels or more each way; "
@@ -156,7 +157,7 @@ def cluttered(
 
 def _ground(side, size, grounds, rng):
     """What objects are pasted on: (3, side, side)."""
-    if grounds:
+    if len(grounds):
         X = grounds[rng.integers(len(grounds))]
         top, left = (rng.integers(s - side + 1) for s in X.shape[1:])
         return X[:, top : top + side, left : left + side] / 255

@@ -222,7 +222,12 @@ def moving_patch(first: Any, second: Any, size: int = 32) -> Moving:
         raise ValueError(
             f"moving_patch: two frames are alike, not {np.shape(first)} and {np.shape(second)}"
         )
-    X = _luminous(np.stack([first, second]), "moving_patch", max(size, BLOCK))
+    X = _luminous(np.stack([first, second]), "moving_patch", size)
+    if min(X.shape[2:]) < BLOCK:
+        raise ValueError(
+            f"moving_patch: motion is asked of blocks of {BLOCK}, which do not fit into frames of "
+            f"{X.shape[2]} x {X.shape[3]}"
+        )
     points = textured(X[0])
     if len(points) < LEAST_POINTS:
         why = f"{len(points)} points have texture, {LEAST_POINTS} are needed"
@@ -256,10 +261,11 @@ def tracked_pairs(
     found: list[tuple] = []
     why, channels = [], None
     for i, frames in enumerate(clips):
-        if np.ndim(frames) != 4 or len(frames) <= length or length < 1:
+        whole = isinstance(length, (int, np.integer)) and length >= 1
+        if np.ndim(frames) != 4 or not whole or len(frames) <= length:
             raise ValueError(
                 f"tracked_pairs: a clip is (n, c, h, w), n above the length of tracks, here "
-                f"{length}, from 1 on; clip {i} is {np.shape(frames)}"
+                f"{length}, a whole number from 1 on; clip {i} is {np.shape(frames)}"
             )
         channels = channels or (frames.shape[1], frames.dtype)
         if (frames.shape[1], frames.dtype) != channels:

@@ -89,7 +89,12 @@ def region_features(X: Any, found: Regions) -> Any:
     Raises ValueError if a region does not lie in the maps.
     """
     _check_maps("region_features", X)
-    top, left, height, width = np.reshape(found.boxes, (-1, 4)).T
+    if np.shape(found.boxes) != (len(found.image), 4):
+        raise ValueError(
+            f"region_features: regions are images (r,) and boxes (r, 4), "
+            f"not {np.shape(found.image)} and {np.shape(found.boxes)}"
+        )
+    top, left, height, width = np.transpose(found.boxes)
     inside = (top >= 0) & (left >= 0) & (height >= 1) & (width >= 1)
     inside &= (top + height <= X.shape[2]) & (left + width <= X.shape[3])
     inside &= (found.image >= 0) & (found.image < len(X))
@@ -112,10 +117,15 @@ def region_centrality(
 
     V: (r, d) descriptors; image: (r,), whose region each is; k, gamma: of the `reciprocal_graph`,
     more than there are: all; alpha: of the Laplacian. That edges within an image count nothing is
-    ours: an object would come again by its own parts. A region without edges has 1 - alpha.
+    ours: an object would come again by its own parts. A region without edges, as a lone one, has
+    1 - alpha.
     Raises ValueError as `reciprocal_graph` does, and unless there is an image for each region.
     """
+    from scipy.sparse import csr_array
+
     image = _images("region_centrality", V, image)
+    if len(V) < 2:
+        return katz(csr_array((1, 1)), alpha)[: len(V)]  # no edges
     A = reciprocal_graph(V, k, gamma).tocoo()
     A.data = np.where(image[A.row] == image[A.col], 0, A.data)
     A = A.tocsr()
@@ -142,7 +152,8 @@ def object_saliency(
     centralities (r,) of regions, as of `region_centrality`; described: what made V of maxima
     (m, k), as a `Whitening`. The form is ours: the slides name its parts. A place whose image has
     the only regions gets 0.
-    Raises ValueError for shapes that do not fit, values that are not finite, an even window.
+    Raises ValueError for shapes that do not fit, values that are not finite, an even window, a
+    gamma below 0.
     """
     from scipy.ndimage import maximum_filter
 
@@ -154,9 +165,14 @@ def object_saliency(
             f"object_saliency: saliency is {(n, h, w)} and centrality {image.shape}, "
             f"not {np.shape(F)} and {np.shape(g)}"
         )
-    if window < 1 or window % 2 == 0 or k < 1:
-        raise ValueError(f"object_saliency: window is odd and k 1 or more, not {window} and {k}")
+    if window < 1 or window % 2 != 1 or k < 1 or not 0 <= gamma < np.inf:
+        raise ValueError(
+            "object_saliency: window is odd, k 1 or more, gamma 0 or more, "
+            f"not {window}, {k} and {gamma}"
+        )
     check_finite("object_saliency", V, "region")
+    check_finite("object_saliency", np.reshape(g, (-1, 1)), "centrality")
+    check_finite("object_saliency", np.reshape(F, (n, -1)), "saliency")
     O = np.zeros((n, h, w))
     for i in range(n):
         others, near = image != i, min(k, int((image != i).sum()))
@@ -174,7 +190,7 @@ def saliency_precision(S: Any, inside: Any) -> Any:
 
     S: (n, h, w), not negative; inside: (n, h, w) bool, the true regions, or the share of each
     place that is in them. A map of zeros has P = 0.
-    Raises ValueError for shapes that differ, and values negative or not finite.
+    Raises ValueError for shapes that differ, saliency negative or not finite, and other shares.
     Source: the measure of the slides, "saliency precision".
 
     >>> saliency_precision(np.array([[[1.0, 3.0]], [[0.0, 0.0]]]), np.array([[[0, 1]], [[1, 0]]]))
@@ -188,6 +204,8 @@ def saliency_precision(S: Any, inside: Any) -> Any:
         )
     if not (np.isfinite(S).all() and (S >= 0).all()):
         raise ValueError("saliency_precision: saliency is finite and not negative")
+    if not ((inside >= 0) & (inside <= 1)).all():
+        raise ValueError("saliency_precision: the truth of a place is 0 to 1, a share")
     total = S.sum((1, 2))
     return (S * inside).sum((1, 2)) / np.where(total > 0, total, 1)
 

@@ -35,8 +35,8 @@ class Ellipses(NamedTuple):
 
 
 def circles(centre, radius):
-    """Circles as `Ellipses`: centre (n, 2), radius (n,)."""
-    r = np.asarray(radius, float)
+    """Circles as `Ellipses`: centre (n, 2), radius (n,) or one for all."""
+    r = np.broadcast_to(np.asarray(radius, float), len(centre))
     return Ellipses(np.asarray(centre, float), r[:, None, None] ** 2 / 4 * np.eye(2))
 
 
@@ -54,11 +54,16 @@ def mser(image, delta=5, smallest=60, largest=14400, variation=0.25, alike=0.8):
     same ones. (OpenCV has min_diversity for this, which with its default finds nothing in clean
     drawings; it is 0 here.)
     An image without regions, as one of a single colour, has none: n = 0.
-    Raises ValueError for another image, ImportError without OpenCV.
+    Raises ValueError for another image, other numbers, ImportError without OpenCV.
     Source: Matas et al., BMVC 2002; the ellipses, Mikolajczyk et al., IJCV 2005.
     """
     cv2 = opencv("mser")
     grey = grey_bytes("mser", image)
+    if not (delta >= 1 and 0 <= smallest <= largest and variation >= 0 and alike > 0):
+        raise ValueError(
+            "mser: delta is 1 or more, smallest 0 to largest, variation 0 or more, alike above 0, "
+            f"not {delta}, {smallest} to {largest}, {variation} and {alike}"
+        )
     finder = cv2.MSER_create(delta, smallest, largest, variation, 0.0)
     whole = (grey.shape[0] - 2) * (grey.shape[1] - 2)  # OpenCV leaves the border out
     regions = finder.detectRegions(grey)[0] if grey.shape[0] > 2 < grey.shape[1] else ()

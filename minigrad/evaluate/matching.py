@@ -82,7 +82,10 @@ def overlapping(regions1, regions2, points_map, least=0.5):
 
     Those of image 1, moved by the map, overlap those of image 2 by an intersection over union of at
     least .5; ellipses as they were found, not enlarged.
+    Raises ValueError for a least that is not above 0 and at most 1.
     """
+    if not 0 < least <= 1:
+        raise ValueError(f"overlapping: least is above 0 and at most 1, not {least}")
     return intersection_over_union(projected(regions1, points_map), regions2) >= least
 
 

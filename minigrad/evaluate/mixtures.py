@@ -83,11 +83,15 @@ def expanding_mixture(
             f"not {tau}, {expansion} and {steps}"
         )
     if start is not None and not (
-        len(start.weights) and np.isfinite(start.means).all() and (start.sigmas > 0).all()
+        start.means.shape == (len(start.weights), 2) == (len(start.sigmas), 2) > (0, 2)
+        and all(np.isfinite(a).all() for a in start)
+        and (start.weights >= 0).all()
+        and start.weights.any()
+        and (start.sigmas > 0).all()
     ):
         raise ValueError(
-            "expanding_mixture: start: one component at least, finite means, sigmas above 0, "
-            f"not {start}"
+            "expanding_mixture: start: one component at least, finite means, some weight and "
+            f"none below 0, sigmas above 0, not {start}"
         )
     found, before = peaks(f) if start is None or not f.any() else start, -np.inf
     if not f.any():

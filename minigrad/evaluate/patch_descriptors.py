@@ -8,6 +8,7 @@
 import numpy as np
 
 from ..backend import array_module
+from ..data.checks import in_range, white
 from ..nodes import flatten, normalize, pyramid
 from .ellipses import LUMINANCE, opencv
 
@@ -18,7 +19,8 @@ def sift(patches):
     """SIFT of each patch: (n, 128), float32, of norm about 512; of a patch of one colour, 0.
 
     By OpenCV, of one keypoint in the middle, upright, so large that its 4 x 4 cells cover the
-    patch: nothing is searched for. patches: (n, c, s, s) in [0, 1], c 1 or 3, luminance.
+    patch: nothing is searched for. patches: (n, c, s, s), bytes or in [0, 1], c 1 or 3, of which
+    the luminance is taken.
     Raises ValueError for others, ImportError without OpenCV. Source: Lowe, IJCV 2004.
     """
     cv2 = opencv("sift")
@@ -50,22 +52,28 @@ def pooled_maps(maps, cells=4):
     maps: (n, c, h, w); cells: 4, as many as SIFT has. Cell i of g along a side h goes from
     floor(i h / g) to ceil((i + 1) h / g), so that cells overlap where h is no multiple of g; a map
     of one value stays one.
+    Raises ValueError for cells below 1, and as `pyramid` does.
     Source: Dosovitskiy et al., TPAMI 2016, section 5.1.
 
     >>> pooled_maps(np.arange(16.0).reshape(1, 1, 4, 4), 2)
     array([[ 5.,  7., 13., 15.]])
     """
+    if not isinstance(cells, (int, np.integer)) or cells < 1:
+        raise ValueError(f"pooled_maps: cells is a whole number, at least 1, not {cells!r}")
     if maps.shape[2:] == (1, 1):
         return flatten(maps)
     return flatten(pyramid(maps, (cells,), "adaptive"))
 
 
 def greys(name, patches):
-    """Patches (n, c, s, s) of 1 or 3 channels as float32 (n, s, s), luminance."""
+    """Patches (n, c, s, s) of 1 or 3 channels as float32 (n, s, s), luminance in [0, 1]."""
     if patches.ndim != 4 or patches.shape[1] not in (1, 3) or patches.shape[2] != patches.shape[3]:
         raise ValueError(f"{name}: patches are (n, 1 or 3, s, s), not {patches.shape}")
-    if not np.isfinite(patches).all():
-        raise ValueError(f"{name}: patches hold values that are not finite")
+    if patches.shape[2] == 0:
+        raise ValueError(f"{name}: patches have a pixel at least, not {patches.shape}")
+    in_range(name, patches)
+    if patches.dtype == np.uint8:
+        patches = patches / np.float32(white(patches))
     if patches.shape[1] == 1:
         return patches[:, 0].astype(np.float32)
     weights = array_module(patches).asarray(LUMINANCE, np.float32)

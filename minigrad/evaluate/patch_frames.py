@@ -8,9 +8,10 @@
 
 import numpy as np
 
-from ..data.checks import valued, white
+from ..data.checks import in_range, white
 from ..kernels.resampling import bilinear, gaussian, separable
-from .ellipses import checked
+from .ellipses import areas, checked
+from .neighbours import check_finite
 
 UPRIGHT = 41  # pixels, of the patches of which the orientation is taken
 BINS = 36
@@ -33,19 +34,22 @@ def normalised_patches(image, ellipses, size=64, enlarge=3.0, angles=None):
     Sources: Mikolajczyk et al., IJCV 2005; Dosovitskiy et al., TPAMI 2016, section 5.
     """
     X, E = np.asarray(image), checked(ellipses)
-    if X.ndim != 3:
+    if X.ndim != 3 or not X.size:
         raise ValueError(f"normalised_patches: an image is (c, h, w), not {X.shape}")
-    valued("normalised_patches", X[None])
-    if not np.isfinite(X).all():
-        raise ValueError("normalised_patches: the image holds values that are not finite")
-    if size < 1 or not enlarge > 0:
+    in_range("normalised_patches", X[None])
+    if not isinstance(size, (int, np.integer)) or size < 1 or not 0 < enlarge < np.inf:
         raise ValueError(
-            f"normalised_patches: size is 1 or more, enlarge above 0, not {size} and {enlarge}"
+            f"normalised_patches: size is a whole number from 1 on, enlarge above 0 and finite, "
+            f"not {size!r} and {enlarge}"
+        )
+    n, flat = len(E.centre), areas(E) == 0
+    if flat.any():
+        raise ValueError(f"normalised_patches: ellipse {flat.argmax()} of {n} has no area")
+    if angles is not None and not (np.shape(angles) in ((), (n,)) and np.isfinite(angles).all()):
+        raise ValueError(
+            f"normalised_patches: angles are finite, one or {n}, not {np.shape(angles)}: {angles}"
         )
     squares, V = np.linalg.eigh(E.covariance)
-    if (squares <= 0).any():
-        flat = np.argmax((squares <= 0).any(1))
-        raise ValueError(f"normalised_patches: ellipse {flat} of {len(squares)} has no area")
     frame = 2 * enlarge * (V * np.sqrt(squares)[:, None]) @ V.swapaxes(1, 2)
     if angles is None:
         angles = dominant_orientation(_looked_up(X, E.centre, frame, UPRIGHT))
@@ -64,13 +68,17 @@ def dominant_orientation(patches):
     patch of one colour has 0. The round regions that are found have two or more peaks almost alike;
     with less smoothing more of them change places between two images.
     patches: (n, c, s, s).
+    Raises ValueError for others, and for values that are not finite.
     Source: Lowe, IJCV 2004, section 5, who keeps all peaks above .8 of the highest: here is one.
 
     >>> down = np.linspace(0, 1, 9)[:, None] * np.ones(9)
     >>> dominant_orientation(np.stack([down, down.T])[:, None]).round(3)
     array([1.571, 0.   ])
     """
-    n, _, side, _ = patches.shape
+    if np.ndim(patches) != 4 or patches.shape[2] != patches.shape[3] or 0 in patches.shape[1:]:
+        raise ValueError(f"dominant_orientation: patches are (n, c, s, s), not {np.shape(patches)}")
+    n, c, side, _ = patches.shape
+    check_finite("dominant_orientation", patches.reshape(n, c * side * side), "patch")
     grey = patches.mean(1, dtype=float)
     G = gaussian(np.array([SMOOTH * (side >= 5 * SMOOTH)]), side, float)
     smooth = separable(grey[:, None], G, G)[:, 0]

@@ -100,11 +100,20 @@ def test_speed_size_and_turn_are_what_was_asked_for():
     assert 20 < np.sqrt(area.mean() / np.pi) * 2 < 56
 
 
+def test_things_are_cut_where_there_is_something_to_be_seen():
+    corner = np.zeros((3, 110, 150), np.uint8)
+    corner[:, 60:, :50] = noisy(0, 50, 50)
+    for seed in range(6):
+        clip = made(noisy(1) // 2, corner, motion=STILL, seed=seed, frames=2)
+        assert clip.frames[0, :, clip.owner[0] == 1].std() > 10
+
+
 def test_light_changes_steadily_and_noise_has_its_deviation():
     grey = np.full((3, 110, 150), 0.5)
     lit = made(grey, motion=STILL._replace(light=0.6), seed=1).frames.mean((1, 2, 3))
     steps = np.diff(np.log(lit))
     assert_allclose(steps, steps.mean(), atol=0.01)
+    assert lit[0] == pytest.approx(127.5, abs=1)
     assert 0.1 < abs(np.log(lit[-1] / lit[0])) <= 0.6
     noise = made(grey, motion=STILL._replace(noise=0.04)).frames / 255.0
     assert noise.std() == pytest.approx(0.04, rel=0.02)
@@ -155,6 +164,14 @@ def test_any_clip_is_bytes_with_its_truth_and_made_again_by_the_same_seed(seed, 
             r"speed of a Motion is .* not \(1, nan",
         ),
         ([noisy(0), noisy(1)], {"shape": (48, 96)}, "a diameter from 8 to 48 pixels"),
+        (
+            [noisy(0), noisy(1)],
+            {"motion": Motion(speed=(2, 1))},
+            r"speed of a Motion is \(least, most\), not \(2, 1\)",
+        ),
+        ([noisy(0)], {"motion": Motion(size=40)}, r"size of a Motion is \(least, most\), not 40"),
+        ([noisy(0)], {"motion": Motion(hidden=2)}, "hidden of a Motion is a probability, not 2"),
+        ([noisy(0)] * 257, {}, "255 things at most, not 256"),
         ([noisy(0) / 1.0], {}, r"images of floats lie in \[0, 1\]"),
         ([noisy(0) * np.nan], {}, r"images of floats lie in \[0, 1\]"),
         ([noisy(0).astype(int)], {}, "images are .* of floats or bytes"),

@@ -140,6 +140,7 @@ def test_grounds_are_parts_of_photographs():
         for top, left, h, w in (box, *others):
             beside[top : top + h, left : left + w] = False
         np.testing.assert_allclose(image[:, beside].mean(1), [200, 3, 3], atol=2)
+    assert (filled(2, grounds=photo[None]).images == m.images).all()
 
 
 @pytest.mark.parametrize(

@@ -65,6 +65,8 @@ def test_of_equal_places_the_nearest_is_taken_and_a_flat_one_is_like_nothing():
         found = matched(np.zeros((1, 1, 3, 3)), frame, corners, 3, measure)
         assert_array_equal(found.corner, corners)
         assert found.difference == difference
+    found = matched(np.random.default_rng(0).random((1, 1, 3, 3)), frame, corners, 3)
+    assert_array_equal(found.table[0], 1)
 
 
 @pytest.mark.parametrize("shift", [(0.3, -0.4), (-1.25, 2.5), (0, 0)])
@@ -185,6 +187,7 @@ def test_the_patch_is_the_window_with_most_moving_points():
     }
     assert counts[tuple(found.corner)] == max(counts.values()) > 10
     assert_allclose(np.median(found.motion[found.moving], 0), [0, 2], atol=0.05)
+    assert moving_patch(*moved((0, 1))[:2]).why == "moving"  # half a pixel is enough
 
 
 @pytest.mark.parametrize(
@@ -221,13 +224,15 @@ def test_the_cameras_motion_is_that_of_the_half_that_fits_an_affine_map(seed, of
 
 def test_pairs_are_the_first_and_the_last_patch_of_each_track():
     still = np.stack([coarse(3, 30, 40)] * 6)
-    late = np.concatenate([moved()[[0, 0]], moved()])
-    found = tracked_pairs([still, moved(), late], length=5)
+    light = np.linspace(1, 0.6, 6)[:, None, None, None]  # so that no two patches are equal
+    bird = (moved() * light).astype(np.uint8)
+    late = np.concatenate([bird[[0, 0]], bird])
+    found = tracked_pairs([still, bird, late], length=5)
     assert found.why == ["less than 25 % of the points move", "tracked", "tracked"]
     assert_array_equal(found.clip, [1, 2])
     assert_array_equal(found.start, [0, 2])
     for frames, start, corners, one, two in zip(
-        (moved(), late), found.start, found.corners, found.first, found.last
+        (bird, late), found.start, found.corners, found.first, found.last
     ):
         for P, t in ((one, 0), (two, 5)):
             assert_array_equal(P, cut(frames[start + t], corners[t : t + 1], 32)[0])
@@ -262,6 +267,12 @@ def test_grey_clips_give_grey_pairs():
         (lambda X: track(X * np.nan, [[0, 0]]), r"track: images of floats lie in \[0, 1\]"),
         (lambda X: moving_patch(X[0], X[1, :1]), r"two frames are alike, not \(3, 90, 120\) and"),
         (lambda X: moving_patch(X[0], X[1], 100), "a patch of 100 does not fit"),
+        (lambda X: moving_patch(X[0], X[1], 0), "moving_patch: a patch of 0 does not fit"),
+        (
+            lambda X: moving_patch(X[0, :, :8], X[1, :, :8], 4),
+            "blocks of 9, which do not fit into frames of 8 x 120",
+        ),
+        (lambda X: tracked_pairs([X], length=2.5), "here 2.5, a whole number from 1 on"),
         (lambda X: tracked_pairs([X], length=6), r"length of tracks, here 6, .* clip 0 is \(6, 3"),
         (lambda X: tracked_pairs([X[0]]), r"clip 0 is \(3, 90, 120\)"),
         (lambda X: tracked_pairs([X, X[:, :1]], 5), "clip 1 has 1 channels of uint8, the first 3"),

@@ -126,9 +126,25 @@ def test_object_saliency_is_the_sum_of_its_formula():
         s = np.maximum(V @ u / np.linalg.norm(u), 0)
         best = sorted(np.flatnonzero(image != i), key=lambda r: -s[r])[:2]
         assert O[i, y, x] == pytest.approx(F[i, y, x] * sum(g[r] * s[r] ** 2 for r in best))
+    seen = []
+    turned = lambda U: seen.append(U) or U[:, ::-1]
+    again = object_saliency(X, F, V[:, ::-1], image, g, 3, 2, 2, described=turned)
+    np.testing.assert_allclose(again, O)
+    np.testing.assert_allclose(np.linalg.norm(np.concatenate(seen), axis=1), 1)
     every = object_saliency(X, F, V, image, g, k=100)
     assert (every == object_saliency(X, F, V, image, g, k=7)).all()
     assert not object_saliency(X[:1], F[:1], V[:2], image[:2], g[:2]).any()  # none elsewhere
+
+
+def test_a_collection_of_one_region_or_none_has_values():
+    assert region_centrality(np.ones((1, 3)), [0], alpha=0.9) == pytest.approx(0.1)
+    X = np.zeros((2, 3, 5, 5))
+    F = feature_saliency(X)
+    found = salient_regions(F)
+    V = region_features(X, found)
+    g = region_centrality(V, found.image)
+    assert g.shape == (0,)
+    assert not object_saliency(X, F, V, found.image, g).any()
 
 
 def test_precision_is_a_share():
@@ -180,10 +196,22 @@ BROKEN = np.where(np.arange(96).reshape(2, 3, 4, 4) == 50, np.nan, 1)
         ),
         (lambda: region_centrality(V, IMAGE[:2]), r"images \(r,\), not \(3, 3\) and \(2,\)"),
         (lambda: region_centrality(V, IMAGE, alpha=1), "alpha is in"),
+        (lambda: region_centrality(V[:1], IMAGE[:1], alpha=1), "alpha is in"),
         (lambda: object_saliency(X, X[0], V, IMAGE, G), r"saliency is \(2, 4, 4\)"),
         (lambda: object_saliency(X, X[:, 0], V, IMAGE, G[:2]), r"centrality \(3,\)"),
         (lambda: object_saliency(X, X[:, 0], V, IMAGE, G, window=4), "window is odd"),
         (lambda: object_saliency(X, X[:, 0], V * np.nan, IMAGE, G), "region 0 of 3"),
+        (lambda: object_saliency(X, X[:, 0], V, IMAGE, G, window=2.5), "window is odd"),
+        (lambda: object_saliency(X, X[:, 0], V, IMAGE, G, gamma=-1), "gamma 0 or more, not 5, 50"),
+        (lambda: object_saliency(X, X[:, 0], V, IMAGE, G, gamma=np.nan), "gamma 0 or more"),
+        (lambda: object_saliency(X, X[:, 0], V, IMAGE, G * np.nan), "centrality 0 of 3"),
+        (lambda: object_saliency(X, BROKEN[:, 0] * np.nan, V, IMAGE, G), "saliency 0 of 2"),
+        (
+            lambda: region_features(X, Regions(np.array([0]), np.array([[0, 0, 1, 1]] * 2))),
+            r"images \(r,\) and boxes \(r, 4\), not \(1,\) and \(2, 4\)",
+        ),
+        (lambda: saliency_precision(X[0], X[0] * np.nan), "truth of a place is 0 to 1"),
+        (lambda: saliency_precision(X[0], X[0] * 255), "truth of a place is 0 to 1"),
         (lambda: saliency_precision(X[0], X[0, 0]), "saliency and truth"),
         (lambda: saliency_precision(-X[0], X[0]), "finite and not negative"),
     ],

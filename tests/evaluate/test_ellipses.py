@@ -167,6 +167,9 @@ def test_the_derivative_by_differences_is_that_of_the_homography(seed, slant):
 
 
 def test_a_homography_is_given_in_x_and_y_and_maps_y_and_x():
+    seen = []
+    projected(circles([[4, 6]], 1), lambda p: seen.append(p - [4, 6]) or p)
+    assert sorted(map(tuple, seen[0])) == [(-0.5, 0), (0, -0.5), (0, 0), (0, 0.5), (0.5, 0)]
     shear = homography([[1, 2, 0], [0, 1, 0], [0, 0, 1]])  # x' = x + 2 y
     assert_allclose(shear(np.array([[1.0, 10.0]])), [[1, 12]])
     assert_allclose(projected(circles([[0, 0]], [2]), shear).covariance, [[[1, 2], [2, 5]]])
@@ -180,6 +183,8 @@ def test_where_the_map_has_no_value_an_ellipse_is_a_point_that_overlaps_nothing(
     P = projected(E, gone)
     assert_array_equal(P.centre, [[5, 5], [0, 0], [0, 0]])
     assert_allclose(intersection_over_union(P, E), np.diag([1, 0, 0]), atol=1e-9)
+    beyond = projected(E, lambda p: p + [0, 2e6])
+    assert not (beyond.centre.any() or beyond.covariance.any())
     horizon = homography([[1, 0, 0], [0, 1, 0], [-1 / 50, 0, 1]])
     assert np.isfinite(projected(E, horizon).covariance).all()
     with pytest.raises(ValueError, match=r"projected: the map makes \(15, 2\) points \(3, 2\)"):
@@ -246,6 +251,11 @@ def test_of_a_chain_of_alike_ellipses_what_stays_is_told_by_those_that_stay():
     assert_allclose(np.sqrt(4 * left), [10, 8.6])
 
 
+def test_equally_large_ones_come_from_above_and_from_the_left():
+    centres = np.array([[50.0, 9], [9, 80], [9, 20], [30, 30]])
+    assert_array_equal(distinct(circles(centres, [4] * 4)).centre, centres[[2, 1, 3, 0]])
+
+
 def test_an_image_without_regions_has_none():
     pytest.importorskip("cv2")
     for image in (np.zeros((30, 40), np.uint8), np.full((3, 50, 50), 0.5), np.ones((1, 1, 1))):
@@ -269,6 +279,9 @@ def test_what_is_no_image_is_refused():
         mser(np.zeros((2, 9, 9)))
     with pytest.raises(ValueError, match="mser: images of floats lie in .* reach from nan"):
         mser(np.full((9, 9), np.nan))
+    for name, value in {"delta": 0, "smallest": 1e5, "variation": np.nan, "alike": np.nan}.items():
+        with pytest.raises(ValueError, match=f"mser: delta is 1 or more.* not .*{value}"):
+            mser(np.zeros((9, 9)), **{name: value})
 
 
 def test_without_opencv_the_sentence_says_what_to_install(monkeypatch):

@@ -16,6 +16,7 @@ from minigrad.evaluate import (
     match,
     matching_precision,
     mser,
+    normalised_patches,
     overlapping,
     precision_recall,
     raw,
@@ -86,6 +87,13 @@ def test_regions_are_paired_rightly_if_they_overlap_by_half_where_the_map_says()
     assert_array_equal(overlapping(A, B, lambda p: p + [0, 10], 0.1)[0], [False, True, True])
 
 
+@pytest.mark.parametrize("least", [0, -1, 1.1, np.nan])
+def test_an_overlap_that_all_pairs_have_or_none_can_have_is_refused(least):
+    E = circles([[10, 10], [90, 90]], [5, 5])
+    with pytest.raises(ValueError, match=f"least is above 0 and at most 1, not {least}"):
+        overlapping(E, E, same, least)
+
+
 # two images
 
 
@@ -106,6 +114,16 @@ def test_a_photograph_matches_itself(regions):
     assert M.recall[-1] > 0.99
 
 
+def test_what_is_described_are_patches_of_the_size_asked_for_of_ellipses_so_enlarged(regions):
+    seen = []
+    describe = lambda P: seen.append(P) or raw(P)
+    match(photograph(), photograph(), same, describe, 8, 1.5, regions=(regions, regions))
+    expected = normalised_patches(photograph(), regions, 8, 1.5)
+    for P in seen:
+        assert_array_equal(P, expected)
+    assert len(seen) == 2
+
+
 def test_a_random_descriptor_matches_badly(regions):
     rng = np.random.default_rng(0)
     random = lambda patches: rng.random((len(patches), 8))
@@ -121,6 +139,17 @@ def test_regions_are_found_where_none_are_given():
     assert 0 < M.achievable < len(M.regions1.centre)
     assert 0.3 < M.ap <= 1
     assert_allclose(M.ap, matching_precision(M.right, M.achievable))
+
+
+def test_what_counts_as_right_is_what_overlaps_by_so_much_as_is_asked_for(regions):
+    away = lambda p: p + 1.5
+    both = (regions, regions)
+    some, few = (
+        match(photograph(), photograph(), away, raw, 8, regions=both, **options)
+        for options in ({}, {"least": 0.8})
+    )
+    assert few.right.sum() < some.right.sum()
+    assert few.achievable < some.achievable == achievable(overlapping(*both, away))
 
 
 @pytest.mark.parametrize("away", [lambda p: p + 1e4, lambda p: p * np.nan])

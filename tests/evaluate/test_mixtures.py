@@ -155,6 +155,10 @@ def test_any_map_has_finite_components_of_sum_one_the_same_each_time(seed, h, w,
         assert (left + width <= w).all()
 
 
+def test_equal_pixels_that_touch_at_a_corner_are_one_maximum():
+    assert peaks(np.pad(np.eye(2), 2)).means.tolist() == [[2.5, 2.5]]
+
+
 def test_maxima_with_the_same_middle_have_a_width():
     f = np.full((5, 5), 3.0)  # a ring around a lower peak
     f[1:4, 1:4] = 1
@@ -162,6 +166,18 @@ def test_maxima_with_the_same_middle_have_a_width():
     assert peaks(f).means.tolist() == [[2, 2], [2, 2]]
     assert peaks(f).sigmas == pytest.approx(12**-0.5)
     assert all(np.isfinite(a).all() for a in expanding_mixture(f))
+
+
+def test_by_default_it_goes_on_until_it_rests_or_thirty_times():
+    f = np.random.default_rng(0).random((8, 7))
+    found, same, rested, before = (
+        expanding_mixture(f, tau=0, **options)
+        for options in ({}, {"steps": 30}, {"steps": 999}, {"steps": 9})
+    )
+    assert agree(found, same)
+    assert agree(expanding_mixture(f), expanding_mixture(f, 0.5, 0.1, None, 30))
+    assert agree(rested, expanding_mixture(f, tau=0, steps=9999))
+    assert not agree(found, before)
 
 
 def test_the_scale_of_a_map_does_not_matter():
@@ -187,6 +203,10 @@ def test_boxes_hold_the_pixels_within_two_sigmas():
         (np.ones((2, 2)), {"expansion": -0.1}, "tau and expansion are 0 to 1"),
         (np.ones((2, 2)), {"steps": -1}, "steps 0 or more"),
         (np.ones((2, 2)), {"start": START._replace(sigmas=np.zeros(3))}, "start: .*sigmas above 0"),
+        (np.ones((2, 2)), {"start": START._replace(sigmas=np.ones(2))}, "start: one component"),
+        (np.ones((2, 2)), {"start": START._replace(weights=-START.weights)}, "none below 0"),
+        (np.ones((2, 2)), {"start": START._replace(weights=START.weights * np.nan)}, "some weight"),
+        (np.ones((2, 2)), {"start": START._replace(weights=np.zeros(3))}, "start: .*some weight"),
     ],
 )
 def test_what_is_no_map_is_refused(f, options, words):

@@ -43,6 +43,8 @@ def test_a_patch_of_one_colour_is_0_and_no_patch_no_descriptor():
     assert_array_equal(raw(flat), np.zeros((2, 1024)))
     assert_array_equal(sift(flat), np.zeros((2, 128)))
     assert sift(flat[:0]).shape == (0, 128)
+    rounded = np.full((1, 1, 41, 41), 0.37, np.float32)  # whose mean is not quite .37
+    assert_array_equal(raw(rounded), np.zeros((1, 1681)))
 
 
 def test_maps_are_pooled_to_so_many_cells_which_overlap_on_odd_maps():
@@ -57,8 +59,25 @@ def test_maps_are_pooled_to_so_many_cells_which_overlap_on_odd_maps():
 def test_what_is_no_patch_is_refused():
     with pytest.raises(ValueError, match=r"raw: patches are .* not \(2, 2, 5, 5\)"):
         raw(np.zeros((2, 2, 5, 5)))
-    with pytest.raises(ValueError, match="raw: patches hold values that are not finite"):
-        raw(np.full((2, 1, 5, 5), np.nan))
+    with pytest.raises(ValueError, match=r"raw: patches .* a pixel at least, not \(2, 1, 0, 0\)"):
+        raw(np.zeros((2, 1, 0, 0)))
+    for value in (np.nan, np.inf, 200.0, -1.0):
+        with pytest.raises(ValueError, match=r"raw: images of floats lie in \[0, 1\]"):
+            raw(np.full((2, 1, 5, 5), value))
+    with pytest.raises(ValueError, match="raw: images are .* of floats or bytes, not .* bool"):
+        raw(np.ones((2, 1, 5, 5), bool))
+    for cells in (0, 2.5):
+        with pytest.raises(ValueError, match=f"cells is a whole number, at least 1, not {cells}"):
+            pooled_maps(np.zeros((2, 3, 9, 9)), cells)
+
+
+@pytest.mark.parametrize("c", [1, 3])
+def test_patches_of_bytes_are_described_as_those_of_numbers_up_to_1(c):
+    pytest.importorskip("cv2")
+    P = photograph()[None, :c, 30:70, 40:80]
+    numbers = P / np.float32(255)
+    assert_allclose(raw(P), raw(numbers), atol=1e-6)
+    assert_array_equal(sift(P), sift(numbers))
 
 
 def test_without_opencv_sift_says_what_to_install(monkeypatch):

@@ -152,6 +152,11 @@ def test_what_is_not_salient_is_dark():
     assert (lit(image, 0 * S) == 24).all()
 
 
+def test_a_power_that_is_no_number_is_refused_before_anything_is_made(tmp_path):
+    with pytest.raises(click.BadParameter, match="nan is no number"):
+        main(["--power", "nan", "--folder", str(tmp_path)], standalone_mode=False)
+
+
 def test_a_spread_is_a_standard_error():
     assert spread([1.0]) == "1.000"
     assert spread([1.0, 3.0]) == "2.000 +- 1.000"

@@ -50,11 +50,26 @@ def test_grey_patches_are_seen_by_networks_of_colours_and_the_other_way_round():
     )
 
 
+def test_maps_are_those_before_their_own_pooling():
+    E = extractor("4c5-6c5-8f")
+    X = E.prepared(patches())
+    shapes = [ExemplarDescriptor(E, layer).maps(X).shape for layer in (1, 2, 3)]
+    assert shapes == [(3, 4, 64, 64), (3, 6, 32, 32), (3, 8, 9, 9)]
+
+
+@pytest.mark.parametrize("c", [1, 3])
+def test_bytes_are_seen_as_numbers_up_to_1_are(c):
+    X = np.random.default_rng(0).integers(0, 256, (2, 3, 32, 32), np.uint8)
+    describe = ExemplarDescriptor(extractor(channels=c), 3)
+    rounding = 0.005 * (c == 1)  # luminance is made bytes again
+    assert_allclose(describe(X), describe(X / np.float32(255)), atol=1e-5 + rounding)
+
+
 def test_patches_of_a_photograph_find_themselves_in_noise():
     E = circles([[40, 60], [90, 120], [70, 80], [100, 60]], [5, 6, 7, 8])
     P = normalised_patches(photograph(), E, 64)
     describe = ExemplarDescriptor(extractor(), 3)
-    pairs, _ = greedy(describe(P), describe(P + 0.05 * patches(4)))
+    pairs, _ = greedy(describe(P), describe(0.95 * P + 0.05 * patches(4)))
     assert sorted(pairs.tolist()) == [[i, i] for i in range(4)]
 
 
@@ -67,3 +82,14 @@ def test_other_layers_and_patches_are_refused():
         ExemplarDescriptor(extractor(), 1)(patches(c=2))
     with pytest.raises(ValueError, match="the patches are smaller than the images of training"):
         ExemplarDescriptor(extractor(), 4)(patches(side=24))
+    with pytest.raises(ValueError, match="their last maps are 8 x 3, those were 4 x 4"):
+        ExemplarDescriptor(extractor(), 4)(patches()[..., :24])
+    with pytest.raises(ValueError, match=r"layer is 1 to 4 .* not 1\.5"):  # no hidden units instead
+        ExemplarDescriptor(extractor(), 1.5)
+
+
+@pytest.mark.parametrize("c", [1, 3])
+@pytest.mark.parametrize("value", [np.nan, 255.0])
+def test_patches_beyond_0_to_1_are_refused(c, value):
+    with pytest.raises(ValueError, match=r"ExemplarDescriptor: images of floats lie in \[0, 1\]"):
+        ExemplarDescriptor(extractor(channels=c), 1)(value * np.ones_like(patches()))

@@ -102,6 +102,13 @@ def test_what_can_be_learned_is_learned_and_holds_for_pairs_that_were_held_out()
     assert recalls[-1] > 0.3  # chance: 1/60
 
 
+def test_an_epoch_ends_with_the_batch_that_is_not_full(monkeypatch):
+    seen, mine = [], vt.negatives
+    monkeypatch.setattr(vt, "negatives", lambda F, s, e, rng: seen.append(e) or mine(F, s, e, rng))
+    go(QUICK._replace(epochs=2), n=28)
+    assert seen == [0] * 3 + [1] * 3
+
+
 @pytest.mark.slow
 def test_the_loss_rises_when_hard_negatives_begin():
     _, log = go(QUICK._replace(epochs=6, random_epochs=5), log_every=4)  # 4 steps an epoch
@@ -203,6 +210,13 @@ def test_settings_that_cannot_be_used_are_refused(wrong, said):
 def test_patches_that_are_no_pairs_are_refused(first, last, said):
     with pytest.raises(ValueError, match=said):
         fit(first, last, QUICK, rng=np.random.default_rng(0))
+
+
+def test_held_out_patches_are_looked_at_before_anything_is_learned(monkeypatch):
+    monkeypatch.setattr(vt, "train", None)
+    X, Y = pairs(12)
+    with pytest.raises(ValueError, match=r"fit: held out: .* not \(12, .* and \(5, "):
+        go(held_out=(X, Y[:5]))
 
 
 def test_grey_patches_can_be_learned_from():
