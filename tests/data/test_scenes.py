@@ -119,6 +119,19 @@ def test_what_cannot_be_made_is_said(options, said):
         made(**options)
 
 
+@pytest.mark.parametrize(
+    ("X", "said"),
+    [
+        (np.full((3, 9, 9), np.nan), "floats lie in .* nan"),
+        (np.full((3, 9, 9), 255.0), "floats lie in .* 255"),
+        (np.zeros((3, 9, 9), int), "floats or bytes"),
+    ],
+)
+def test_other_values_are_said(X, said):
+    with pytest.raises(ValueError, match=f"scene_views: photograph 1: images .*{said}"):
+        scene_views([np.zeros((3, 9, 9)), X], 1, np.random.default_rng(0))
+
+
 def test_what_are_no_photographs_is_said():
     X = [np.zeros((3, 9, 9)), np.zeros((9, 9))]
     with pytest.raises(ValueError, match=r"photographs are \(3, h, w\), number 1 is \(9, 9\)"):

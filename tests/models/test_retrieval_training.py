@@ -105,6 +105,14 @@ def test_a_rule_without_what_it_needs_is_refused(rule, said):
         matching(Geometry(), rule)
 
 
+def test_positives_of_no_pool_and_by_no_descriptors_are_refused():
+    for F in (np.eye(4), np.ones(5), np.full((5, 2), np.nan)):
+        with pytest.raises(ValueError, match=r"matching: descriptors are finite, \(5, d\), not"):
+            matching(Geometry(), "m1", F)
+    with pytest.raises(ValueError, match="matching: pool is 1 or more, not 0"):
+        matching(Geometry(), "m2", pool=0)
+
+
 # negatives
 
 
