@@ -310,6 +310,14 @@ def test_whole_numbers_and_lists_are_scores_too():
         assert ranked_precision(S, relevant).mean == 1
 
 
+def test_of_equal_scores_the_lower_index_comes_first_and_no_digit_is_lost():
+    relevant = np.arange(200)[None] == 100
+    assert ranked_precision(np.arange(200)[None] % 2 == 0, relevant).mean == 1 / 51
+    S = 1 + 1e-12 * relevant
+    assert ranked_precision(S, relevant).mean == 1
+    assert ranked_recall(S, relevant, K=1).mean == 1
+
+
 @pytest.mark.parametrize("function", [ranked_precision, ranked_recall])
 def test_scores_that_do_not_fit_are_refused(function):
     with pytest.raises(ValueError, match=r"are \(q, n\), not \(2, 3\), \(2, 2\) and \(2, 3\)"):
