@@ -158,6 +158,10 @@ def main():
     parser.add_argument("--side", choices=SIDES, help="only this one, in this process")
     parser.add_argument("--file", type=Path, help="of its descriptors")
     options = parser.parse_args()
+    if options.samples <= K or min(options.threads, options.rounds) < 1:
+        parser.error(f"samples are more than {K}, threads and rounds 1 or more")
+    if bool(options.side) != bool(options.file) or (options.file and not options.file.exists()):
+        parser.error("--side and --file go together, and the file must be there")
     if options.side:
         print(json.dumps(measure(options.file, options.side, options.threads)))
         return

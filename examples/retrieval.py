@@ -33,7 +33,7 @@ from minigrad.models.exemplar_extractor import Extractor
 from minigrad.models.image_descriptors import described, neural_codes
 from minigrad.models.retrieval_training import PRESETS, fit
 
-from minigrad.cli import run, workers
+from minigrad.cli import run, say, workers
 from minigrad.data import Surrogates, data_folder, photographs, scene_views, seed_patches
 from minigrad.evaluate import (
     average_precision,
@@ -57,11 +57,12 @@ from .exemplar_runs import digest
 CODE = "16c5-32c5-48c3-64f"
 SIDE = 32  # of the patches of Exemplar-CNN
 LONGEST = 320  # of photographs
+FEWEST = 2 * (1 + PRESETS["small"].number)  # of them
 VIEWS = 8  # of each scene
 SEEN = {"window": (0.45, 0.8), "hidden": 0.4}  # of views
 ASKED = 24  # scenes
 ENOUGH = 0.3  # of the points of the view that shows fewer: below it is junk
-DIMENSIONS = 32  # of whitened descriptors
+DIMENSIONS = 32  # of whitened descriptors, at most
 RULES = "rectangle", "trapezoid"
 POOLS = {"MAC": mac, "SPoC": spoc, "CroW": crow, "R-MAC": rmac}
 FORMS = "plain", "whitened", "3 scales", "3 scales, whitened"
@@ -105,6 +106,27 @@ QUICK = FULL._replace(
 )
 
 
+def large(folder):
+    """Photographs with room for patches; says which are skipped.  Raises UsageError for too few."""
+    images, names, skipped = photographs(folder, LONGEST)
+    skipped += [(n, "too small") for x, n in zip(images, names) if min(x.shape[1:]) < SIDE]
+    for name, why in skipped:
+        say(f"skipped {name}: {why}")
+    kept = [x for x in images if min(x.shape[1:]) >= SIDE]
+    if len(kept) < FEWEST:
+        raise click.UsageError(
+            f"{folder}: {len(kept)} pictures of {SIDE} pixels or more each way, and {FEWEST} are "
+            "needed: six scenes to learn from have five negatives each"
+        )
+    return kept
+
+
+def whitening(known):
+    """By the directions of descriptors along which they vary most."""
+    white = pca_whitening(known)
+    return white._replace(P=white.P[:, :DIMENSIONS])
+
+
 class Bench:
     """Views to learn from and to ask for, and what has been found out about networks."""
 
@@ -112,11 +134,11 @@ class Bench:
 
     def __init__(self, size, folder):
         self.size, self.networks = size, folder / "networks"
-        found = photographs(data_folder() / "photos", LONGEST)
-        order = np.random.default_rng(0).permutation(len(found.images))
+        found = large(data_folder() / "photos")
+        order = np.random.default_rng(0).permutation(len(found))
         half = len(order) // 2
-        self.learned = [found.images[i] for i in order[:half]]
-        others = [found.images[i] for i in order[half:]]
+        self.learned = [found[i] for i in order[:half]]
+        others = [found[i] for i in order[half:]]
         see = partial(scene_views, views=VIEWS, **SEEN)
         self.known = see(self.learned, rng=np.random.default_rng(1))
         self.made = see(others, rng=np.random.default_rng(2))
@@ -215,8 +237,7 @@ class Bench:
         """The same of the views themselves, each less its mean."""
         describe = lambda X: normalize(pixels(X) - pixels(X).mean(1, keepdims=True))
         F, known = describe(self.made.images), describe(self.known.images)
-        white = pca_whitening(known, min(DIMENSIONS, len(known) - 1))
-        return {"plain": self.scores(F), "whitened": self.scores(white(F))}
+        return {"plain": self.scores(F), "whitened": self.scores(whitening(known)(F))}
 
     def forms(self, make, pooling):
         """{form: {rule: mAP}} of the descriptors of the network that make() gives."""
@@ -230,9 +251,8 @@ class Bench:
         found = {}
         for word, see in (("", describe), ("3 scales", lambda X: multi_scale(X, describe))):
             F, known = see(self.made.images), see(self.known.images)
-            white = pca_whitening(known, min(DIMENSIONS, *known.shape))
             found[word or "plain"] = self.scores(F)
-            found[", ".join(filter(None, (word, "whitened")))] = self.scores(white(F))
+            found[", ".join(filter(None, (word, "whitened")))] = self.scores(whitening(known)(F))
         return found
 
 

@@ -34,24 +34,31 @@ def last_maps(network: Any, images: Any, layer: int = -1) -> Any:
     network: an `Extractor`, a `ContextNet`, or an `Embedder` (which sees images of its own size;
     of a resnet its last maps alone); images: (n, c, h, w), bytes or in [0, 1], of any one size;
     layer: which convolution, the last, -1.
-    Raises TypeError for another network, and ValueError as the network does.
+    Raises TypeError for another network, ValueError as the network does, and for another layer.
     """
     if isinstance(network, Extractor):
         network.check(images)
         X = network.prepared(images)
-        return exemplar_cnn.maps(X, network.parameters, network.code)[layer]
-    if isinstance(network, ContextNet):
-        return network.maps(images)[layer]
-    if isinstance(network, Embedder):
+        found = exemplar_cnn.maps(X, network.parameters, network.code)
+    elif isinstance(network, ContextNet):
+        found = network.maps(images)
+    elif isinstance(network, Embedder):
         check_images("last_maps", images, 1, network.channels)
         X = network.settings.augmentation.apply(images, Changes(), order="last")
         if network.settings.network != "resnet18":
-            return exemplar_cnn.maps(X, network.parameters, network.settings.network)[layer]
-        return resnet.maps(X, network.parameters, state=network.state, training=False)
-    raise TypeError(
-        "last_maps: a network is an Extractor, a ContextNet or an Embedder, not a "
-        f"{type(network).__name__}"
-    )
+            found = exemplar_cnn.maps(X, network.parameters, network.settings.network)
+        else:
+            found = [resnet.maps(X, network.parameters, state=network.state, training=False)]
+    else:
+        raise TypeError(
+            "last_maps: a network is an Extractor, a ContextNet or an Embedder, not a "
+            f"{type(network).__name__}"
+        )
+    if not -len(found) <= layer < len(found):
+        raise ValueError(
+            f"last_maps: layer is {-len(found)} to {len(found) - 1}, as of a list, not {layer}"
+        )
+    return found[layer]
 
 
 def described(network: Any, images: Any, pool: Any = mac, layer: int = -1) -> Any:

@@ -164,7 +164,8 @@ def matching(made, rule, F=None, rng=None, pool=5, shared=0.2, zoom=1.5):
       "m3"  by rng, any one of the whole scene that shows at least a share (shared, 0.2) of i's
             points at a change of scale of at most zoom, 1.5: different enough, and verified.
     made: as for `fit`. The paper leaves the numbers open.
-    Raises ValueError for another rule, and one without what it needs.
+    Raises ValueError for another rule, one without what it needs, a pool below 1, and descriptors
+    that do not fit or are not finite.
     Source: Radenovic, Tolias and Chum, ECCV 2016, section 4.1, equations 6 to 8.
     """
     check_option("matching", "rule", rule, POSITIVES)
@@ -173,6 +174,10 @@ def matching(made, rule, F=None, rng=None, pool=5, shared=0.2, zoom=1.5):
             f"matching: {rule} needs {'descriptors, F' if rule == 'm1' else 'a generator, rng'}"
         )
     n, scenes = len(made.scenes), np.asarray(made.scenes)
+    if pool < 1:
+        raise ValueError(f"matching: pool is 1 or more, not {pool}")
+    if rule == "m1" and (np.ndim(F) != 2 or len(F) != n or not np.isfinite(F).all()):
+        raise ValueError(f"matching: descriptors are finite, ({n}, d), not {np.shape(F)}")
     mates = (scenes[:, None] == scenes) & ~np.eye(n, dtype=bool)
     common = made.shared()
     if rule == "m3":

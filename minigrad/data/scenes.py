@@ -19,7 +19,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..kernels.resampling import bilinear
-from .checks import white
+from .checks import in_range, white
 
 WINDOW = 0.3, 0.8  # side of a view's window over the photograph's shorter side
 ANGLE = 0.3  # radians, at most
@@ -88,8 +88,8 @@ def scene_views(
     to a power of e^+-0.4, times e^+-0.3, each colour times e^+-0.1, then noise. hidden: the share
     of views, 0.5, into which a piece of another photograph is pasted, 0.3 to 0.6 of the side.
     Points are a grid of 24 x 24 over the photograph. Equal generators make equal views.
-    Raises ValueError for no photograph or view, other shapes, a side below 2, a window beyond
-    (0, 1], a share beyond [0, 1], and for hidden views of one photograph alone.
+    Raises ValueError for no photograph or view, other shapes or values, a side below 2, a window
+    beyond (0, 1], a share beyond [0, 1], and for hidden views of one photograph alone.
     Source of the use: Radenovic, Tolias and Chum, ECCV 2016, section 3, whose scenes are
     reconstructed; making them is ours.
     """
@@ -107,6 +107,7 @@ def scene_views(
     for i, X in enumerate(photographs):
         if X.ndim != 3 or X.shape[0] != 3 or min(X.shape[1:]) < 2:
             raise ValueError(f"scene_views: photographs are (3, h, w), number {i} is {X.shape}")
+        in_range(f"scene_views: photograph {i}", X[None])
     found = [
         (i, *_view(photographs, i, rng, side, window, hidden))
         for i in range(len(photographs))

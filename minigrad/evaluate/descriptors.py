@@ -195,7 +195,8 @@ def pca_whitening(F: Any, dimensions: int | None = None) -> Whitening:
     xp, F = array_module(F), to_cpu(F)
     mean = F.mean(0)
     _, s, VT = np.linalg.svd(F - mean, full_matrices=False)
-    rank = int((s > s[0] * np.max(F.shape) * np.finfo(s.dtype).eps).sum()) if s[0] > 0 else 0
+    most = s.max(initial=0)
+    rank = int((s > most * np.max(F.shape) * np.finfo(s.dtype).eps).sum())
     wanted = rank if dimensions is None else dimensions
     if not 1 <= wanted <= rank:
         raise ValueError(

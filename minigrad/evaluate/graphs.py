@@ -101,7 +101,8 @@ def symmetric_normalized(A: Any) -> Any:
             f"these differ by up to {abs(A - A.T).max():.3g}"
         )
     degree = A.sum(1)
-    scale = 1 / np.sqrt(np.where(degree > 0, degree, np.inf))
+    least = np.finfo(float).tiny  # of what is smaller, products of scales overflow
+    scale = 1 / np.sqrt(np.where(degree >= least, degree, np.inf))
     W, row = A.copy(), np.repeat(np.arange(len(degree)), np.diff(A.indptr))
     W.data *= scale[row] * scale[A.indices]  # a product that is the same for i, j and j, i
     return W
@@ -112,12 +113,14 @@ def laplacian(W: Any, alpha: float = ALPHA) -> Any:
 
     alpha: in [0, 1), 0.99; 0: the identity; the nearer to 1, the further a query is smoothed, and
     the more steps a solver takes: the condition number is at most (1 + alpha) / (1 - alpha).
-    Raises ValueError for another alpha: with 1, I - W has no inverse.
+    Raises ValueError for another alpha: with 1, I - W has no inverse; and if W is not square or
+    holds a value that is not finite.
     """
-    from scipy.sparse import csr_array, eye_array
+    from scipy.sparse import eye_array
 
     _check_alpha("laplacian", alpha)
-    return ((eye_array(W.shape[0]) - alpha * csr_array(W)) / (1 - alpha)).tocsr()
+    W = _graph("laplacian", W)
+    return ((eye_array(W.shape[0]) - alpha * W) / (1 - alpha)).tocsr()
 
 
 class Solved(NamedTuple):
@@ -134,14 +137,22 @@ def conjugate_gradient(A: Any, b: Any, tolerance: float = 1e-6, steps: int = 20)
     are solved each by itself: where A is sparse, to the bit as if alone. It begins with x = 0 and
     ends with residuals of at most tolerance, 1e-6, or after so many steps, 20, those of the source;
     they are carried along from step to step, as is usual. b = 0 has x = 0.
-    Raises ValueError if b is not finite, and where a step finds that A is not positive definite.
+    Raises ValueError if b is not finite, for a tolerance below 0 and fewer than one step, and where
+    a step finds that A is not positive definite.
     Source: Hestenes and Stiefel, 1952; Iscen et al., CVPR 2017.
 
     >>> conjugate_gradient(np.array([[2.0, 1.0], [1.0, 2.0]]), np.array([3.0, 3.0])).x
     array([1., 1.])
     """
+    if steps < 1 or not tolerance >= 0:
+        raise ValueError(
+            f"conjugate_gradient: steps are 1 or more, tolerance 0 or more, "
+            f"not {steps} and {tolerance}"
+        )
     b = np.asarray(b, np.float64)
-    check_finite("conjugate_gradient", b.reshape(len(b), -1), "row")
+    _check_rows("conjugate_gradient", b)
+    _, power = np.frexp(np.abs(b).max(0, initial=0))
+    b = np.ldexp(b, -power)  # exact: of the very small and large, squares are not 0 or infinite
     x, r = np.zeros_like(b), b.copy()
     p, rr = r.copy(), _squares(r, r)
     first, residuals = np.where(rr > 0, rr, 1), []
@@ -160,7 +171,7 @@ def conjugate_gradient(A: Any, b: Any, tolerance: float = 1e-6, steps: int = 20)
         before, rr = rr, _squares(r, r)
         p = r + np.divide(rr, before, out=np.zeros_like(rr), where=going) * p
         residuals.append(np.sqrt(rr / first))
-    return Solved(x, residuals)
+    return Solved(np.ldexp(x, power), residuals)
 
 
 def _squares(a, b):
@@ -174,11 +185,12 @@ def diffuse(W: Any, y: Any, alpha: float = ALPHA, tolerance: float = 1e-6, steps
     W: (n, n) as by `symmetric_normalized`; y: (n,), 1 at the query's node, or as by `observed` for
     a query outside the graph; (n, q) for q queries; options: `conjugate_gradient`'s. An isolated
     node has x = (1 - alpha) y; what no path leads to has 0.
-    Raises ValueError if y does not fit or is not finite, and as `laplacian` does.
+    Raises ValueError if y does not fit or is not finite, and as `laplacian` and
+    `conjugate_gradient` do.
     """
     if np.ndim(y) not in (1, 2) or len(y) != W.shape[0]:
         raise ValueError(f"diffuse: y has a row for each of {W.shape[0]} nodes, not {np.shape(y)}")
-    check_finite("diffuse", np.reshape(y, (len(y), -1)), "row")
+    _check_rows("diffuse", np.asarray(y))
     return conjugate_gradient(laplacian(W, alpha), y, tolerance, steps).x
 
 
@@ -196,16 +208,14 @@ def truncated(
     as `most_similar` finds them first; y: (n, q) as by `observed`, of which the candidates' entries
     are used; options: as for `diffuse`. In time and memory that do not grow with n; who is no
     candidate keeps the place behind them.
-    Raises ValueError as `diffuse` does, and if y does not fit or a candidate is no node.
+    Raises ValueError as `diffuse` does, and if A or y does not fit or a candidate is no node.
     Source: Iscen et al., CVPR 2017.
 
     >>> A = np.array([[0, 1, 0], [1, 0, 1], [0, 1, 0]])
     >>> truncated(A, np.array([[1, 2]]), np.array([[1.0], [0.0], [1.0]]), alpha=0.5)
     array([[0.33333333, 0.66666667]])
     """
-    from scipy.sparse import csr_array
-
-    A, candidates, y = csr_array(A), np.asarray(candidates), np.asarray(y)
+    A, candidates, y = _graph("truncated", A), np.asarray(candidates), np.asarray(y)
     n = A.shape[0]
     if candidates.ndim != 2 or y.shape != (n, len(candidates)):
         raise ValueError(
@@ -236,13 +246,15 @@ def observed(Q: Any, V: Any, k: int = 10, gamma: float = GAMMA) -> Any:
 
     Q: (q, d); V: (n, d), the nodes; only the k nearest are touched, 10; all where there are fewer.
     A query of which all cosines are 0 or less touches nothing: its y is 0, and so is its ranking.
-    Raises ValueError as `most_similar` does.
+    Raises ValueError as `most_similar` does, and for gamma below 0.
     Source: Iscen et al., CVPR 2017, and their code.
 
     >>> observed(np.array([[3.0, 4.0]]), np.eye(2), k=1)
     array([[0.   ],
            [0.512]])
     """
+    if not 0 <= gamma < np.inf:
+        raise ValueError(f"observed: gamma is 0 or more, not {gamma}")
     Q, V = _checked("observed", Q, V)
     y = np.zeros((len(V), len(Q)))
     for part, index, s in in_turn(Q, V, min(k, len(V))):
@@ -266,7 +278,7 @@ def expanded(Q: Any, V: Any, k: int = 10, power: float = 0.0) -> Any:
     """
     from scipy.sparse import csr_array
 
-    if not power >= 0:
+    if not 0 <= power < np.inf:
         raise ValueError(f"expanded: power is 0 or more, not {power}")
     Q, V = (normalize(X) for X in _checked("expanded", Q, V))
     k = min(k, len(V))
@@ -315,7 +327,8 @@ def image_scores(x: Any, image: Any, n: int, weights: Any = None) -> Any:
     x: (r,) of regions, or (r, q) of q queries; image: (r,) whole numbers from 0 to n - 1, which
     image each is of; weights: (r,), as `region_weights` gives them; None: all 1. An image without
     regions has 0. Returns (n,) or (n, q).
-    Raises ValueError for shapes that do not fit and images that are not there.
+    Raises ValueError for shapes that do not fit, images that are not there, and scores or weights
+    that are not finite.
     Source: Iscen et al., CVPR 2017.
 
     >>> image_scores(np.array([1.0, 2.0, 4.0]), np.array([0, 2, 0]), 3)
@@ -325,7 +338,7 @@ def image_scores(x: Any, image: Any, n: int, weights: Any = None) -> Any:
 
     x, image = np.asarray(x), np.asarray(image)
     weights = np.ones(len(x)) if weights is None else np.asarray(weights)
-    if x.ndim not in (1, 2) or not len(x) == len(image) == len(weights):
+    if x.ndim not in (1, 2) or not x.shape[:1] == image.shape == weights.shape:
         raise ValueError(
             "image_scores: scores, images and weights are of the same regions, "
             f"not {x.shape}, {image.shape} and {weights.shape}"
@@ -334,6 +347,10 @@ def image_scores(x: Any, image: Any, n: int, weights: Any = None) -> Any:
         raise ValueError(
             f"image_scores: images are 0 to {n - 1}, not {image.min()} to {image.max()}"
         )
+    if image.dtype.kind not in "iu" and len(image):
+        raise ValueError(f"image_scores: images are whole numbers, not {image.dtype}")
+    _check_rows("image_scores", x)
+    _check_rows("image_scores", weights, "weight")
     return csr_array((weights, (image, np.arange(len(x)))), (n, len(x))) @ x
 
 
@@ -378,20 +395,24 @@ def low_pass(alpha: float = ALPHA) -> Callable[[Any], Any]:
 def spectrum(W: Any, rank: int) -> Spectrum:
     """The largest eigenvalues of a graph, and their vectors: a `Spectrum`.
 
-    W: (n, n) symmetric; rank: 1 to n. Largest by sign, not by size: a low-pass filter keeps these.
-    Each component of the graph is decomposed by itself, and of all the largest are kept: each has
-    an eigenvalue 1, and an iteration on the whole misses most of those that are equal.
+    W: (n, n), symmetric up to rounding; rank: 1 to n. Largest by sign, not by size: a low-pass
+    filter keeps these. Each component of the graph is decomposed by itself, and of all the largest
+    are kept: each has an eigenvalue 1, and an iteration on the whole misses most of those that are
+    equal.
     Deterministic: the iteration starts from a fixed vector; the sign of a vector means nothing.
-    Raises ValueError for another rank.
+    Raises ValueError for another rank or W, and if W holds a value that is not finite.
     Source: Iscen et al., CVPR 2018.
 
     >>> spectrum(np.array([[0.0, 1.0], [1.0, 0.0]]), rank=2).w
     array([ 1., -1.])
     """
-    from scipy.sparse import csr_array
     from scipy.sparse.csgraph import connected_components
 
-    W = csr_array(W, dtype=np.float64)
+    W = _graph("spectrum", W)
+    if W.nnz and abs(W - W.T).max() > 1e-6 * abs(W).max():
+        raise ValueError(
+            f"spectrum: W is symmetric, W_ij = W_ji; these differ by up to {abs(W - W.T).max():.3g}"
+        )
     n = W.shape[0]
     if not 1 <= rank <= n:
         raise ValueError(f"spectrum: rank is 1 to {n} for {n} nodes, not {rank}")
@@ -434,14 +455,31 @@ def _powers(s, gamma):
 def _checked(name, Q, V):
     """Queries and samples as float arrays, finite ones."""
     Q, V = np.asarray(Q), np.asarray(V)
-    if Q.ndim != 2 or V.ndim != 2 or Q.shape[1] != V.shape[1]:
+    if Q.ndim != 2 or V.ndim != 2 or Q.shape[1] != V.shape[1] or not len(V):
         raise ValueError(
-            f"{name}: queries are (q, d) and nodes (n, d), not {Q.shape} and {V.shape}"
+            f"{name}: queries are (q, d) and nodes (n, d), one or more, not {Q.shape} and {V.shape}"
         )
     check_finite(name, Q, "query")
     check_finite(name, V, "node")
     dtype = np.result_type(Q, V, np.float32)
     return Q.astype(dtype, copy=False), V.astype(dtype, copy=False)
+
+
+def _graph(name, W):
+    """A graph as a sparse array: square, and finite."""
+    from scipy.sparse import csr_array
+
+    W = csr_array(W, dtype=np.float64)
+    if W.ndim != 2 or W.shape[0] != W.shape[1]:
+        raise ValueError(f"{name}: a graph is (n, n), not {W.shape}")
+    if not np.isfinite(W.data).all():
+        raise ValueError(f"{name}: the graph holds a value that is not finite")
+    return W
+
+
+def _check_rows(name, y, what="row"):
+    """Raise ValueError that names the first entry (n,) or row (n, q) that is not finite."""
+    check_finite(name, y if y.ndim == 2 else y[:, None], what)
 
 
 def _check_alpha(name, alpha):

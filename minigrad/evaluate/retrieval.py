@@ -36,7 +36,7 @@ def recall_at(F, T, K=(1, 2, 4, 8), measure="euclidean"):
     Retrieved(mean=array([0., 1.]), queries=2, alone=2)
     """
     K = np.atleast_1d(K)
-    if not K.size or K.min() < 1:
+    if not K.size or not (K >= 1).all():
         raise ValueError(f"recall_at: K are numbers of neighbours, 1 or more, not {K}")
     asks = _asking("recall_at", F, T)
     n, T = len(F), np.asarray(T)
@@ -102,7 +102,7 @@ def ranked_recall(S, relevant, junk=None, K=(1, 2, 4, 8)):
     array([0.5, 1. ])
     """
     K = np.atleast_1d(K)
-    if not K.size or K.min() < 1:
+    if not K.size or not (K >= 1).all():
         raise ValueError(f"ranked_recall: K are numbers of samples, 1 or more, not {K}")
     hits, kept = _ranked("ranked_recall", S, relevant, junk)
     asks = (hits & kept).any(1)

@@ -53,6 +53,24 @@ def test_all_that_there_is_is_measured_and_printed(descriptors, monkeypatch, cap
     assert lines[-1].startswith("processor time of W and L ")
 
 
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["--samples", "50"],
+        ["--threads", "0"],
+        ["--rounds", "0"],
+        ["--side", "minigrad"],
+        ["--side", "minigrad", "--file", "nowhere.npy"],
+        ["--file", "nowhere.npy"],
+    ],
+)
+def test_what_cannot_be_measured_is_one_line_and_exit_code_2(words, monkeypatch, capsys):
+    monkeypatch.setattr("sys.argv", ["graphs.py", *words])
+    with pytest.raises(SystemExit, match="2"):
+        graphs.main()
+    assert "graphs.py: error: " in capsys.readouterr().err.splitlines()[-1]
+
+
 @pytest.mark.slow
 @pytest.mark.skipif(not FORGET.exists(), reason="the system does not tell a process its peak")
 def test_a_process_that_makes_a_graph_needs_a_fifth_of_2_gb_for_a_fifth_of_100_000(tmp_path):

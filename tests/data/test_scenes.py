@@ -3,7 +3,7 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
 from minigrad.data import scene_views
-from minigrad.data.scenes import POINTS, _points, homography, projected
+from minigrad.data.scenes import POINTS, _points, _scale, homography, projected
 
 
 def photographs(n=3, sides=(70, 90)):
@@ -68,6 +68,54 @@ def test_what_is_hidden_is_not_seen():
     assert 0 < (a.seen[0] & ~b.seen[0]).sum() < a.seen[0].sum()
 
 
+def test_what_hides_is_another_photograph_where_points_are_not_seen(monkeypatch):
+    for name in ("POWER", "GAIN", "TINT", "NOISE"):
+        monkeypatch.setattr(f"minigrad.data.scenes.{name}", 0.0)
+    m = made(8, n=2, hidden=1, side=20)  # blue is 0.5 in one and 1 in the other
+    for image, M, seen, scene in zip(m.images, m.maps, m.seen, m.scenes):
+        other = (image[2] > 191) == (scene == 0)
+        assert 0.05 < other.mean() < 0.4
+        q = projected(np.linalg.inv(M), _points((70, 90)))
+        inside = ((q >= -0.5) & (q <= 19.5)).all(1)
+        y, x = np.rint(q[inside]).astype(int).clip(0, 19).T
+        assert_array_equal(other[y, x], ~seen[inside])
+
+
+def test_windows_are_as_large_as_asked_for():
+    m = made(20, side=8, n=1, hidden=0, window=(0.3, 0.5))
+    sizes = m.scales * 8 / 70
+    assert 0.25 < sizes.min() < 0.35
+    assert 0.42 < sizes.max() < 0.58
+
+
+def test_a_scale_is_the_root_of_the_area_of_the_jacobian():
+    M, point, h = (
+        np.array([[2, 0.3, 5], [-0.4, 1.5, 7], [0.02, 0.03, 1]]),
+        np.array([4.0, 6.0]),
+        1e-6,
+    )
+    J = [(projected(M, point + d) - projected(M, point - d)) / (2 * h) for d in h * np.eye(2)]
+    assert_allclose(_scale(M, point), np.sqrt(abs(np.linalg.det(J))), rtol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("name", "low", "high"),
+    [
+        ("POWER", 0.25 ** (np.exp(0.4) - 1), 0.25 ** (np.exp(-0.4) - 1)),
+        ("GAIN", np.exp(-0.3), np.exp(0.3)),
+        ("TINT", np.exp(-0.1), np.exp(0.1)),
+    ],
+)
+def test_light_varies_as_far_as_it_is_said_to(name, low, high, monkeypatch):
+    for other in {"POWER", "GAIN", "TINT", "NOISE"} - {name}:
+        monkeypatch.setattr(f"minigrad.data.scenes.{other}", 0.0)
+    grey = [np.full((3, 4, 4), 0.25)]
+    X = scene_views(grey, 60, np.random.default_rng(0), 2, hidden=0).images[:, :, 0, 0]
+    share = X / 255 / 0.25
+    assert (share.min(), share.max()) == pytest.approx((low, high), rel=0.04)
+    assert (X[:, 0] == X[:, 1]).all() == (name != "TINT")
+
+
 def test_scales_are_areas_of_the_window():
     m = made(20, side=8, n=1, hidden=0)
     corners = np.array([[-0.5, -0.5], [-0.5, 7.5], [7.5, 7.5], [7.5, -0.5]])
@@ -117,6 +165,19 @@ def test_bytes_and_floats_are_the_same_photographs():
 def test_what_cannot_be_made_is_said(options, said):
     with pytest.raises(ValueError, match=said):
         made(**options)
+
+
+@pytest.mark.parametrize(
+    ("X", "said"),
+    [
+        (np.full((3, 9, 9), np.nan), "floats lie in .* nan"),
+        (np.full((3, 9, 9), 255.0), "floats lie in .* 255"),
+        (np.zeros((3, 9, 9), int), "floats or bytes"),
+    ],
+)
+def test_other_values_are_said(X, said):
+    with pytest.raises(ValueError, match=f"scene_views: photograph 1: images .*{said}"):
+        scene_views([np.zeros((3, 9, 9)), X], 1, np.random.default_rng(0))
 
 
 def test_what_are_no_photographs_is_said():

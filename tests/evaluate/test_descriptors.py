@@ -156,6 +156,7 @@ def test_float32_stays_and_sums_do_not_overflow():
     assert np.isfinite(crow(X)).all()
     for pool in POOLS:
         assert pool(maps(2, 3, 4, 4).astype(np.float32)).dtype == np.float32
+    assert {w.dtype for w in crow_weights(X)} == {np.dtype(np.float32)}
 
 
 # gradients
@@ -211,6 +212,7 @@ def test_whitening_keeps_the_directions_along_which_the_others_vary():
         (np.ones((1, 3)), r"n at least 2, not \(1, 3\)"),
         (np.ones(3), r"\(n, d\)"),
         (np.ones((4, 3)), "4 descriptors of 3 values vary along 0 directions"),
+        (np.ones((4, 0)), "4 descriptors of 0 values vary along 0 directions"),
         (np.array([[1.0, np.nan], [0, 0]]), "descriptor 0 of 2 holds a value that is not finite"),
     ],
 )
@@ -246,6 +248,18 @@ def test_scales_are_summed_as_unit_vectors():
     single = multi_scale(images, describe, [1])
     assert_allclose(single, mg.normalize(describe(images)))
     assert_allclose(Z, single, atol=1e-6)  # a mean is the same at half the size
+
+
+def test_each_scale_counts_alike_however_long_its_descriptors_are():
+    images = np.zeros((1, 1, 8, 8))
+    axis = {8: [100.0, 0, 0], 6: [0, 10.0, 0], 4: [0, 0, 1.0]}  # of 1, 0.71 and 0.5
+    Z = multi_scale(images, lambda X: np.array([axis[X.shape[2]]]))
+    assert_allclose(Z, np.full((1, 3), 3**-0.5))
+
+
+def test_scales_leave_a_pixel_of_the_shorter_side():
+    with pytest.raises(ValueError, match=r"leave a pixel of images \(1, 1, 2, 9\); not \[0.1\]"):
+        multi_scale(np.zeros((1, 1, 2, 9)), lambda X: X.mean((2, 3)), [0.1])
 
 
 @pytest.mark.parametrize("scales", [[], [0], [-1, 1], [np.nan], [np.inf], [0.1], 1.0])

@@ -294,6 +294,61 @@ def test_two_arcs_side_by_side_are_told_apart_by_paths_and_not_by_cosines():
     assert (V @ V[0])[same].min() < 0 < 0.9 < (V @ V[0])[~same].max()
 
 
+@pytest.mark.parametrize("power", [-600, 600])
+def test_how_large_a_query_is_does_not_matter(power):
+    W = symmetric_normalized(PATH)
+    size = 2.0**power
+    assert_array_equal(diffuse(W, size * FIRST), size * diffuse(W, FIRST))
+
+
+def test_affinities_near_0_do_not_become_infinite():
+    A = block_diag([PATH, np.full((2, 2), 1e-320)])
+    W = symmetric_normalized(A).toarray()
+    assert_array_equal(W[:4, :4], symmetric_normalized(PATH).toarray())
+    assert not W[4:].any()
+
+
+def test_graphs_of_nothing_have_results_of_nothing():
+    assert katz(np.zeros((0, 0))).shape == (0,)
+    assert truncated(PATH, np.zeros((1, 0), int), FIRST[:, None]).shape == (1, 0)
+
+
+def test_what_is_no_graph_is_named():
+    square = {
+        "laplacian": laplacian,
+        "spectrum": lambda W: spectrum(W, 1),
+        "truncated": lambda A: truncated(A, np.array([[0]]), FIRST[: len(A), None]),
+    }
+    for name, f in square.items():
+        with pytest.raises(ValueError, match=rf"{name}: a graph is \(n, n\), not \(4, 3\)"):
+            f(PATH[:, :3])
+        with pytest.raises(ValueError, match=f"{name}: the graph holds a value that is not finite"):
+            f(np.full((2, 2), np.nan))
+    with pytest.raises(ValueError, match="spectrum: W is symmetric, .* differ by up to 1"):
+        spectrum(np.triu(PATH), 1)
+
+
+@pytest.mark.parametrize("options", [{"steps": 0}, {"tolerance": -1}, {"tolerance": np.nan}])
+def test_a_solver_that_would_do_nothing_is_refused(options):
+    with pytest.raises(ValueError, match="steps are 1 or more, tolerance 0 or more, not"):
+        diffuse(symmetric_normalized(PATH), FIRST, **options)
+
+
+def test_options_are_the_sources_unless_given_and_reach_the_solver():
+    W, y = graph(3), normal(30)
+    assert_array_equal(diffuse(W, y), diffuse(W, y, 0.99, 1e-6, 20))
+    L = laplacian(W, 0.9)
+    for options in ({"steps": 2}, {"tolerance": 0.5}):
+        few = conjugate_gradient(L, np.ones(30), **options).x
+        assert_array_equal(katz(W, 0.9, **options), few)
+        assert (few != katz(W, 0.9)).any()
+    every, Y = np.arange(4)[None], FIRST[:, None]
+    for options in ({"steps": 2}, {"tolerance": 0.5}):
+        few = truncated(PATH, every, Y, 0.9, **options)[0]
+        assert_array_equal(few, diffuse(symmetric_normalized(PATH), FIRST, 0.9, **options))
+        assert (few != truncated(PATH, every, Y, 0.9)[0]).any()
+
+
 # queries from outside
 
 
@@ -355,6 +410,20 @@ def test_queries_that_cannot_be_are_named():
     for power in (-1, np.nan):
         with pytest.raises(ValueError, match="expanded: power is 0 or more, not"):
             expanded(V, V, power=power)
+
+
+@pytest.mark.parametrize("power", [-1, np.nan, np.inf])
+def test_powers_that_cannot_be_are_named(power):
+    with pytest.raises(ValueError, match="observed: gamma is 0 or more, not"):
+        observed(np.eye(2), np.eye(2), gamma=power)
+    with pytest.raises(ValueError, match="expanded: power is 0 or more, not"):
+        expanded(np.eye(2), np.eye(2), power=power)
+
+
+def test_a_graph_of_no_nodes_is_named():
+    for f in (observed, expanded):
+        with pytest.raises(ValueError, match=rf"{f.__name__}: .* not \(2, 3\) and \(0, 3\)"):
+            f(np.ones((2, 3)), np.ones((0, 3)))
 
 
 # truncation
@@ -436,6 +505,21 @@ def test_regions_that_do_not_fit_are_named():
         image_scores(np.ones(2), np.array([0, 2]), 2)
 
 
+@pytest.mark.parametrize(
+    ("x", "image", "weights", "said"),
+    [
+        ([1, np.nan], [0, 0], [1, 1], "row 1 of 2 holds a value that is not finite"),
+        ([1, 2], [0, 0], [np.inf, 1], "weight 0 of 2 holds a value that is not finite"),
+        ([1, 2], [0, 0.5], [1, 1], "images are whole numbers, not float64"),
+        ([1, 2], [[0], [0]], [1, 1], r"not \(2,\), \(2, 1\) and \(2,\)"),
+        ([1, 2], [0, 0], [[1], [1]], r"not \(2,\), \(2,\) and \(2, 1\)"),
+    ],
+)
+def test_scores_that_cannot_be_summed_are_named(x, image, weights, said):
+    with pytest.raises(ValueError, match=f"image_scores: .*{said}"):
+        image_scores(np.array(x), np.array(image), 1, np.array(weights))
+
+
 # the spectrum
 
 
@@ -473,6 +557,17 @@ def test_an_iteration_finds_what_the_whole_decomposition_does(monkeypatch):
     assert_allclose(by_steps.w, whole.w, atol=1e-12)
     assert_allclose(np.abs((by_steps.U * whole.U).sum(0)), 1, atol=1e-9)
     assert_array_equal(spectrum(W, 9).U, by_steps.U)
+
+
+def test_an_iteration_finds_the_largest_by_sign(monkeypatch):
+    monkeypatch.setattr("minigrad.evaluate.graphs.SMALL", 0)
+    path = np.diag(np.ones(39), 1)  # its eigenvalues are symmetric around 0
+    found = spectrum(symmetric_normalized(path + path.T), 3).w
+    assert_allclose(np.sort(found)[::-1], np.cos(np.arange(3) * np.pi / 39), atol=1e-9)
+
+
+def test_nodes_alone_have_the_eigenvalue_of_their_loop():
+    assert_array_equal(spectrum(np.diag([0.2, 0, 0.5]), 3).w, [0.5, 0.2, 0])
 
 
 def test_a_filter_is_1_at_1_and_falls():

@@ -258,3 +258,20 @@ def test_what_cannot_be_searched_is_refused(Q, F, k, measure, sentence):
 def test_no_queries_have_no_neighbours():
     index, similarity = most_similar(np.zeros((0, 3)), normal(5, 3), 2)
     assert index.shape == similarity.shape == (0, 2)
+
+
+def test_who_stands_behind_its_copies_is_left_out_too(monkeypatch):
+    monkeypatch.setattr(neighbours, "ENTRIES", 4)
+    F = np.concatenate([np.ones((5, 2)), [[1.0, -1.0]]])
+    parts = list(neighbours.others_in_turn(F, 1))
+    assert [part.start for part, *_ in parts] == [0, 2, 4]
+    index = np.concatenate([index for _, index, _ in parts])
+    assert_array_equal(index[:5, 0], [1, 0, 0, 0, 0])
+
+
+def test_distances_are_the_same_however_small_a_block_is(monkeypatch):
+    F = np.random.default_rng(0).normal(size=(40, 3)) + 1e6
+    monkeypatch.setattr(neighbours, "BLOCK", 8)
+    ((_, *found),) = neighbours.in_turn(F, F, 5, "euclidean")
+    for a, b in zip(found, most_similar(F, F, 5, "euclidean")):
+        assert_array_equal(a, b)

@@ -216,7 +216,7 @@ def test_ranked_judges_refuse_other_rules_and_numbers():
     S = np.ones((1, 1))
     with pytest.raises(ValueError, match="ranked_precision: rule is one of .*, not 'oxford'"):
         ranked_precision(S, S, rule="oxford")
-    for K in ((), 0, (2, -1)):
+    for K in ((), 0, (2, -1), np.nan):
         with pytest.raises(ValueError, match="ranked_recall: K are numbers of samples, 1 or more"):
             ranked_recall(S, S, K=K)
 
@@ -239,7 +239,7 @@ def test_what_cannot_be_retrieved_is_refused(judge):
         judge(F, np.zeros(5))
 
 
-@pytest.mark.parametrize("K", [(), (0, 1), (-1,)])
+@pytest.mark.parametrize("K", [(), (0, 1), (-1,), np.nan])
 def test_numbers_of_neighbours_are_one_or_more(K):
     with pytest.raises(ValueError, match="recall_at: K are numbers of neighbours, 1 or more, not"):
         recall_at(normal(5, 3), np.zeros(5), K)
@@ -308,6 +308,14 @@ def test_whole_numbers_and_lists_are_scores_too():
     relevant = [[0, 1, 0]]
     for S in ([[1, 3, 2]], np.array([[1, 3, 2]], np.uint8), np.array([[0, 1, 0]], bool)):
         assert ranked_precision(S, relevant).mean == 1
+
+
+def test_of_equal_scores_the_lower_index_comes_first_and_no_digit_is_lost():
+    relevant = np.arange(200)[None] == 100
+    assert ranked_precision(np.arange(200)[None] % 2 == 0, relevant).mean == 1 / 51
+    S = 1 + 1e-12 * relevant
+    assert ranked_precision(S, relevant).mean == 1
+    assert ranked_recall(S, relevant, K=1).mean == 1
 
 
 @pytest.mark.parametrize("function", [ranked_precision, ranked_recall])

@@ -1,5 +1,6 @@
 import csv
 
+import click
 import numpy as np
 import pytest
 from PIL import Image
@@ -7,7 +8,7 @@ from sklearn.datasets import load_sample_images
 
 from examples import retrieval
 from minigrad.data import DataError
-from minigrad.evaluate import pixels
+from minigrad.evaluate import pca_whitening, pixels
 from minigrad.nodes import normalize
 from tests.examples import commands
 
@@ -90,6 +91,22 @@ def test_a_missing_folder_of_photographs_is_said(tmp_path, monkeypatch):
     with pytest.raises(DataError, match="there is no folder"):
         started("--quick", "--folder", tmp_path / "run")
     assert not (tmp_path / "run").exists()
+
+
+def test_too_few_or_small_photographs_are_said(data, tmp_path, capsys):
+    for i in range(5):
+        Image.new("RGB", (31, 80)).save(data / "photos" / f"{i:02}.png")
+    with pytest.raises(click.UsageError, match="11 pictures of 32 pixels or more .*, and 12 are"):
+        started("--quick", "--folder", tmp_path / "run")
+    assert "skipped 04.png: too small" in capsys.readouterr().out
+    assert not (tmp_path / "run").exists()
+
+
+def test_descriptors_that_vary_along_few_directions_are_whitened_along_these():
+    F = np.random.default_rng(0).normal(size=(90, 40))
+    assert retrieval.whitening(F).P.shape == (40, 32)
+    assert retrieval.whitening(F[:9]).P.shape == (40, 8)
+    np.testing.assert_array_equal(retrieval.whitening(F).P, pca_whitening(F, 32).P)
 
 
 @pytest.mark.slow

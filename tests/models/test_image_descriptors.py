@@ -81,6 +81,8 @@ def test_a_resnet_has_maps_too():
     assert A.shape == (2, 512, 4, 4)
     assert A.min() >= 0
     assert described(net, X).shape == (2, 512)
+    with pytest.raises(ValueError, match="layer is -1 to 0, as of a list, not 1"):
+        last_maps(net, X, 1)
 
 
 def test_images_are_described_some_at_a_time(monkeypatch):
@@ -94,6 +96,13 @@ def test_a_network_of_another_kind_is_refused():
     for function in (last_maps, described, neural_codes):
         with pytest.raises(TypeError, match="an Extractor, a ContextNet or an Embedder, not a str"):
             function("net", images())
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_a_layer_that_is_not_there_is_named(name):
+    for layer in (-9, 9):
+        with pytest.raises(ValueError, match=f"last_maps: layer is -. to ., .* not {layer}"):
+            last_maps(NETWORKS[name](), images(), layer)
 
 
 def test_what_are_no_images_is_refused():

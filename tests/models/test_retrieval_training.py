@@ -105,6 +105,14 @@ def test_a_rule_without_what_it_needs_is_refused(rule, said):
         matching(Geometry(), rule)
 
 
+def test_positives_of_no_pool_and_by_no_descriptors_are_refused():
+    for F in (np.eye(4), np.ones(5), np.full((5, 2), np.nan)):
+        with pytest.raises(ValueError, match=r"matching: descriptors are finite, \(5, d\), not"):
+            matching(Geometry(), "m1", F)
+    with pytest.raises(ValueError, match="matching: pool is 1 or more, not 0"):
+        matching(Geometry(), "m2", pool=0)
+
+
 # negatives
 
 
@@ -196,6 +204,40 @@ def test_negatives_are_mined_before_the_first_and_after_each_epoch(monkeypatch):
     assert len(seen) == 3
     assert_array_equal(seen[-1], described(tuned, views().images))
     assert (seen[0] != seen[1]).any()
+
+
+def first_weights(settings, monkeypatch, by_epoch=(1, 1, 1)):
+    """Of the first convolution, where the negatives are by_epoch scenes further."""
+    found = iter(by_epoch)
+    number = np.arange(32)
+    further = lambda *_: ((number + 4 * next(found)) % 32)[:, None].repeat(settings.number, 1)
+    monkeypatch.setattr(retrieval_training, "mined", further)
+    return run(settings)[0].parameters["conv1"][0]
+
+
+def test_each_epoch_learns_from_the_negatives_mined_before_it(monkeypatch):
+    settings = SMALL._replace(number=1)
+    same = first_weights(settings, monkeypatch)
+    assert_array_equal(first_weights(settings, monkeypatch, (1, 1, 2)), same)  # for a next epoch
+    for by_epoch in ((1, 2, 1), (2, 1, 1)):
+        assert (first_weights(settings, monkeypatch, by_epoch) != same).any()
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"margin": 0.1},
+        {"momentum": 0.0},
+        {"decay": 0.1},
+        {"pooling": "R-MAC"},
+        {"shared": 0.6},
+        {"zoom": 1.1},
+    ],
+)
+def test_every_setting_counts(changed, monkeypatch):
+    settings = SMALL._replace(epochs=1, number=1)
+    other = first_weights(settings._replace(**changed), monkeypatch)
+    assert (other != first_weights(settings, monkeypatch)).any()
 
 
 @pytest.mark.parametrize("negatives", [pytest.param("N1", marks=pytest.mark.slow), "random"])
