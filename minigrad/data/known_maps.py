@@ -30,19 +30,19 @@ class Projective(NamedTuple):
     H: Any
 
     def __call__(self, points):
-        """Where points (n, 2) of the base image lie: (n, 2)."""
+        """Where points (..., 2) of the base image lie: (..., 2)."""
         q = np.asarray(points, float) @ self.H[:, :2].T + self.H[:, 2]
-        return q[:, :2] / q[:, 2:]
+        return q[..., :2] / q[..., 2:]
 
     def inverse(self, points):
         """The points of the base image that come to lie there."""
         return Projective(np.linalg.inv(self.H))(points)
 
     def jacobian(self, points):
-        """d(y', x') / d(y, x) at points of the base image: (n, 2, 2)."""
+        """d(y', x') / d(y, x) at points (..., 2) of the base image: (..., 2, 2)."""
         w = np.asarray(points, float) @ self.H[2, :2] + self.H[2, 2]
-        fall = self(points)[:, :, None] * self.H[2, :2]
-        return (self.H[:2, :2] - fall) / w[:, None, None]
+        fall = self(points)[..., None] * self.H[2, :2]
+        return (self.H[:2, :2] - fall) / w[..., None, None]
 
     def moved(self, offset):
         """The same map, and then (y', x') + offset."""

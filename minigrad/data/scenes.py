@@ -20,6 +20,7 @@ import numpy as np
 
 from ..kernels.resampling import bilinear
 from .checks import in_range, white
+from .known_maps import Projective
 
 WINDOW = 0.3, 0.8  # side of a view's window over the photograph's shorter side
 ANGLE = 0.3  # radians, at most
@@ -124,7 +125,7 @@ def _view(photographs, i, rng, side, window, hidden):
     M = homography(_square(side), corners)
     image = _light(_sampled(X, M, side), rng)
     middle = np.full(2, (side - 1) / 2)
-    centre, scale = projected(M, middle), _scale(M, middle)
+    centre, scale = Projective(M)(middle), _scale(M, middle)
     seen = _within(M, _points(X.shape[1:]), side)
     if rng.random() < hidden:
         other = photographs[(i + rng.integers(1, len(photographs))) % len(photographs)]
@@ -133,7 +134,7 @@ def _view(photographs, i, rng, side, window, hidden):
         there = homography(_square(piece), _window(other.shape[1:], rng, window))
         hides = _light(_sampled(other, there, piece), rng)
         image[:, top : top + piece, left : left + piece] = hides
-        q = projected(np.linalg.inv(M), _points(X.shape[1:])) - (top, left)
+        q = Projective(M).inverse(_points(X.shape[1:])) - (top, left)
         seen &= ~((q >= -0.5) & (q <= piece - 0.5)).all(1)
     image = np.clip(image + rng.normal(0, NOISE, image.shape), 0, 1)
     return np.rint(255 * image).astype(np.uint8), M, seen, centre, scale
@@ -162,12 +163,6 @@ def homography(A: Any, B: Any) -> np.ndarray:
     return np.append(np.linalg.solve(np.array(rows), values), 1).reshape(3, 3)
 
 
-def projected(M: Any, points: Any) -> np.ndarray:
-    """Where a homography takes points (..., 2)."""
-    q = points @ M[:, :2].T + M[:, 2]
-    return q[..., :2] / q[..., 2:]
-
-
 def _square(side):
     """The corners of side x side pixels, whose centres are whole numbers."""
     a, b = -0.5, side - 0.5
@@ -191,7 +186,7 @@ def _sampled(X, M, side):
     k = max(1, round(_scale(M, np.full(2, (side - 1) / 2))))
     fine = (np.arange(k * side) + 0.5) / k - 0.5
     grid = np.stack(np.meshgrid(fine, fine, indexing="ij"), -1).reshape(-1, 2)
-    q = projected(M, grid)
+    q = Projective(M)(grid)
     y, x = (np.clip(q[None, :, axis], 0, X.shape[1 + axis] - 1) for axis in (0, 1))
     Z = np.empty((3, 1, len(grid)))
     bilinear(np.ascontiguousarray(X)[None], np.zeros(1, int), y, x, Z)
@@ -214,11 +209,10 @@ def _within(M, points, side):
     """Which points of the photograph lie in the view whose map is M: (p,) bool."""
     back = np.linalg.inv(M)
     ahead = (points @ back[2, :2] + back[2, 2]) > 0  # what is behind is projected too
-    q = projected(back, points)
+    q = Projective(back)(points)
     return ahead & ((q >= -0.5) & (q <= side - 0.5)).all(1)
 
 
 def _scale(M, point):
     """How many times longer lines become by a map at a point: the root of its Jacobian's area."""
-    w = M[2, :2] @ point + M[2, 2]
-    return float(np.sqrt(abs(np.linalg.det(M) / w**3)))
+    return float(np.sqrt(abs(np.linalg.det(Projective(M).jacobian(point)))))

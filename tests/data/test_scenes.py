@@ -3,7 +3,8 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
 from minigrad.data import scene_views
-from minigrad.data.scenes import POINTS, _points, _scale, homography, projected
+from minigrad.data.known_maps import Projective
+from minigrad.data.scenes import POINTS, _points, _scale, homography
 
 
 def photographs(n=3, sides=(70, 90)):
@@ -28,8 +29,8 @@ def test_a_homography_takes_its_points_where_they_belong():
     A = np.array([[0, 0], [0, 4], [4, 5], [5, 0.5]])
     B = np.array([[1, 2], [0, 7], [6, 6], [7, 1]])
     M = homography(A, B)
-    assert_allclose(projected(M, A), B)
-    assert_allclose(projected(np.linalg.inv(M), B), A, atol=1e-12)
+    assert_allclose(Projective(M)(A), B)
+    assert_allclose(Projective(M).inverse(B), A, atol=1e-12)
 
 
 def test_pixels_show_what_the_map_says(monkeypatch):
@@ -38,7 +39,7 @@ def test_pixels_show_what_the_map_says(monkeypatch):
     m = made(side=16, hidden=0)
     pixels = np.stack(np.mgrid[:16, :16], -1)
     for image, M in zip(m.images, m.maps):
-        where = projected(M, pixels.astype(float)) / (69, 89)
+        where = Projective(M)(pixels.astype(float)) / (69, 89)
         assert_allclose(image[:2] / 255, where.transpose(2, 0, 1), atol=0.011)
 
 
@@ -46,7 +47,7 @@ def test_windows_lie_in_the_photograph_even_the_largest():
     m = made(30, side=8, window=(1, 1))
     corners = np.array([[-0.5, -0.5], [-0.5, 7.5], [7.5, 7.5], [7.5, -0.5]])
     for M in m.maps:
-        down, right = projected(M, corners).T
+        down, right = Projective(M)(corners).T
         assert min(down.min(), right.min()) >= -1e-9
         assert down.max() <= 69 + 1e-9
         assert right.max() <= 89 + 1e-9
@@ -57,7 +58,7 @@ def test_seen_points_are_those_that_fall_into_the_view():
     points = _points((70, 90))
     assert len(points) == POINTS**2
     for M, seen in zip(m.maps, m.seen):
-        q = projected(np.linalg.inv(M), points)
+        q = Projective(M).inverse(points)
         assert_array_equal(seen, ((q > -0.5) & (q < 9.5)).all(1))
 
 
@@ -75,7 +76,7 @@ def test_what_hides_is_another_photograph_where_points_are_not_seen(monkeypatch)
     for image, M, seen, scene in zip(m.images, m.maps, m.seen, m.scenes):
         other = (image[2] > 191) == (scene == 0)
         assert 0.05 < other.mean() < 0.4
-        q = projected(np.linalg.inv(M), _points((70, 90)))
+        q = Projective(M).inverse(_points((70, 90)))
         inside = ((q >= -0.5) & (q <= 19.5)).all(1)
         y, x = np.rint(q[inside]).astype(int).clip(0, 19).T
         assert_array_equal(other[y, x], ~seen[inside])
@@ -94,7 +95,7 @@ def test_a_scale_is_the_root_of_the_area_of_the_jacobian():
         np.array([4.0, 6.0]),
         1e-6,
     )
-    J = [(projected(M, point + d) - projected(M, point - d)) / (2 * h) for d in h * np.eye(2)]
+    J = [(Projective(M)(point + d) - Projective(M)(point - d)) / (2 * h) for d in h * np.eye(2)]
     assert_allclose(_scale(M, point), np.sqrt(abs(np.linalg.det(J))), rtol=1e-6)
 
 
@@ -120,7 +121,7 @@ def test_scales_are_areas_of_the_window():
     m = made(20, side=8, n=1, hidden=0)
     corners = np.array([[-0.5, -0.5], [-0.5, 7.5], [7.5, 7.5], [7.5, -0.5]])
     for M, scale, centre in zip(m.maps, m.scales, m.centres):
-        y, x = projected(M, corners).T
+        y, x = Projective(M)(corners).T
         area = abs(y @ np.roll(x, 1) - x @ np.roll(y, 1)) / 2
         assert_allclose(scale, np.sqrt(area) / 8, rtol=0.15)  # perspective: not the same everywhere
         assert_allclose(centre, (y.mean(), x.mean()), atol=6)
