@@ -28,7 +28,7 @@ from minigrad.models import context_position
 from minigrad.models.context_training import PRESETS, fit, held_out_pairs
 
 from minigrad import to_cpu
-from minigrad.cli import device, run, say, workers
+from minigrad.cli import device, number, run, say, workers
 from minigrad.data import Layout, Preparation, aberration, photographs, vignette
 from minigrad.learn import as_csv, write_whole
 from minigrad.stepper import figures
@@ -206,6 +206,7 @@ class Bench:
     default=0.02,
     show_default=True,
     type=click.FloatRange(0, 1, max_open=True),
+    callback=number,
     help="By how much aberration shrinks green.",
 )
 @click.option(
@@ -213,6 +214,7 @@ class Bench:
     default=0.5,
     show_default=True,
     type=click.FloatRange(0, 1, max_open=True),
+    callback=number,
     help="By how much a vignette darkens corners.",
 )
 @click.option(
@@ -350,8 +352,8 @@ def picture(bench, rows, others):
         ax.tick_params(colors=figures.INK, labelsize=8)
         figures.bar_rows(ax, {name: mean_error(v) for name, v in found.items()}, label=label)
         ax.axvline(chance, color=figures.INK, lw=1, ls="--", zorder=0)
-        for number in ax.texts:
-            number.set(fontsize=8, bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.5})
+        for text in ax.texts:
+            text.set(fontsize=8, bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.5})
         ax.xaxis.label.set_size(9)
     return page
 

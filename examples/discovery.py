@@ -30,7 +30,7 @@ from minigrad.models import exemplar_cnn, exemplar_training
 from minigrad.models.exemplar_extractor import Extractor
 
 from minigrad import maxpool, normalize
-from minigrad.cli import run, say, workers
+from minigrad.cli import number, run, say, workers
 from minigrad.data import Ranges, Surrogates, cluttered, photographs, seed_patches
 from minigrad.evaluate import (
     Regions,
@@ -95,13 +95,6 @@ class Found(NamedTuple):
     regions: dict
     precision: dict
     retrieval: dict
-
-
-def number(context, option, value):
-    """The value of an option; BadParameter for nan, which is in every range."""
-    if np.isnan(value):
-        raise click.BadParameter(f"{value} is no number.")
-    return value
 
 
 @click.command(help=about(__doc__))

@@ -83,6 +83,15 @@ def device(command: Any) -> Any:
     return click.option("--device", "move", type=kinds, callback=move, **options)(command)
 
 
+def number(context: Any, option: Any, value: float) -> float:
+    """A callback of options in a range: BadParameter for nan, which click finds in every range."""
+    import click
+
+    if np.isnan(value):
+        raise click.BadParameter(f"{value} is no number.")
+    return value
+
+
 def workers(command: Any) -> Any:
     """Give a click command the option --threads, which `threads` is called with."""
     import click

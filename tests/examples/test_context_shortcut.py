@@ -66,6 +66,8 @@ def test_one_photograph_is_not_enough(tmp_path):
     [
         (("--share", 1), "'--share': 1.0 is not in the range 0<=x<1."),
         (("--strength", 1), "'--strength': 1.0 is not in the range 0<=x<1."),
+        (("--share", "nan"), "'--share': nan is no number."),
+        (("--strength", "nan"), "'--strength': nan is no number."),
         (("nowhere",), "Path 'nowhere' does not exist."),
     ],
 )
