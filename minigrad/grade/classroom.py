@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from ..gradcheck import Unfit
-from ..learn import write_whole
+from ..learn import remove_leftovers, write_whole
 from ..version import VERSION
 from . import confine
 from .assignments import Assignment
@@ -106,8 +106,8 @@ class Class:
         if resume and path.exists():
             self._refuse_another(before)
             self.times = _read(self.out / "times.json")
-        for left in (self.out / "students").glob(".*.json.*"):  # a killed run was writing this
-            left.unlink()
+        for folder in (self.out, self.out / "students"):
+            remove_leftovers(folder)
         write_whole(path, written(self.facts))
 
     def _refuse_another(self, before):

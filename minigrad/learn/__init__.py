@@ -1,7 +1,13 @@
 """Learning: first weights, optimisers, schedules, the training loop, checkpoints, watching."""
 
 from .cells import Cells
-from .checkpoint import CheckpointError, load_checkpoint, save_checkpoint, write_whole
+from .checkpoint import (
+    CheckpointError,
+    load_checkpoint,
+    remove_leftovers,
+    save_checkpoint,
+    write_whole,
+)
 from .folder import FolderInUse, NotSaved, as_csv, note_scores
 from .initial import gaussian, glorot, he, uniform
 from .optimisers import Adam, Descent, Momentum, count

@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from .checkpoint import CheckpointError, as_json, write_whole
+from .checkpoint import CheckpointError, as_json, remove_leftovers, write_whole
 from .folder import as_csv, hold, let_go
 
 
@@ -35,8 +35,8 @@ class Cells:
     def __enter__(self) -> "Cells":
         self.path.parent.mkdir(parents=True, exist_ok=True)
         self._lock = hold(self.path.with_suffix(".lock"))
-        for left in self.path.parent.glob(f".{self.path.stem}.*.[0-9]*"):
-            left.unlink()  # a killed process was writing this
+        for path in (self.path, self.path.with_suffix(".csv")):
+            remove_leftovers(path.parent, path.name)
         try:
             if self.path.exists():
                 self._read()

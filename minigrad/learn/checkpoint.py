@@ -35,7 +35,7 @@ def write_whole(path: str | Path, data: bytes | str, keep: Path | None = None) -
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    temporary = _beside(path)
     try:
         with temporary.open("wb") as file:
             file.write(data.encode() if isinstance(data, str) else data)
@@ -58,7 +58,7 @@ def write_whole(path: str | Path, data: bytes | str, keep: Path | None = None) -
 
 def _second_name(path, name):
     """Let name hold the content of the file too."""
-    temporary = name.with_name(f".{name.name}.{os.getpid()}")
+    temporary = _beside(name)
     try:
         try:
             os.link(path, temporary)
@@ -67,6 +67,19 @@ def _second_name(path, name):
         temporary.replace(name)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def _beside(path):
+    return path.with_name(f".{path.name}.{os.getpid()}.part")
+
+
+def remove_leftovers(folder: Path, names: str = "*") -> None:
+    """Remove what killed processes left of files they were writing whole in a folder.
+
+    names: a pattern, which files; of those no other process may be writing one.
+    """
+    for left in folder.glob(f".{names}.[0-9]*.part"):
+        left.unlink()
 
 
 def save_checkpoint(

@@ -29,6 +29,7 @@ from .checkpoint import (
     as_json,
     load_checkpoint,
     read_checkpoint,
+    remove_leftovers,
     save_checkpoint,
     write_whole,
 )
@@ -88,9 +89,7 @@ class Folder(Nowhere):
     def __enter__(self) -> "Folder":
         self.path.mkdir(parents=True, exist_ok=True)
         self._lock = hold(self.path / "lock")
-        for name in (CHECKPOINT, BEFORE, "run.json", EPOCHS, *TABLES):
-            for path in self.path.glob(f".{name}.[0-9]*"):  # a killed process was writing this
-                path.unlink()
+        remove_leftovers(self.path)
         return self
 
     def __exit__(self, kind: Any, error: Any, trace: Any) -> None:

@@ -112,7 +112,8 @@ def test_resume_mends_what_was_damaged_or_left_half_written(quick):
     before = contents(out)
     (out / "students" / "ann.json").write_text('{"score": 10')
     (out / "students" / "bo.json").write_text("[]")
-    (out / "students" / ".di.json.4321").write_text('{"sco')
+    (out / "students" / ".di.json.4321.part").write_text('{"sco')
+    (out / ".times.json.4321.part").write_text('{"an')
     (out / "times.json").unlink()
     graded(*quick, resume=True)
     assert contents(out) == before

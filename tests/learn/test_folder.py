@@ -88,6 +88,7 @@ def moments(rng, n):
     [
         pytest.param("dense", "write", 30, marks=pytest.mark.slow),
         pytest.param("dense", "link", 3, marks=pytest.mark.slow),
+        pytest.param("dense", "replace", 31, marks=pytest.mark.slow),  # of table.csv
         pytest.param("conv", "step", 50, marks=pytest.mark.slow),
     ],
 )
@@ -267,7 +268,8 @@ def test_files_of_others_are_left_alone(tmp_path):
     others = [tmp_path / name for name in (".notes.2024", ".cache.3", "log.csv.1")]
     for path in others:
         path.write_text("mine")
-    (tmp_path / ".log.csv.4711").write_text("half a ta")  # a killed process's
+    for name in ("log.csv", "table.csv", "summary.png"):  # a killed process's
+        (tmp_path / f".{name}.4711.part").write_text("half a ta")
     runs.go("dense", tmp_path)
     assert {path.name for path in tmp_path.iterdir()} == FILES | {path.name for path in others}
 
