@@ -162,6 +162,8 @@ def _add_reports(grade: Any) -> None:
     """Add the commands that tell teachers, students and other systems."""
     import click
 
+    from ..cli import number
+
     file = click.Path(exists=True, path_type=Path)
 
     @grade.command("report")
@@ -196,7 +198,9 @@ def _add_reports(grade: Any) -> None:
     @grade.command("similar")
     @click.argument("assignment")
     @click.argument("handed_in", metavar="SUBMISSIONS", type=file)
-    @click.option("--least", default=0.6, show_default=True, type=click.FloatRange(0, 1))
+    @click.option(
+        "--least", default=0.6, show_default=True, type=click.FloatRange(0, 1), callback=number
+    )
     def _similar(assignment, handed_in, least):
         """List pairs of submissions to look at; what the starter has in common is left out."""
         task = load(assignment)

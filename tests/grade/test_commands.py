@@ -120,6 +120,7 @@ MISTAKES = {
     "verify nothing": "nothing: there is no folder with an assignment.toml",
     "shard affine in --index 3 --of 3 -o p --seed 1": "--index 3 is not below --of 3: the first",
     "shard affine in --index 0 --of 3 -o p": "Missing option '--seed'",
+    "similar affine in --least nan": "nan is no number",
     "merge in -o out": "in has no parts: `minigrad grade shard` makes them",
 }
 
