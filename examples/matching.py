@@ -13,7 +13,8 @@ descriptors. Networks: 5 x 5 filters without blur among the transformations (ori
 therefore both are shown grey patches too. Below the folder:
 
     table.csv      average precision (AP) of each pair and method
-    sizes.png      AP over patch size and layer, as Fig. 8 of the paper
+    sizes.csv      AP over patch size and layer, on the images for choosing
+    sizes.png      the same, as Fig. 8 of the paper
     scatter.png    AP of pairs of methods, as Fig. 9
     changes.png    AP over the magnitude of each change, and on graf, as Fig. 10 and 11
 
@@ -340,6 +341,13 @@ class Bench:
 @click.option("--images", type=click.IntRange(1, BASES), help="Base images.  [default: 4]")
 @click.option("--seeds", type=click.IntRange(1), help="Of networks.  [default: 2]")
 @click.option(
+    "--size",
+    "sizes",
+    type=click.IntRange(8),
+    multiple=True,
+    help="Of patches, in pixels, to choose from; once or more.  [default: 32, 48, 69, 91]",
+)
+@click.option(
     "--preset",
     type=click.Choice(list(NETWORK_PRESETS)),
     help="Of the networks; paper: its layers and training.  [default: small, of --quick tiny]",
@@ -347,13 +355,18 @@ class Bench:
 @place("matching", "cells.json", "networks")
 @workers
 @device
-def main(photos, quick, images, seeds, preset, folder, move):
+def main(photos, quick, images, seeds, sizes, preset, folder, move):
     try:
         opencv("matching")
     except ImportError as error:
         raise click.UsageError(str(error)) from None
     size = QUICK if quick else FULL
-    size = size._replace(images=images or size.images, seeds=seeds or size.seeds)
+    size = Size(
+        images or size.images,
+        size.choosing,
+        seeds or size.seeds,
+        tuple(sorted(set(sizes))) or size.sizes,
+    )
     preset = preset or ("tiny" if quick else "small")
     with kept(folder / "cells.json") as cells:
         bench = Bench(size, folder, photos or data_folder() / "photos", preset, move, cells)
@@ -366,6 +379,7 @@ def main(photos, quick, images, seeds, preset, folder, move):
     for line in (*result.table(), "", *result.effects(), "", *result.blur(), "", *timed(times)):
         say(line)
     write_whole(folder / "table.csv", as_csv(list(result.rows(bench.names))))
+    write_whole(folder / "sizes.csv", as_csv(list(sized(grids, size.sizes))))
     shown = [m for m in METHODS if m not in GREY]
     of_size = {m: (size.sizes, grid) for m, grid in grids.items()}
     drawn = {
@@ -377,18 +391,29 @@ def main(photos, quick, images, seeds, preset, folder, move):
     }
     for name, page in drawn.items():
         write_whole(folder / f"{name}.png", figures.png(page))
-    say(f"\n{folder} has table.csv, {', '.join(f'{name}.png' for name in drawn)}")
+    say(f"\n{folder} has table.csv, sizes.csv, {', '.join(f'{name}.png' for name in drawn)}")
 
 
 def report_sizes(bench, grids):
-    """Say what was chosen on which images."""
-    used = bench.names[BASES : BASES + bench.size.choosing]
-    say(f"patch sizes and layers, chosen on {', '.join(used)} (AP there):")
+    """Say what is best on which images, and what is taken."""
+    used = ", ".join(bench.names[BASES : BASES + bench.size.choosing])
+    say(f"AP over patch size and layer on {used}; * is taken")
+    say(line("", (f"{size} x {size}" for size in bench.size.sizes)))
     for method, grid in grids.items():
-        layer, size = bench.chosen[method]
-        words = f"{size} x {size}" + (f", layer {layer}" if layer else "")
-        say(f"  {method:<24}{words:<20}{grid.max():.3f}")
+        for i, values in enumerate(grid, 1):
+            layer, size = bench.chosen[method]
+            taken = [layer in (0, i) and size == one for one in bench.size.sizes]
+            name = method if method in PLAIN else f"{method}, layer {i}"
+            say(line(name, (f"{ap:.3f}{' *'[star]}" for ap, star in zip(values, taken))))
     say("")
+
+
+def sized(grids, sizes):
+    """Rows of {method: AP (layers, sizes)} as a file."""
+    for method, grid in grids.items():
+        for (i, j), ap in np.ndenumerate(grid):
+            layer = "" if method in PLAIN else i + 1
+            yield {"method": method, "layer": layer, "size": sizes[j], "AP": round(float(ap), 4)}
 
 
 class Result:
@@ -417,7 +442,9 @@ class Result:
 
     def table(self):
         """AP of each method, and how often SIFT is above it."""
-        yield f"AP, mean and standard error over {len(self.most)} base images; graf: 2 pairs"
+        n = len(self.most)
+        over = f"mean and standard error over {n} base images" if n > 1 else "of one base image"
+        yield f"AP, {over}; graf: 2 pairs"
         heads = "all pairs", "less SIFT", "of seeds", *MATCHING_SET, "graf", "at unit length"
         yield line("", heads)
         unit = over_seeds(self.unit)
@@ -470,17 +497,19 @@ class Result:
         yield "AP on blur, by its deviation in pixels; below, how many pairs could be right"
         yield line("", (f"{m:g}" for m in magnitudes))
         for method in self.means:
-            means, errors = self.curves(method)["blur"][1:]
-            yield line(method, (f"{m:.3f} +- {e:.3f}" for m, e in zip(means, errors)))
+            yield line(method, map(told, self.columns(method, place)))
         yield line("", self.most[:, place].sum(0))
 
+    def columns(self, method, change):
+        """AP by magnitude of a change, of all images that have right pairs: (images,) each."""
+        there = self.most[:, change] > 0
+        return [A[some] for A, some in zip(self.means[method][:, change].T, there.T)]
+
     def curves(self, method):
-        """{change: (magnitudes, means, standard errors)}; images without right pairs left out."""
+        """{change: (magnitudes, means, standard errors)}."""
         found = {}
         for i, (change, how) in enumerate(MATCHING_SET.items()):
-            columns = [
-                self.means[method][self.most[:, i, j] > 0, i, j] for j in range(len(how.magnitudes))
-            ]
+            columns = self.columns(method, i)
             means = [values.mean() if len(values) else 0.0 for values in columns]
             found[change] = how.magnitudes, means, [error(values) for values in columns]
         return found
@@ -530,7 +559,9 @@ def error(values):
 
 
 def told(values, sign=""):
-    """Mean and standard error in words."""
+    """Mean and standard error in words; nothing of no values."""
+    if not len(values):
+        return ""
     spread = f" +- {error(values):.3f}" if len(values) > 1 else ""
     return f"{np.mean(values):{sign}.3f}{spread}"
 

@@ -7,20 +7,35 @@ from minigrad.models.exemplar_descriptors import ExemplarDescriptor
 from PIL import Image
 from sklearn.datasets import load_sample_images
 
+from examples import matching, matching_networks
 from examples.matching import (
     BASES,
     CHOOSING,
+    GREY,
+    LEAST,
     METHODS,
     PLAIN,
+    QUICK,
+    Bench,
     Result,
+    Size,
     View,
     at_unit_length,
     over_seeds,
+    report_sizes,
+    sized,
     under,
 )
-from examples.matching_networks import KINDS, NETWORK_PRESETS, PatchNetworks
+from examples.matching_networks import (
+    BLUR,
+    BLUR_REACH,
+    KINDS,
+    NETWORK_PRESETS,
+    ORIG,
+    PatchNetworks,
+)
 from minigrad import to_cpu
-from minigrad.data import MATCHING_SET
+from minigrad.data import MATCHING_SET, Seeds
 from tests.examples import commands
 
 example = functools.partial(commands.finished, "matching")
@@ -179,6 +194,113 @@ def test_a_network_is_trained_once_and_differs_by_blur(tmp_path):
     same, differs = (net.parameters["conv1"][0] for net in (again, blurred))
     assert np.array_equal(plain.parameters["conv1"][0], same)
     assert not np.array_equal(plain.parameters["conv1"][0], differs)
+
+
+@pytest.mark.parametrize("name", [name for name, kind in KINDS.items() if kind.blur is not None])
+def test_a_network_learns_from_other_photographs_with_the_blur_that_its_name_says(
+    tmp_path, monkeypatch, name
+):
+    seen = {}
+
+    class Trained:
+        def save(self, file):
+            file.parent.mkdir(parents=True)
+            file.write_bytes(b"")
+
+    def fit(ranges, settings, **options):
+        seen.update(blur=ranges.blur, code=settings.code)
+        return Trained(), []
+
+    def seed_patches(images, *numbers, **options):
+        seen["learned"] = [int(image[0, 0, 0]) for image in images]
+        return Seeds(*[None] * 5)
+
+    monkeypatch.setattr(matching_networks, "seed_patches", seed_patches)
+    monkeypatch.setattr(matching_networks, "Surrogates", lambda seeds, versions, ranges: ranges)
+    monkeypatch.setattr(matching_networks, "fit", fit)
+    monkeypatch.setattr(matching_networks.Extractor, "load", lambda file: "loaded")
+    bench = bench_of(tmp_path)
+    assert bench.network(name, 0) == "loaded"
+    assert seen["blur"] == (BLUR_REACH if "with blur" in name or name == BLUR else None)
+    assert ("7s2" in seen["code"]) == (name in (BLUR, "blur, without blur"))
+    apart = [[int(image[0, 0, 0]) for image in some] for some in (bench.bases, bench.choosing)]
+    assert apart == [list(range(0, 160, 10)), list(range(160, 200, 10))]
+    assert seen["learned"] == [200, 210]
+
+
+def bench_of(folder, size=QUICK):
+    """A Bench of 22 photographs of one grey each: 0, 10, 20 ..."""
+    (folder / "photos").mkdir()
+    for i in range(BASES + CHOOSING + 2):
+        image = Image.new("RGB", (LEAST, LEAST), (10 * i,) * 3)
+        image.save(folder / f"photos/{i:02}.png")
+    return Bench(size, folder, folder / "photos", "tiny", to_cpu, None)
+
+
+def test_the_best_size_and_layer_are_taken_as_they_are_on_images_that_nobody_is_judged_on(
+    tmp_path, monkeypatch, capsys
+):
+    bench, asked = bench_of(tmp_path, Size(choosing=2, sizes=(32, 48))), []
+    best = {"SIFT": (0, 1), "raw pixels": (0, 0), ORIG: (2, 0), BLUR: (3, 1)}
+
+    def cell(compute, image, method, seed, **plan):
+        asked.append(int(image[0, 0, 0]))
+        grid = np.full((1 if method in PLAIN else 4, 2), 0.5)
+        grid[best[method]] = 0.6
+        return {"grid": grid}
+
+    monkeypatch.setattr(bench, "cell", cell)
+    grids = bench.sweep()
+    assert set(asked) == {160, 170}
+    assert bench.chosen["SIFT"] == (0, 48)
+    for name, taken in ((ORIG, (3, 32)), (BLUR, (4, 48))):
+        alike = [m for m, kind in KINDS.items() if kind.first == KINDS[name].first]
+        alike += [m for m, of in GREY.items() if of == name]
+        assert {bench.chosen[method] for method in alike} == {taken}
+    report_sizes(bench, grids)
+    said = capsys.readouterr().out.splitlines()
+    assert said[0] == "AP over patch size and layer on 16.png, 17.png; * is taken"
+    stars = {text[:34].strip(): text.index("*") > 60 for text in said[1:] if "*" in text}
+    expected = {"SIFT": True, "raw pixels": False}
+    assert stars == expected | {f"{ORIG}, layer 3": False, f"{BLUR}, layer 4": True}
+    rows = list(sized(grids, (32, 48)))
+    assert len(rows) == 2 * (1 + 1 + 4 + 4)
+    assert {"method": ORIG, "layer": 3, "size": 32, "AP": 0.6} in rows
+
+
+def test_grey_patches_are_seen_without_colours(tmp_path, monkeypatch):
+    bench = bench_of(tmp_path)
+    monkeypatch.setattr(bench, "network", lambda method, seed: (method, seed))
+    monkeypatch.setattr(matching, "ExemplarDescriptor", lambda net, layer: lambda P: (net, P))
+    P = np.random.default_rng(0).random((2, 3, 5, 5), np.float32)
+    for name, of in GREY.items():
+        net, seen = bench.describe(name, 1, 3)(P)
+        assert net == (of, 1)
+        assert seen.shape == (2, 1, 5, 5)
+        assert bench.describe(of, 1, 3)(P)[1] is P
+
+
+def test_graf_is_matched_by_the_map_from_the_first_photograph(tmp_path, monkeypatch):
+    H = np.array([[1, 0, 10], [0, 1, 20], [0, 0, 1]])
+    images = np.zeros((2, 3, 40, 40), np.uint8)
+    monkeypatch.setattr(matching, "graf", lambda other: (*images, other * H))
+    bench, scenes = bench_of(tmp_path), []
+
+    def measured(scene, image, change, magnitudes):
+        scenes.append(scene)
+        return {("SIFT", 0): {"ap": [0.5, 0.25]}}
+
+    monkeypatch.setattr(bench, "measured", measured)
+    assert bench.graf()["SIFT", 0].tolist() == [0.5, 0.25]
+    (scene,) = scenes
+    for _, where in scene.others:
+        assert where(np.zeros((1, 2))).tolist() == [[20.0, 10.0]]
+
+
+def test_one_image_has_no_error():
+    ap, most = made_up()
+    result = Result({key: A[:, :1] for key, A in ap.items()}, most[:1], {}, {})
+    assert "+-" not in "".join(map(str, (*result.blur(), *result.effects())))
 
 
 @pytest.mark.slow
