@@ -179,7 +179,7 @@ def test_ctrl_c_after_training_says_how_to_get_the_rest(photos, tmp_path):
     ) as running:
         while not running.stdout.readline().startswith("trained in"):
             assert running.poll() is None
-        time.sleep(0.05)  # it prints before it enters what says so
+        time.sleep(0.2)  # it prints before it enters what says so
         running.send_signal(signal.SIGINT)
         _, said = running.communicate()
     assert running.returncode == 130

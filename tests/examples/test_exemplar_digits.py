@@ -1,5 +1,6 @@
 import csv
 import re
+import resource
 import signal
 import subprocess
 import sys
@@ -17,13 +18,19 @@ QUICK = ("--seeds", 20, "--versions", 10, "--epochs", 1)
 CHECKPOINTS = {"checkpoint.safetensors", "checkpoint-before.safetensors"}
 TRAINED = CHECKPOINTS | {"log.csv", "times.csv", "run.json"}
 FILES = TRAINED | {"report.html", "summary.png", "table.csv"}
-TRAINING = 90  # seconds on two cores
+TRAINING = 90  # seconds on two cores, or of the processor where others take these
 
 
 def example(*words):
     return subprocess.run(
         [*COMMAND, *map(str, words)], cwd=ROOT, capture_output=True, text=True, check=False
     )
+
+
+def processor_seconds():
+    """Of all processes that this one has started and that have ended."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
 
 
 def table(folder):
@@ -176,7 +183,9 @@ def test_ctrl_c_saves_the_run_and_says_how_to_go_on(tmp_path):
 
 @pytest.mark.slow
 def test_the_features_learned_without_labels_beat_pixels_and_random_weights(tmp_path):
+    before = processor_seconds()
     done = example("--folder", tmp_path)
+    processor = processor_seconds() - before
     assert (done.returncode, done.stderr) == (0, "")
     assert files(tmp_path) == FILES
     scores = {
@@ -195,7 +204,7 @@ def test_the_features_learned_without_labels_beat_pixels_and_random_weights(tmp_
         for k, cell in zip(scores["raw pixels"], re.findall(r"([\d.]+) \+- ([\d.]+)", numbers)):
             assert float(cell[0]) == pytest.approx(scores[words[0]][k], abs=float(cell[1]))
     seconds, first, last = re.search(r"trained in (.+) s, loss (.+) -> (.+)", done.stdout).groups()
-    assert float(seconds) < TRAINING
+    assert min(float(seconds), processor) < TRAINING
     assert float(last) < 0.7 * float(first)  # 6.1 and 3.3, with dropout and decay in both
     with (tmp_path / "log.csv").open() as file:
         *_, row = csv.DictReader(file)

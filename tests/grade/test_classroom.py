@@ -297,10 +297,13 @@ def test_stops_at_random_moments_lose_nothing(how, once, tmp_path):
     *these, out = once
     expected = contents(out)
     rng, stops, seen = random.Random(how), 0, set()
-    with started((*these, tmp_path / "whole")) as process:
-        begun = time.monotonic()
-        process.wait()
-    whole = time.monotonic() - begun
+    times = []
+    for i in range(3):
+        with started((*these, tmp_path / f"whole {i}")) as process:
+            begun = time.monotonic()
+            process.wait()
+        times.append(time.monotonic() - begun)
+    whole = min(times)  # of a run that others held up, most of the moments come too late
     for i in range(7):
         out = tmp_path / str(i)
         with nothing_left():

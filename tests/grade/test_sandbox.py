@@ -119,9 +119,9 @@ def test_what_failed_between_the_functions_keeps_no_memory(sandbox):
 def test_time_ends_a_job(sandbox):
     for waits in ("while True: pass", "import time; time.sleep(60)"):
         source = f"def f(A):\n {waits}"
-        assert ends(sandbox, source, wall=0.2) == ("TIMEOUT", "it was not done after 0.2 s", 0)
-        (waited,) = sandbox.run(source, "f", STEPS[:1], Limits(wall=0.2)).seconds
-        assert 0.1 < waited < 2
+        assert ends(sandbox, source, wall=0.5) == ("TIMEOUT", "it was not done after 0.5 s", 0)
+        (waited,) = sandbox.run(source, "f", STEPS[:1], Limits(wall=0.5)).seconds
+        assert 0.1 < waited < 10
 
 
 @linux

@@ -134,9 +134,9 @@ def test_two_hundred_submissions_take_seconds_and_pairs_come_out_first():
     rng = np.random.default_rng(0)
     sources = [varied(rng, 100) for _ in range(198)]
     sources += [sources[17].replace("x", "yy"), "a = 1\n" + sources[18]]
-    begin = time.perf_counter()
+    begin = time.process_time()
     found = similar(class_of(*sources), STARTER, least=0.7)
-    assert time.perf_counter() - begin < 5
+    assert time.process_time() - begin < 5
     assert {(p.first, p.second) for p in found} == {("s17", "s198"), ("s18", "s199")}
 
 
@@ -152,6 +152,6 @@ def test_two_hundred_submissions_take_seconds_and_pairs_come_out_first():
     ids=["strings", "backslashes", "brackets", "spaces", "quotes"],
 )
 def test_a_hostile_source_takes_linear_time(hostile):
-    begin = time.perf_counter()
+    begin = time.process_time()
     similar(class_of(hostile, hostile), STARTER)
-    assert time.perf_counter() - begin < 2
+    assert time.process_time() - begin < 2

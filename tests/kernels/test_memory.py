@@ -116,7 +116,7 @@ def test_a_ctrl_c_that_comes_while_memory_is_returned_is_heard():
     before = signal.signal(signal.SIGALRM, signal.default_int_handler)
     try:
         with pytest.raises(KeyboardInterrupt):
-            signal.setitimer(signal.ITIMER_REAL, 0.002)
+            signal.setitimer(signal.ITIMER_REAL, 0.01)
             things.clear()
             for _ in range(1000):
                 pass
