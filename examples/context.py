@@ -162,7 +162,7 @@ def main(photos, quick, longest, epochs, folder, move):
 
 
 def usable(photos, longest):
-    """The photographs that have room for a pair; says which do not."""
+    """The photographs that have room for a pair; says which do not, and how many are grey."""
     needed = Layout(net_of(SMALL).patch, SMALL.gap, SMALL.jitter).needed
     images, names, skipped = photographs(photos, longest)
     small = {i for i, x in enumerate(images) if min(x.shape[1:]) < needed}
@@ -175,7 +175,18 @@ def usable(photos, longest):
             f"{photos}: {len(images)} photographs with room for a pair at --longest {longest}; "
             f"{HELD} are needed, as every {HELD}th is held out"
         )
+    say_grey(images)
     return images
+
+
+def say_grey(images):
+    """Say how many of the photographs are grey, if any are."""
+    grey = sum(bool((image == image[:1]).all()) for image in images)
+    if grey:
+        say(
+            f"{grey} of {len(images)} photographs are grey: of their three channels, all alike, "
+            "dropping or projecting colours takes nothing away"
+        )
 
 
 def compare(bench, names):

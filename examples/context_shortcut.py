@@ -25,7 +25,7 @@ from typing import NamedTuple
 import click
 import numpy as np
 from minigrad.models import context_position
-from minigrad.models.context_training import PRESETS, fit, held_out_pairs
+from minigrad.models.context_training import PRESETS, fit, held_out_pairs, none_alone
 
 from minigrad import to_cpu
 from minigrad.cli import device, number, run, say, workers
@@ -34,6 +34,7 @@ from minigrad.learn import as_csv, write_whole
 from minigrad.stepper import figures
 from minigrad.version import VERSION
 
+from .context import say_grey
 from .digit_runs import about, kept, place, trials
 from .exemplar_runs import digest
 
@@ -117,7 +118,7 @@ def made():
 def taken(folder):
     """{"photographs": Split} of a folder, shrunk to a longest side of SIDE; every fifth is judged.
 
-    Says which were skipped.
+    Says which were skipped, and how many are grey.
     """
     images, names, skipped = photographs(folder, SIDE)
     small = [i for i, image in enumerate(images) if min(image.shape[1:]) < LAYOUT.needed]
@@ -130,6 +131,7 @@ def taken(folder):
             f"{folder}: {len(left)} of its pictures can be used, and two are needed at least, "
             "one to learn from and one to judge by"
         )
+    say_grey(left)
     judge = left[::EVERY]
     return {"photographs": Split([a for i, a in enumerate(left) if i % EVERY], judge)}
 
@@ -161,6 +163,7 @@ class Bench:
             own = {name: getattr(case, name) for name in ("colours", "gap", "jitter")}
             per_image = -(-self.pairs // len(split.learn))
             settings = settings_of(case)._replace(per_image=per_image, **own)
+            settings = none_alone(settings, len(split.learn))
             return compute(split, settings, np.random.default_rng(seed))
 
         plan = {"task": task, **case._asdict(), **self.facts, "of": self.of[case.images]}

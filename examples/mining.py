@@ -26,7 +26,7 @@ from typing import NamedTuple
 import click
 import numpy as np
 from minigrad.models.context_extractor import ContextNet, untrained
-from minigrad.models.context_training import PRESETS, fit, net_of
+from minigrad.models.context_training import PRESETS, fit, net_of, none_alone
 
 from minigrad.cli import run, say, workers
 from minigrad.data import Layout, Planted, photographs, planted
@@ -47,6 +47,7 @@ from minigrad.evaluate import (
 from minigrad.learn import as_csv, write_whole
 from minigrad.tree import leaves
 
+from .context import say_grey
 from .digit_runs import about
 
 TEMPLATE = Path(__file__).with_name("mining.html")
@@ -211,16 +212,16 @@ def pictures(folder, longest, side, learn):
             f"{folder}: {len(kept)} of {len(images)} pictures with room for four patches, {needed} "
             f"pixels each way at --longest {longest}; matches in other pictures take two at least"
         )
+    collection = [images[i] for i in kept]
+    say_grey(collection)
     about = f"{folder}, shrunk to {longest} pixels"
-    return Collection([images[i] for i in kept], [names[i] for i in kept], None, about)
+    return Collection(collection, [names[i] for i in kept], None, about)
 
 
 def learned(images, epochs, rng):
     """A network of context prediction, learned on the pictures themselves."""
     per_image = max(2, PAIRS // len(images))
-    settings = SMALL._replace(epochs=epochs, per_image=per_image)
-    while len(images) * settings.per_image % settings.batch == 1:
-        settings = settings._replace(per_image=settings.per_image + 1)
+    settings = none_alone(SMALL._replace(epochs=epochs, per_image=per_image), len(images))
     net, log = fit(images, settings, rng=rng)
     say(
         f"learned in {log[-1]['seconds']:.0f} s, loss {log[0]['loss']:.2f} -> {log[-1]['loss']:.2f}"

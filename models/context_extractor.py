@@ -58,8 +58,16 @@ class ContextNet:
         return cp.maps(self.prepare(images), self.parameters, **self._options)
 
     def positions(self, first: Any, second: Any) -> Any:
-        """Probabilities (n, 8) of where the second patches lie around the first ones."""
+        """Probabilities (n, 8) of where the second patches lie around the first ones.
+
+        first, second: (n, c, s, s) each. Raises ValueError for other patches.
+        """
         F, G = self(first), self(second)
+        if len(F) != len(G):
+            raise ValueError(
+                f"ContextNet: each first patch has a second one, not {first.shape} and "
+                f"{second.shape}"
+            )
         xp = array_module(F)
         A = cp.fuse(xp.concatenate((F, G), 1), self.parameters, **self._options)
         E = xp.exp(A - A.max(1, keepdims=True))
@@ -127,7 +135,8 @@ def untrained(patches, net=cp.SMALL, colours="drop", contrast="mean", *, rng):
 
     patches: (n, c, s, s), bytes or in [0, 1], of which mean and statistics are taken, two at least;
     net, colours, contrast: as for `context_training.Settings`; rng: a numpy Generator.
-    Raises ValueError for patches of another side than the net's, or beyond [0, 1].
+    Raises ValueError for patches of another side than the net's, or beyond [0, 1], and for colours
+    or contrast of another name.
     """
     xp = array_module(patches)
     mean = patches.mean((0, 2, 3), dtype=float) / white(patches)

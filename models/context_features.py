@@ -6,6 +6,7 @@
 (4, 1152)
 """
 
+import warnings
 from typing import Any
 
 import numpy as np
@@ -28,11 +29,11 @@ class ContextFeatures(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEst
     [0, 1]. Those to transform may be of another size than those to fit, a patch at least; what
     stands behind them is fitted on images of one size.
     settings: a name in `context_training.PRESETS`, "small", or a `Settings`; images that are not of
-    three channels keep their colours, whatever these say. Two patches, their gap and their jitter
-    must fit into an image: 66 pixels a side for "small", 60 with a gap of 8 and a jitter of 2.
-    pooling: as for `exemplar_cnn.features`; random_state: as everywhere in
-    scikit-learn. A layer's features are divided by their root-mean-square norm on the images to
-    fit.
+    three channels keep their colours, with a warning where a `Settings` says otherwise. Two
+    patches, their gap and their jitter must fit into an image: 66 pixels a side for "small", 60
+    with a gap of 8 and a jitter of 2.
+    pooling: as for `exemplar_cnn.features`; random_state: as everywhere in scikit-learn. A layer's
+    features are divided by their root-mean-square norm on the images to fit.
     Fitted: net_, a `ContextNet` to save; log_, of the training.
     Raises ValueError for what is no such images, images too small for a pair, and for a name that
     is no preset.
@@ -58,7 +59,13 @@ class ContextFeatures(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEst
                     f"ContextFeatures: settings are {', '.join(PRESETS)}, not {settings!r}"
                 )
             settings = PRESETS[settings]
-        if images.shape[1] != 3:
+        if images.shape[1] != 3 and settings.colours != "keep":
+            if isinstance(self.settings, Settings):
+                warnings.warn(
+                    f"ContextFeatures: images of {images.shape[1]} channels keep their colours, "
+                    f'as with Settings(colours="keep"): {settings.colours!r} takes three channels',
+                    stacklevel=2,
+                )
             settings = settings._replace(colours="keep")
         rng = np.random.default_rng(check_random_state(self.random_state).randint(1 << 31))
         self.net_, self.log_ = fit(images, settings, rng=rng, progress=False)

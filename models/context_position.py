@@ -36,7 +36,7 @@ from minigrad.tree import map_leaves
 
 from . import context_prediction as cp
 from .context_extractor import CHUNK
-from .context_training import SCHEDULES, net_of
+from .context_training import SCHEDULES, check_batches, net_of
 
 SIDE = 8  # SIDE^2 patches of an image are judged
 BEST = 0.1  # of the images, as in the paper
@@ -69,6 +69,12 @@ def loss(U, X, T, *, rng=None, **options):
     return squared_error(network(X, U, **options), T)
 
 
+class Single(Layout):
+    """Patches by themselves, each with room to move by its own side."""
+
+    needs = property(lambda self: f"single patches of {self.patch}, moved as far or farther,")
+
+
 class Patches:
     """Patches and their places, drawn anew for each batch; data of `minigrad.learn.train`.
 
@@ -78,7 +84,7 @@ class Patches:
     """
 
     def __init__(self, images, patch, per_image=64, colours="drop", contrast="mean"):
-        layout = Layout(patch, 0, 0)
+        layout = Single(patch, 0, 0)
         self.pairs = PatchPairs(images, layout, per_image, colours, contrast, pixelation=0)
         self.prepare = self.pairs.prepare
 
@@ -117,6 +123,7 @@ def grid(image, patch, side=SIDE):
     """Patches (side^2, c, s, s) spread evenly over an image (c, h, w), and their places.
 
     Their corners lie in the middle of side x side equal cells of all there could be.
+    Raises ValueError for an image smaller than a patch.
 
     >>> X, T = grid(np.zeros((3, 64, 48), np.uint8), 16, 2)
     >>> X.shape
@@ -126,6 +133,11 @@ def grid(image, patch, side=SIDE):
            [0.67, 0.31]], dtype=float32)
     """
     sizes = image.shape[1:]
+    if image.ndim != 3 or min(sizes) < patch:
+        raise ValueError(
+            f"grid: an image is (c, h, w), h and w at least {patch}, as its patches, "
+            f"not {image.shape}"
+        )
     middle = (np.arange(side) + 0.5) / side
     at = [np.rint(middle * (length - patch + 1) - 0.5) for length in sizes]
     corner = np.stack(np.meshgrid(*at, indexing="ij"), -1).reshape(-1, 2).astype(int)
@@ -173,13 +185,15 @@ def fit(images, settings, *, rng, facts=None, **options):
 
     images, rng, facts, options: as for `context_training.fit`; settings: a `Settings`, of which
     gap, jitter and pixelation are of no use here.
-    Raises ValueError for a net or a schedule of another name, and as `PatchPairs` and `train` do.
+    Raises ValueError for a net or a schedule of another name, a batch that leaves one patch alone
+    in the last one, which has no variance, and as `PatchPairs` and `train` do.
     """
     for name, known in {"net": cp.NETS, "schedule": SCHEDULES}.items():
         if (found := getattr(settings, name)) not in known:
             raise ValueError(f"fit: {name} is one of {', '.join(known)}, not {found!r}")
     net = net_of(settings)
     data = Patches(images, net.patch, settings.per_image, settings.colours, settings.contrast)
+    check_batches(len(data), settings, "patches")
     U = initial(rng, net, len(data.pairs.flat), settings.weights)
     U = map_leaves(array_module(data.pairs.flat).asarray, U)
     trained = PositionNet(net, U, {}, data.prepare)
@@ -204,7 +218,8 @@ def position_errors(net, images, side=SIDE):
 
     The first are the network's, the second those of chance, the centre always.
     net: patches (n, c, s, s) to (n, 2), with .patch, as a `PositionNet`; images: a sequence of
-    (c, h_i, w_i); side: side^2 patches of each are taken, from a `grid`.
+    (c, h_i, w_i), a patch at least; side: side^2 patches of each are taken, from a `grid`.
+    Raises ValueError for smaller images.
     """
     errors, chance = np.empty((2, len(images)))
     for i, image in enumerate(images):
@@ -222,9 +237,15 @@ def of_best(errors, chance, share=BEST):
     """Means (error, chance) over the images with the least errors, a share of all, one at least.
 
     errors, chance: (m,), as of `position_errors`; share: a tenth, as in the paper.
+    Raises ValueError if there is no image, or no share.
 
     >>> of_best(np.array([0.3, 0.1, 0.25]), np.array([0.4, 0.4, 0.4]), 0.3)
     (0.1, 0.4)
     """
+    if not len(errors) or not 0 < share <= 1:
+        raise ValueError(
+            f"of_best: errors are of one image at least, and share is above 0 and at most 1, "
+            f"not {np.shape(errors)} and {share}"
+        )
     best = np.argsort(errors)[: int(np.ceil(share * len(errors)))]
     return float(errors[best].mean()), float(chance[best].mean())

@@ -210,8 +210,12 @@ def loss(U, X1, X2, T, *, rng=None, **options):
 
     U, options: as for `tower`; X1, X2: (n, c, s, s); T: (n,), 0 to 7; rng: the training loop's,
     nothing is drawn. Features are computed once for both orders.
+    Raises ValueError for other labels.
     Source: the authors' program, for both orders.
     """
+    wrong = T[(T < 0) | (T >= PLACES)]  # before 7 - T is of the mistake
+    if len(wrong):
+        raise ValueError(f"context_prediction: labels are 0 to {PLACES - 1}, not {wrong[0]}")
     F, G = tower(X1, U, **options), tower(X2, U, **options)
     both = concatenate((concatenate((F, G), 1), concatenate((G, F), 1)))
     return entropy(fuse(both, U, **options), array_module(T).concatenate((T, 7 - T)))

@@ -90,11 +90,7 @@ def fit(images, settings, *, rng, held_out=None, facts=None, **options):
             raise ValueError(f"fit: {name} is one of {', '.join(known)}, not {found!r}")
     net = net_of(settings)
     data = pairs_of(images, settings)
-    if net.norm and settings.batch > 0 and (len(data) % settings.batch or settings.batch) == 1:
-        raise ValueError(
-            f"fit: {len(data)} pairs in batches of {settings.batch} leave one alone, which batch "
-            "normalisation cannot take: another batch, or a pair less"
-        )
+    check_batches(len(data), settings, "pairs")
     U = map_leaves(
         array_module(data.flat).asarray, cp.initial(rng, net, len(data.flat), settings.weights)
     )
@@ -119,6 +115,26 @@ def fit(images, settings, *, rng, held_out=None, facts=None, **options):
         **options,
     )
     return trained, log
+
+
+def check_batches(n, settings, kind):
+    """ValueError if batch normalisation would have to take one alone of n "pairs" or "patches"."""
+    batch = settings.batch
+    if net_of(settings).norm and batch > 0 and (n % batch or batch) == 1:
+        raise ValueError(
+            f"fit: {n} {kind} in batches of {batch} leave one alone, which batch "
+            "normalisation cannot take: another batch, or one less"
+        )
+
+
+def none_alone(settings, n):
+    """Settings with a pair more of each of n images if the last batch would be of one pair.
+
+    >>> none_alone(Settings(per_image=13, batch=64), 5).per_image  # 70 pairs, 65 would leave one
+    14
+    """
+    alone = n * settings.per_image % settings.batch == 1
+    return settings._replace(per_image=settings.per_image + alone)
 
 
 def net_of(settings):

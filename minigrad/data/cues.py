@@ -25,8 +25,8 @@ NOISE = 0.01  # of the kept channel's deviation, in those dropped
 def project(X):
     """Colours without their share of the green-magenta axis: Z = B X, B = I - a' a / (a a').
 
-    a = (-1, 2, -1); X, Z: (n, 3, h, w). Greys stay as they are.
-    Raises ValueError for images without three channels.
+    a = (-1, 2, -1); X, Z: (n, 3, h, w), floats. Greys stay as they are.
+    Raises ValueError for images without three channels, and of bytes.
     Source: section 3.1.
 
     >>> project(np.array([0.0, 1.0, 0.0]).reshape(1, 3, 1, 1)).ravel().round(4)
@@ -40,9 +40,9 @@ def project(X):
 def drop_colours(X, kept, noise=None):
     """Patches of which one channel is left, the other two are noise.
 
-    X: (n, 3, h, w), of mean 0; kept: (n,), the channel that is left, 0 to 2; noise: (n, 3, h, w) of
+    X: (n, 3, h, w), floats of mean 0; kept: (n,), the channel that is left, 0 to 2; noise: as X, of
     deviation 1, in the dropped channels made a hundredth of the deviation of the kept one; None: 0.
-    Raises ValueError for images without three channels.
+    Raises ValueError for images without three channels, or of bytes, and for other channels.
     Source: section 3.1.
 
     >>> X = np.arange(6.0).reshape(1, 3, 1, 2) - 2.5
@@ -52,7 +52,12 @@ def drop_colours(X, kept, noise=None):
     three_channels("drop_colours", X)
     xp = array_module(X)
     kept = xp.asarray(kept)
-    left = (xp.arange(3) == kept[:, None])[..., None, None]
+    if kept.shape != X.shape[:1]:
+        raise ValueError(f"drop_colours: X {X.shape} needs kept {X.shape[:1]}, not {kept.shape}")
+    left = xp.arange(3) == kept[:, None]
+    if not left.any(1).all():
+        raise ValueError(f"drop_colours: kept is 0, 1 or 2, not {kept[~left.any(1)][0]}")
+    left = left[..., None, None]
     Z = X.copy("K")
     Z *= left
     if noise is not None:
@@ -65,8 +70,8 @@ def drop_colours(X, kept, noise=None):
 def pixelate(X, sides):
     """Patches shrunk and enlarged again, both linearly, the shrinking a mean over all pixels.
 
-    X: (n, c, s, s); sides: (n,), the pixels to a side in between, 1 to s; s: as they are.
-    Raises ValueError for images that are not square, and other sides.
+    X: (n, c, s, s), floats; sides: (n,), the pixels to a side in between, 1 to s; s: as they are.
+    Raises ValueError for images that are not square or of bytes, and other sides.
     Source: section 3.1, "downsampling some patches to as little as 100 total pixels".
 
     >>> pixelate(np.array([[[[0.0, 4.0], [8.0, 0.0]]]]), [1])
@@ -74,6 +79,7 @@ def pixelate(X, sides):
              [3., 3.]]]])
     """
     sides, side = np.asarray(sides), X.shape[-1]
+    floats("pixelate", X)
     if X.shape[-2] != side or (sides < 1).any() or (sides > side).any():
         raise ValueError(
             f"pixelate: patches are square and sides 1 to that of a patch, not {X.shape} and "
@@ -91,6 +97,13 @@ def pixelate(X, sides):
 
 
 def three_channels(name, X):
-    """ValueError unless X are images of three channels."""
+    """ValueError unless X are images of three channels, in floats."""
     if X.ndim != 4 or X.shape[1] != 3:
         raise ValueError(f"{name}: images are (n, 3, h, w), red, green and blue, not {X.shape}")
+    floats(name, X)
+
+
+def floats(name, X):
+    """ValueError unless X are images of floats."""
+    if X.dtype.kind != "f":
+        raise ValueError(f"{name}: images are of floats, as X / 255 of bytes, not {X.dtype}")

@@ -23,7 +23,7 @@ import numpy as np
 from ..backend import array_module
 from ..kernels.memory import empty
 from ..kernels.order import as_images
-from .checks import in_range, white
+from .checks import exist, in_range, white
 from .cues import drop_colours, pixelate, project
 from .parameters import rows
 
@@ -46,6 +46,11 @@ class Layout(NamedTuple):
     def needed(self) -> int:
         """The least side of an image: two patches, a gap, and their jitter at both ends."""
         return 2 * self.patch + self.gap + 2 * self.jitter
+
+    @property
+    def needs(self) -> str:
+        """What `needed` is made of, for a reader."""
+        return f"two patches of {self.patch} with a gap of {self.gap} and a jitter of {self.jitter}"
 
 
 class Pairs(NamedTuple):
@@ -99,7 +104,7 @@ class Preparation(NamedTuple):
     mean: (c,), of the images; colours: "drop", one channel of each patch is left, "project", the
     green-magenta axis is taken out, "keep"; contrast: "mean", only the mean is subtracted (the
     paper), or "rms", each patch less its own mean and scaled to a root mean square of 50 of 255,
-    a flat one 0 (the authors' program).
+    a flat one 0 (the authors' program). Called, it raises ValueError for other names.
     Source: section 3.1.
     """
 
@@ -113,6 +118,7 @@ class Preparation(NamedTuple):
         X: (n, c, s, s), bytes or in [0, 1]; kept, noise: as for `drop_colours`. Where nothing is
         drawn, as for features, green is left and no noise: patches then look as in training.
         """
+        check_names("Preparation", self.colours, self.contrast)
         xp = array_module(X)
         Z = xp.multiply(X, xp.float32(1 / white(X)), dtype=np.float32)
         Z -= xp.asarray(self.mean, np.float32)[:, None, None]
@@ -227,12 +233,16 @@ class PatchPairs:
         return Pairs(image, first, second, label, kept, seed, side)
 
     def cut(self, pairs: Pairs) -> tuple[Any, Any]:
-        """Patches 1 and 2 as they are in the images, (n, c, s, s), batch-last in memory."""
+        """Patches 1 and 2 as they are in the images, (n, c, s, s), batch-last in memory.
+
+        Raises ValueError for pairs of other images: of more, or larger ones.
+        """
         one, two = (self.windows(pairs.image, c) for c in (pairs.first, pairs.second))
         return one, two
 
     def windows(self, image: np.ndarray, corner: np.ndarray) -> Any:
         """Patches (n, c, s, s) of images by number (n,) from corners (n, 2) on."""
+        self._check_inside(image, corner)
         s, xp = np.arange(self.layout.patch), array_module(self.flat)
         down = self.starts[image] + (corner[:, 0] + s[:, None]) * self.sizes[image, 1]
         index = xp.asarray(down[:, None] + (corner[:, 1] + s[:, None])[None])
@@ -240,6 +250,19 @@ class PatchPairs:
         for channel, values in enumerate(self.flat):
             P[:, :, channel] = values.take(index)
         return as_images(P)
+
+    def _check_inside(self, image: np.ndarray, corner: np.ndarray) -> None:
+        """ValueError unless there are such images, and patches from these corners in them."""
+        exist("PatchPairs", image, self.sizes)
+        s = self.layout.patch
+        outside = ((corner < 0) | (corner > self.sizes[image] - s)).any(1)
+        if outside.any():
+            i = outside.argmax()
+            (top, left), (h, w) = corner[i], self.sizes[image[i]]
+            raise ValueError(
+                f"PatchPairs: a patch of {s} x {s} from ({top}, {left}) on leaves image "
+                f"{image[i]} of {h} x {w}: these are not the images of which pairs were drawn"
+            )
 
     def prepared(self, pairs: Pairs) -> tuple[Any, Any]:
         """Patches 1 and 2 as a network sees them: `cut`, `Preparation`, and pixelation."""
@@ -281,11 +304,16 @@ def check_options(layout, per_image, colours, contrast, pixelation):
             )
     if not isinstance(per_image, (int, np.integer)) or per_image < 1:
         raise ValueError(f"PatchPairs: per_image is a whole number from 1 on, not {per_image!r}")
-    for name, value, known in (("colours", colours, COLOURS), ("contrast", contrast, CONTRASTS)):
-        if value not in known:
-            raise ValueError(f"PatchPairs: {name} is one of {', '.join(known)}, not {value!r}")
+    check_names("PatchPairs", colours, contrast)
     if not 0 <= pixelation <= 1:
         raise ValueError(f"PatchPairs: pixelation is a share, 0 to 1, not {pixelation!r}")
+
+
+def check_names(of, colours, contrast):
+    """ValueError for other names of what is done to colours and contrast."""
+    for name, value, known in (("colours", colours, COLOURS), ("contrast", contrast, CONTRASTS)):
+        if value not in known:
+            raise ValueError(f"{of}: {name} is one of {', '.join(known)}, not {value!r}")
 
 
 def check_sources(images, layout, colours):
@@ -317,7 +345,6 @@ def check_sources(images, layout, colours):
     if small:
         h, w = images[small[0]].shape[1:]
         raise ValueError(
-            f"PatchPairs: image {small[0]} has {h} x {w} pixels, and two patches of {layout.patch} "
-            f"with a gap of {layout.gap} and a jitter of {layout.jitter} need {layout.needed} each "
-            f"way ({len(small)} of {len(images)} images are too small)"
+            f"PatchPairs: image {small[0]} has {h} x {w} pixels, and {layout.needs} need "
+            f"{layout.needed} each way ({len(small)} of {len(images)} images are too small)"
         )

@@ -76,6 +76,31 @@ def test_grey_images_have_no_colours_to_lose(wrong):
 
 
 @pytest.mark.parametrize(
+    "f", [project, lambda X: drop_colours(X, [0, 1]), lambda X: pixelate(X, [4, 2])]
+)
+def test_bytes_are_no_colours_to_compute_with(f):
+    with pytest.raises(ValueError, match="images are of floats, as X / 255 of bytes, not uint8"):
+        f(np.full((2, 3, 4, 4), 200, np.uint8))
+
+
+@pytest.mark.parametrize(
+    ("kept", "said"),
+    [
+        ([1, 5], "kept is 0, 1 or 2, not 5"),
+        ([-1, 2], "kept is 0, 1 or 2, not -1"),
+        ([1], r"X \(2, 3, 4, 4\) needs kept \(2,\), not \(1,\)"),
+    ],
+)
+def test_a_patch_keeps_a_channel_that_it_has(kept, said, monkeypatch):
+    X = normal(2, 3, 4, 4)
+    with pytest.raises(ValueError, match=said):
+        drop_colours(X, kept)
+    strict.install(monkeypatch)
+    with pytest.raises(ValueError, match=said):
+        drop_colours(mg.to_gpu(X), kept)
+
+
+@pytest.mark.parametrize(
     ("shape", "sides"), [((1, 1, 4, 5), [2]), ((1, 1, 4, 4), [0]), ((1, 1, 4, 4), [5])]
 )
 def test_only_squares_are_pixelated_and_to_no_other_sides(shape, sides):

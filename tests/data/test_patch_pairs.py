@@ -169,6 +169,31 @@ def test_stored_pairs_are_replayed_to_the_bit(tmp_path):
         assert_array_equal(a, b)
 
 
+@pytest.mark.parametrize(
+    ("others", "changed", "said"),
+    [
+        ([(30, 30), (25, 22)], {}, r"from \(4, 25\) on leaves image 0 of 30 x 30"),
+        ([(30, 31)], {}, "index is 0 to 0 for 1 images, not 0 to 1"),
+        ([(30, 31), (25, 22)], {"image": [0, -1]}, "index is 0 to 1 for 2 images, not -1 to 0"),
+        ([(30, 31), (25, 22)], {"first": [[4, 25], [20, 0]]}, r"from \(20, 0\) on leaves image 1"),
+        ([(30, 31), (25, 22)], {"second": [[-1, 3], [0, 0]]}, r"from \(-1, 3\) on leaves image 0"),
+    ],
+)
+def test_pairs_of_other_images_are_not_cut_across_rows_and_images(
+    others, changed, said, monkeypatch
+):
+    corners = {"first": [[4, 25], [19, 16]], "second": [[3, 16], [10, 16]]}
+    pairs = {"image": [0, 1], "label": [3, 1]} | corners
+    take = lambda given: Pairs(**{name: np.array(v) for name, v in given.items()})
+    PatchPairs(images((30, 31), (25, 22)), SMALL, colours="project").prepared(take(pairs))
+    strict.install(monkeypatch)
+    for move in (mg.to_cpu, mg.to_gpu):
+        data = PatchPairs(move(images(*others)), SMALL, colours="project")
+        for f in (data.cut, data.prepared):
+            with pytest.raises(ValueError, match=said):
+                f(take(pairs | changed))
+
+
 def test_the_same_generator_gives_the_same_batch_and_goes_on():
     data = PatchPairs(images((30, 31)), SMALL)
     rng = np.random.default_rng(0)
@@ -226,6 +251,18 @@ def test_on_a_device_the_same_pairs_of_the_same_numbers(monkeypatch):
 def test_an_option_that_is_none_is_named(options, said):
     with pytest.raises(ValueError, match=said):
         PatchPairs(images((60, 60)), **{"layout": SMALL, **options})
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"colours": "projected"}, "Preparation: colours is one of .*, not 'projected'"),
+        ({"contrast": "x"}, "Preparation: contrast is one of mean, rms, not 'x'"),
+    ],
+)
+def test_a_preparation_does_nothing_by_another_name(options, said):
+    with pytest.raises(ValueError, match=said):
+        Preparation(np.zeros(3), **options)(np.zeros((1, 3, 4, 4)))
 
 
 def test_images_too_small_are_named_with_what_a_pair_needs():

@@ -9,7 +9,7 @@ from numpy.testing import assert_array_equal
 from PIL import Image
 from sklearn.datasets import load_sample_images
 
-from examples.context import LINEAR, OURS, flat
+from examples.context import LINEAR, OURS, flat, usable
 from tests.examples import commands
 
 example = functools.partial(commands.finished, "context")
@@ -52,6 +52,17 @@ def test_rows_of_pixels_hold_both_orders_of_each_pair():
     assert_array_equal(X[2].reshape(2, 3, 24, 24), [one[2], two[2]])
     assert_array_equal(X[8].reshape(2, 3, 24, 24), [two[2], one[2]])
     assert_array_equal(T, [*label, *(7 - label)])
+
+
+def test_grey_photographs_are_counted(tmp_path, capsys):
+    for i in range(3):
+        Image.new("RGB", (90, 80), (i, 0, 9)).save(tmp_path / f"{i}.png")
+    for name, side in (("grey", 80), ("small", 30)):
+        Image.new("L", (90, side), 9).save(tmp_path / f"{name}.png")
+    assert len(usable(tmp_path, 160)) == 4
+    skipped, grey = capsys.readouterr().out.splitlines()
+    assert skipped.startswith("skipped small.png: ")
+    assert grey.startswith("1 of 4 photographs are grey: ")
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,19 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from examples.context_shortcut import MADE, as_bytes, field, mean_error, noise, taken
+from examples.context_shortcut import (
+    MADE,
+    Bench,
+    Case,
+    Split,
+    as_bytes,
+    field,
+    mean_error,
+    noise,
+    taken,
+)
+from minigrad import to_cpu
+from minigrad.learn import Cells
 from tests.examples import commands
 from tests.examples.small_data import write_photographs
 
@@ -55,10 +67,33 @@ def test_every_fifth_photograph_is_judged_and_what_is_too_small_is_said(tmp_path
     assert "skipped wide.png: less than 66 pixels a side" in capsys.readouterr().out
 
 
+def test_grey_photographs_are_counted(tmp_path, capsys):
+    Image.new("RGB", (150, 100), (1, 2, 3)).save(tmp_path / "coloured.png")
+    Image.new("RGB", (150, 100), (3, 2, 3)).save(tmp_path / "magenta.png")
+    taken(tmp_path)
+    assert capsys.readouterr().out == ""
+    Image.linear_gradient("L").save(tmp_path / "grey.jpg")
+    taken(tmp_path)
+    (line,) = capsys.readouterr().out.splitlines()
+    assert line.startswith("1 of 3 photographs are grey: ")
+
+
 def test_one_photograph_is_not_enough(tmp_path):
     Image.new("RGB", (150, 100)).save(tmp_path / "one.png")
     with pytest.raises(click.UsageError, match="1 of its pictures can be used, and two are needed"):
         taken(tmp_path)
+
+
+@pytest.mark.parametrize(("pairs", "learned"), [(60, 60), (61, 70), (65, 70), (66, 70)])
+def test_as_many_pairs_as_asked_for_or_some_more_and_none_alone_in_the_last_batch(
+    pairs, learned, tmp_path
+):
+    images = np.zeros((5, 3, 66, 66), np.uint8)
+    splits, faults = {"noise": Split(images, images[:1])}, {"clean": lambda X: X}
+    with Cells(tmp_path / "cells.json") as cells:
+        bench = Bench(splits, faults, {}, pairs, 1, cells, to_cpu)
+        of = lambda split, settings, rng: {"pairs": len(split.learn) * settings.per_image}
+        assert bench.trials("counting", Case(), of)["pairs"] == learned
 
 
 @pytest.mark.parametrize(
@@ -105,7 +140,8 @@ def test_a_quick_run_gives_table_and_figure_and_computes_nothing_twice(tmp_path)
 @pytest.mark.slow
 def test_photographs_stand_in_for_made_images(tmp_path):
     photos = write_photographs(tmp_path / "photos")
-    done = example(tmp_path / "run", photos, *SHORT)
+    one_more_than_a_batch = ("--quick", "--pairs", 65)
+    done = example(tmp_path / "run", photos, *one_more_than_a_batch)
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.startswith("photographs: 1 to learn from, 1 to judge by")
     assert {row["images"] for row in table(tmp_path / "run")} == {"photographs"}

@@ -103,6 +103,19 @@ def test_an_untrained_network_begins_with_patches_that_it_takes(wrong):
         untrained(wrong, TINY, rng=np.random.default_rng(0))
 
 
+@pytest.mark.parametrize("wrong", [{"colours": "projected"}, {"contrast": "x"}])
+def test_an_untrained_network_sees_patches_as_it_is_told_or_not_at_all(wrong):
+    ((name, value),) = wrong.items()
+    with pytest.raises(ValueError, match=f"{name} is one of .*, not '{value}'"):
+        untrained(patches(), TINY, **wrong, rng=np.random.default_rng(0))
+
+
+def test_patches_without_a_second_one_have_no_position(net):
+    said = r"each first patch has a second one, not \(3, 3, 12, 12\) and \(5, 3, 12, 12\)"
+    with pytest.raises(ValueError, match=said):
+        net.positions(patches(3), patches(5))
+
+
 def test_on_a_device_features_are_the_same(net, monkeypatch):
     if strict.GPP is None:
         pytest.skip("the stand-in for CUDA needs g++")

@@ -16,7 +16,10 @@ from sklearn.svm import LinearSVC
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 TINY = cp.Net(4, (cp.Convolution(3, 3, norm=True, pool=True), cp.Convolution(4, 3)), 6, (5,))
-QUICK = PRESETS["small"]._replace(net="of 4 x 4", gap=1, jitter=0, per_image=2, batch=20, epochs=1)
+COLOURED = PRESETS["small"]._replace(
+    net="of 4 x 4", gap=1, jitter=0, per_image=2, batch=20, epochs=1
+)
+QUICK = COLOURED._replace(colours="keep")
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -57,16 +60,30 @@ def fitted(images):
     return ContextFeatures(settings=QUICK, random_state=0).fit(images)
 
 
-def test_grey_images_keep_what_they_have(images, fitted):
-    assert QUICK.colours == "project"
-    assert images.shape[1] == 1
-    assert fitted.net_.prepare.colours == "keep"
-    assert fitted.transform(images).shape == (60, 4 * (3 + 4 + 6))
+@pytest.mark.parametrize("colours", ["project", "drop"])
+def test_grey_images_keep_what_they_have_and_settings_that_say_otherwise_get_a_warning(
+    images, fitted, colours
+):
+    told = ContextFeatures(settings=COLOURED._replace(colours=colours), random_state=0)
+    said = f"of 1 channels keep their colours, as with .*keep.*: '{colours}' takes three channels"
+    with pytest.warns(UserWarning, match=said) as warned:
+        told.fit(images)
+    assert len(warned) == 1
+    assert warned[0].filename == __file__
+    assert told.net_.prepare.colours == "keep"
+    assert_array_equal(told.transform(images), fitted.transform(images))
+
+
+def test_grey_images_keep_what_they_have_without_a_word_where_a_preset_is_named(
+    images, monkeypatch
+):
+    monkeypatch.setitem(PRESETS, "small", COLOURED)
+    assert ContextFeatures().fit(images).net_.prepare.colours == "keep"
 
 
 def test_coloured_images_are_seen_as_the_settings_say(images):
     coloured = images.repeat(3, 1)
-    found = ContextFeatures(settings=QUICK, random_state=0).fit(coloured)
+    found = ContextFeatures(settings=COLOURED, random_state=0).fit(coloured)
     assert found.net_.prepare.colours == "project"
 
 

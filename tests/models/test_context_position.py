@@ -155,12 +155,27 @@ def test_other_patches_images_and_settings_are_refused():
     net = PositionNet(context_position.cp.TINY, {}, {}, prepare)
     with pytest.raises(ValueError, match=r"patches are \(n, 3, 24, 24\), .* not \(4, 3, 60, 70\)"):
         net(noise())
-    with pytest.raises(ValueError, match="image 0 has 40 x 70 pixels, and two patches of 24"):
+    said = "image 0 has 40 x 70 pixels, and single patches of 24, moved .*, need 48 each way"
+    with pytest.raises(ValueError, match=said):
         fit(noise(2, 40), TINY, rng=rng())
+    with pytest.raises(ValueError, match="33 patches in batches of 16 leave one alone, which"):
+        fit(noise(3), TINY._replace(per_image=11), rng=rng(), progress=False)
     with pytest.raises(ValueError, match="net is one of paper, small, tiny, not 'huge'"):
         fit(noise(), TINY._replace(net="huge"), rng=rng())
     with pytest.raises(ValueError, match="schedule is one of constant, linear, not 'step'"):
         fit(noise(), TINY._replace(schedule="step"), rng=rng())
+
+
+def test_errors_are_of_some_images_none_smaller_than_a_patch():
+    said = r"an image is \(c, h, w\), h and w at least 24, as its patches, not \(3, 20, 70\)"
+    with pytest.raises(ValueError, match=said):
+        position_errors(Told(64), [*noise(1), *noise(1, 20)])
+    with pytest.raises(ValueError, match=said):
+        grid(noise(1, 20)[0], 24)
+    assert grid(noise(1, 24, 24)[0], 24, 2)[0].shape == (4, 3, 24, 24)
+    for m, share in ((0, 0.1), (3, 0), (3, -0.4), (3, 1.5)):
+        with pytest.raises(ValueError, match=rf"at most 1, not \({m},\) and {share}"):
+            of_best(np.ones(m), np.ones(m), share)
 
 
 def test_patch_norm_and_weights_are_those_of_the_settings():

@@ -128,6 +128,14 @@ def test_the_loss_takes_both_orders_and_does_not_mind_which_comes_first():
     assert abs(L - cp.loss(U, X1, X2, 7 - T, net=TINY)) > 1e-6
 
 
+@pytest.mark.parametrize("wrong", [8, -1])
+def test_a_label_that_is_none_is_named_as_it_was_given(wrong):
+    U, (X1, X2, T) = parameters(), patches()
+    T[2] = wrong
+    with pytest.raises(ValueError, match=f"labels are 0 to 7, not {wrong}$"):
+        cp.loss(U, X1, X2, T, net=TINY)
+
+
 def test_without_norms_nothing_is_normalised_and_patches_do_not_see_each_other():
     net = TINY.without_norms()
     U, (X1, X2, _) = parameters(net), patches(net=net)

@@ -6,7 +6,14 @@ import numpy as np
 import pytest
 from minigrad.models import context_prediction as cp
 from minigrad.models.context_prediction import Convolution, Net
-from minigrad.models.context_training import PRESETS, Settings, fit, held_out_pairs, net_of
+from minigrad.models.context_training import (
+    PRESETS,
+    Settings,
+    fit,
+    held_out_pairs,
+    net_of,
+    none_alone,
+)
 from numpy.testing import assert_allclose, assert_array_equal
 
 from minigrad.data import PatchPairs, photographs
@@ -100,6 +107,16 @@ def test_settings_name_the_network():
     assert net_of(Settings()) == cp.PAPER
     assert net_of(PRESETS["small"]._replace(patch=16)).patch == 16
     assert net_of(PRESETS["small"]._replace(norm=False)) == cp.SMALL.without_norms()
+
+
+@pytest.mark.parametrize("n", [1, 3, 5, 13])
+def test_no_pair_is_left_alone_and_few_are_added(n):
+    for per_image in range(1, 131):
+        settings = QUICK._replace(batch=64, per_image=per_image)
+        alone = n * per_image % 64 == 1
+        found = none_alone(settings, n)
+        assert n * found.per_image % 64 != 1
+        assert found == settings._replace(per_image=per_image + alone)
 
 
 @pytest.mark.parametrize(
