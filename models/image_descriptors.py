@@ -1,4 +1,4 @@
-"""Descriptors of whole images by a network of any kind: its last maps pooled, or its neural codes.
+"""Descriptors of whole images by a network of any kind: its last maps pooled; and neural codes.
 
 >>> import numpy as np
 >>> rng = np.random.default_rng(0)
@@ -13,6 +13,8 @@ True
 
 import functools
 from typing import Any
+
+import numpy as np
 
 from minigrad import affine, flatten, normalize, relu
 from minigrad.backend import array_module
@@ -31,10 +33,12 @@ CHUNK = 100  # images at a time
 def last_maps(network: Any, images: Any, layer: int = -1) -> Any:
     """The maps behind a convolution of a network, (n, k, h', w'), none below 0.
 
-    network: an `Extractor`, a `ContextNet`, or an `Embedder` (which sees images of its own size;
-    of a resnet its last maps alone); images: (n, c, h, w), bytes or in [0, 1], of any one size;
-    layer: which convolution, the last, -1.
-    Raises TypeError for another network, ValueError as the network does, and for another layer.
+    network: an `Extractor`, a `ContextNet`, an `Embedder` (which sees images of its own size; of a
+    resnet its last maps alone), or of any other network a function that makes such maps of images;
+    images: (n, c, h, w), bytes or in [0, 1], of any one size; layer: which convolution, the last,
+    -1; of a resnet and of a function there is one.
+    Raises TypeError for another network, ValueError as the network does, for another layer, and for
+    a function that makes no maps.
     """
     if isinstance(network, Extractor):
         network.check(images)
@@ -49,10 +53,17 @@ def last_maps(network: Any, images: Any, layer: int = -1) -> Any:
             found = exemplar_cnn.maps(X, network.parameters, network.settings.network)
         else:
             found = [resnet.maps(X, network.parameters, state=network.state, training=False)]
+    elif callable(network):
+        found = [network(images)]
+        if np.ndim(found[0]) != 4 or len(found[0]) != len(images):
+            raise ValueError(
+                f"last_maps: a function makes maps ({len(images)}, k, h, w) of images "
+                f"{images.shape}, not {np.shape(found[0])}"
+            )
     else:
         raise TypeError(
-            "last_maps: a network is an Extractor, a ContextNet or an Embedder, not a "
-            f"{type(network).__name__}"
+            "last_maps: a network is an Extractor, a ContextNet, an Embedder or a function of "
+            f"images, not a {type(network).__name__}"
         )
     if not -len(found) <= layer < len(found):
         raise ValueError(
@@ -75,7 +86,7 @@ def neural_codes(network: Any, images: Any) -> Any:
 
     Images are resampled to the size that the network was trained on, as the layer wants it. F: an
     `Extractor`'s hidden units, a `ContextNet`'s fc6, an `Embedder`'s embedding.
-    network, images: as for `last_maps`.
+    network: one of these; of another, `normalize(F)` is the code; images: as for `last_maps`.
     Raises TypeError for another network, and ValueError that names an image whose code is not
     finite.
     Source: Babenko et al., ECCV 2014, section 2.

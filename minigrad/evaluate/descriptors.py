@@ -9,9 +9,9 @@ crow [[0.9052 0.4249]]
 rmac [[0.6509 0.7592]]
 
 Maps are not negative, as behind a relu. `mac` and `rmac` are blocks of nodes: a network is trained
-through them, and NaN goes through them too, for the training to name; the others refuse it. What a
-fully connected layer says, normalised, is a descriptor too, a neural code (Babenko et al., ECCV
-2014): `normalize(F)`.
+through them, and of maps that hold NaN or inf they make NaN, for the training to name; the others
+refuse such maps. What a fully connected layer says, normalised, is a descriptor too, a neural code
+(Babenko et al., ECCV 2014): `normalize(F)`.
 """
 
 import math
@@ -25,7 +25,7 @@ from ..data.transformations import resized
 from ..engine import block
 from ..nodes import add, normalize
 from ..nodes import max as max_
-from .neighbours import check_finite
+from .neighbours import check_finite, check_whole
 
 SCALES = (1, 0.5**0.5, 0.5)
 OVERLAP = 0.4  # of the regions of `region_grid`, about
@@ -36,7 +36,8 @@ EXTRA = 6  # regions along the longer side that `region_grid` adds, at most
 def mac(X):
     """Z = M / |M|, M_k = the greatest entry of map k.  X: (n, k, h, w), Z: (n, k).
 
-    Maximum activations of convolutions. Images whose maps are 0 get 0.
+    Maximum activations of convolutions. Images whose maps are 0 get 0, and so do those of float32
+    beyond some 1e19 (see `normalize`); with a map whose greatest entry is NaN or inf they get NaN.
     Raises ValueError for another shape. Source: Tolias, Sicre and Jegou, ICLR 2016, section 3.1.
     """
     _check_maps("mac", X)
@@ -47,7 +48,8 @@ def mac(X):
 def rmac(X, levels=3):
     """Z = S / |S|, S = mac(X) + sum over the regions R of mac(X in R).  X: (n, k, h, w), Z: (n, k).
 
-    Regional maxima, each of unit length, on the squares of `region_grid`; levels: 3.
+    Regional maxima, each of unit length, on the squares of `region_grid`; levels: 3. Of what is
+    0, too large or not finite it makes what `mac` does.
     Raises ValueError for another shape, and as `region_grid` does.
     Source: Tolias, Sicre and Jegou, ICLR 2016, section 3.2, without whitening each region; that
     the whole map counts as one more region is its authors' code.
@@ -65,7 +67,7 @@ def region_grid(h: int, w: int, levels: int = 3) -> np.ndarray:
     floor(2 s / (l + 1)), l along the shorter side and l + m along the longer one, spread evenly;
     m = 0 on square maps, else the one of 1 ... 6 with 1 - (longer - s) / (m s) nearest to 0.4.
     On 7 x 7 it makes 14 squares, the first the whole map; on 24 x 32, 20.
-    Raises ValueError for levels below 1, and for a map too small for the last of them.
+    Raises ValueError for levels below 1 or not whole, and for a map too small for the last of them.
     Source: Tolias, Sicre and Jegou, ICLR 2016, section 3.2, and its authors' code.
 
     >>> region_grid(4, 6, levels=1)
@@ -73,6 +75,7 @@ def region_grid(h: int, w: int, levels: int = 3) -> np.ndarray:
            [0, 2, 4]])
     """
     s = min(h, w)
+    check_whole("region_grid", "levels", levels)
     if levels < 1 or 2 * s < levels + 1:
         raise ValueError(
             f"region_grid: levels are 1 or more, and the last one's squares, of side 2 s // (l + 1)"
@@ -134,7 +137,8 @@ def crow_weights(X: Any) -> tuple[Any, Any]:
         a_p = sqrt(S_p / |S|),  S_p = sum_k X_kp
         b_k = ln(sum_j Q_j / Q_k), 0 where Q_k = 0,  Q_k = the share of places where X_kp > 0
 
-    Strong places count more, and maps that answer rarely. a is the saliency of object discovery.
+    Strong places count more, and maps that answer rarely. Object discovery takes b alone:
+    `feature_saliency`.
     An image whose maps are 0 has weights 0; one of whose maps a single one answers has b = 0, as it
     is not rare there.
     Raises ValueError for another shape than (n, k, h, w), for maps that are not finite, and if an
@@ -179,7 +183,7 @@ def pca_whitening(F: Any, dimensions: int | None = None) -> Whitening:
 
     F: (n, d), descriptors of other images than those it will serve, or it has seen the answers;
     dimensions: of the largest variance; None: all along which F varies, more than rounding does.
-    Raises ValueError for one descriptor, values that are not finite, and for more dimensions.
+    Raises ValueError for one descriptor, values that are not finite, and for other dimensions.
     Source: Jegou and Chum, ECCV 2012, section 3.
 
     >>> F = np.random.default_rng(0).normal(size=(50, 3)) * [1, 10, 100]
@@ -198,6 +202,7 @@ def pca_whitening(F: Any, dimensions: int | None = None) -> Whitening:
     most = s.max(initial=0)
     rank = int((s > most * np.max(F.shape) * np.finfo(s.dtype).eps).sum())
     wanted = rank if dimensions is None else dimensions
+    check_whole("pca_whitening", "dimensions", wanted)
     if not 1 <= wanted <= rank:
         raise ValueError(
             f"pca_whitening: {len(F)} descriptors of {F.shape[1]} values vary along {rank} "

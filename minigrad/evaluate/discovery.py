@@ -29,9 +29,9 @@ import numpy as np
 
 from ..nodes import normalize
 from .descriptors import crow_weights, mac
-from .graphs import ALPHA, GAMMA, katz, reciprocal_graph, symmetric_normalized
+from .graphs import ALPHA, GAMMA, check_edges, katz, reciprocal_graph, symmetric_normalized
 from .mixtures import EXPANSION, TAU, expanding_mixture
-from .neighbours import check_finite
+from .neighbours import check_finite, check_whole
 
 
 class Regions(NamedTuple):
@@ -124,6 +124,7 @@ def region_centrality(
     from scipy.sparse import csr_array
 
     image = _images("region_centrality", V, image)
+    check_edges("region_centrality", V, k, gamma)
     if len(V) < 2:
         return katz(csr_array((1, 1)), alpha)[: len(V)]  # no edges
     A = reciprocal_graph(V, k, gamma).tocoo()
@@ -165,6 +166,7 @@ def object_saliency(
             f"object_saliency: saliency is {(n, h, w)} and centrality {image.shape}, "
             f"not {np.shape(F)} and {np.shape(g)}"
         )
+    check_whole("object_saliency", "k", k)
     if window < 1 or window % 2 != 1 or k < 1 or not 0 <= gamma < np.inf:
         raise ValueError(
             "object_saliency: window is odd, k 1 or more, gamma 0 or more, "
@@ -179,7 +181,13 @@ def object_saliency(
         if not near:
             continue
         U = maximum_filter(X[i], (1, window, window), mode="constant").reshape(len(X[i]), -1).T
-        s = np.maximum(described(normalize(U)) @ V[others].T, 0).astype(np.float64) ** gamma
+        D = described(normalize(U))
+        if D.shape[1] != V.shape[1]:
+            raise ValueError(
+                f"object_saliency: places of maps {X.shape} are described by {D.shape[1]} values, "
+                f"regions {V.shape} by {V.shape[1]}"
+            )
+        s = np.maximum(D @ V[others].T, 0).astype(np.float64) ** gamma
         best = np.argpartition(-s, near - 1, 1)[:, :near]
         O[i] = (np.take_along_axis(s, best, 1) * g[others][best]).sum(1).reshape(h, w)
     return O * F
@@ -218,11 +226,11 @@ def pooled(X: Any, found: Regions, described: Callable[[Any], Any] = normalize) 
     described(mac(X)).
     Raises ValueError as `region_features` does.
     """
-    V = described(region_features(X, found)) if len(found.image) else None
+    V = region_features(X, found)
     whole = described(mac(X))
     Z = np.zeros_like(whole)
-    if V is not None:
-        np.add.at(Z, found.image, V)
+    if len(V):
+        np.add.at(Z, found.image, described(V))
     lone = np.bincount(found.image, minlength=len(X)) == 0
     Z[lone] = whole[lone]
     return normalize(Z)

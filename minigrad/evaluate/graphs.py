@@ -25,7 +25,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..nodes import normalize
-from .neighbours import check_finite, in_turn, others_in_turn
+from .neighbours import check_finite, check_whole, in_turn, others_in_turn
 
 ALPHA = 0.99
 GAMMA = 3.0
@@ -40,11 +40,12 @@ def reciprocal_graph(V: Any, k: int = 50, gamma: float = GAMMA) -> Any:
 
     V: (n, d) descriptors; k: 50, each other one counted, oneself not; more than n - 1 are all;
     gamma: 3, so that weak similarities count little; 0: all that are above 0 count 1. One that is
-    nobody's mutual neighbour, as a zero vector, is isolated: its row is 0.
+    nobody's mutual neighbour, as a zero vector and what `normalize` makes one, is isolated: its row
+    is 0.
     V may lie in a file (`np.memmap`), of which some 40,000 rows are read at a time. Memory: a few
     times those, and some 50 bytes for each of the n k neighbours.
-    Raises ValueError for fewer than two descriptors, values that are not finite, k below 1 and
-    gamma below 0.
+    Raises ValueError for fewer than two descriptors, values that are not finite, k below 1 or not
+    whole and gamma below 0.
     Source: Iscen et al., CVPR 2017; that the k leave oneself out is ours, their code loses one.
 
     >>> reciprocal_graph(np.array([[1.0, 0.0], [0.6, 0.8], [0.0, 1.0]]), k=1).toarray().round(3)
@@ -57,9 +58,7 @@ def reciprocal_graph(V: Any, k: int = 50, gamma: float = GAMMA) -> Any:
     V = np.asarray(V)
     if V.ndim != 2 or len(V) < 2:
         raise ValueError(f"reciprocal_graph: descriptors are (n, d), n at least 2, not {V.shape}")
-    if k < 1 or not 0 <= gamma < np.inf:
-        raise ValueError(f"reciprocal_graph: k is 1 or more and gamma 0 or more, not {k}, {gamma}")
-    check_finite("reciprocal_graph", V, "descriptor")
+    check_edges("reciprocal_graph", V, k, gamma)
     n, k = len(V), min(k, len(V) - 1)
     whole = np.int32 if n * k < 1 << 31 else np.int64  # half the memory, where it holds
     index, weights = np.empty((n, k), whole), np.empty((n, k))
@@ -70,6 +69,14 @@ def reciprocal_graph(V: Any, k: int = 50, gamma: float = GAMMA) -> Any:
     A = A.minimum(A.T)
     A.eliminate_zeros()
     return A
+
+
+def check_edges(name, V, k, gamma):
+    """Raise ValueError unless descriptors are finite, and k and gamma those of a graph."""
+    check_whole(name, "k", k)
+    if k < 1 or not 0 <= gamma < np.inf:
+        raise ValueError(f"{name}: k is 1 or more and gamma 0 or more, not {k}, {gamma}")
+    check_finite(name, V, "descriptor")
 
 
 def symmetric_normalized(A: Any) -> Any:
@@ -137,13 +144,14 @@ def conjugate_gradient(A: Any, b: Any, tolerance: float = 1e-6, steps: int = 20)
     are solved each by itself: where A is sparse, to the bit as if alone. It begins with x = 0 and
     ends with residuals of at most tolerance, 1e-6, or after so many steps, 20, those of the source;
     they are carried along from step to step, as is usual. b = 0 has x = 0.
-    Raises ValueError if b is not finite, for a tolerance below 0 and fewer than one step, and where
-    a step finds that A is not positive definite.
+    Raises ValueError if b is not finite, for a tolerance below 0, steps that are not a whole number
+    from 1 on, and where a step finds that A is not positive definite.
     Source: Hestenes and Stiefel, 1952; Iscen et al., CVPR 2017.
 
     >>> conjugate_gradient(np.array([[2.0, 1.0], [1.0, 2.0]]), np.array([3.0, 3.0])).x
     array([1., 1.])
     """
+    check_whole("conjugate_gradient", "steps", steps)
     if steps < 1 or not tolerance >= 0:
         raise ValueError(
             f"conjugate_gradient: steps are 1 or more, tolerance 0 or more, "
@@ -221,12 +229,14 @@ def truncated(
         raise ValueError(
             f"truncated: candidates are (q, m) and y ({n}, q), not {candidates.shape} and {y.shape}"
         )
+    if candidates.size and candidates.dtype.kind not in "iu":
+        raise ValueError(f"truncated: candidates are whole numbers, not {candidates.dtype}")
     if candidates.size and not 0 <= candidates.min() <= candidates.max() < n:
         raise ValueError(
             f"truncated: candidates are 0 to {n - 1}, not {candidates.min()} to {candidates.max()}"
         )
     X = np.empty(candidates.shape)
-    for i, some in enumerate(candidates):
+    for i, some in enumerate(candidates.astype(int, copy=False)):
         W = symmetric_normalized(A[some][:, some])
         X[i] = diffuse(W, y[some, i], alpha, tolerance, steps)
     return X
@@ -255,7 +265,7 @@ def observed(Q: Any, V: Any, k: int = 10, gamma: float = GAMMA) -> Any:
     """
     if not 0 <= gamma < np.inf:
         raise ValueError(f"observed: gamma is 0 or more, not {gamma}")
-    Q, V = _checked("observed", Q, V)
+    Q, V = _checked("observed", Q, V, k)
     y = np.zeros((len(V), len(Q)))
     for part, index, s in in_turn(Q, V, min(k, len(V))):
         queries = np.arange(len(Q))[part, None]
@@ -280,7 +290,7 @@ def expanded(Q: Any, V: Any, k: int = 10, power: float = 0.0) -> Any:
 
     if not 0 <= power < np.inf:
         raise ValueError(f"expanded: power is 0 or more, not {power}")
-    Q, V = (normalize(X) for X in _checked("expanded", Q, V))
+    Q, V = (normalize(X) for X in _checked("expanded", Q, V, k))
     k = min(k, len(V))
     S = Q.copy()
     for part, index, s in in_turn(Q, V, k):
@@ -414,6 +424,7 @@ def spectrum(W: Any, rank: int) -> Spectrum:
             f"spectrum: W is symmetric, W_ij = W_ji; these differ by up to {abs(W - W.T).max():.3g}"
         )
     n = W.shape[0]
+    check_whole("spectrum", "rank", rank)
     if not 1 <= rank <= n:
         raise ValueError(f"spectrum: rank is 1 to {n} for {n} nodes, not {rank}")
     _, component = connected_components(W, directed=False)
@@ -452,8 +463,9 @@ def _powers(s, gamma):
     return np.where(s > 0, np.maximum(s, 0, dtype=np.float64) ** gamma, 0)
 
 
-def _checked(name, Q, V):
-    """Queries and samples as float arrays, finite ones."""
+def _checked(name, Q, V, k):
+    """Queries and samples as float arrays, finite ones; k is whole."""
+    check_whole(name, "k", k)
     Q, V = np.asarray(Q), np.asarray(V)
     if Q.ndim != 2 or V.ndim != 2 or Q.shape[1] != V.shape[1] or not len(V):
         raise ValueError(

@@ -14,11 +14,12 @@ def nearest(F, queries, k):
 
     F: (n, d) features; queries: (q,) indices into F; k below n. Ties: the lower index first. All
     similarities stand in memory at once: for many queries take `most_similar`.
-    Raises ValueError if k is too large, and for features that are not finite.
+    Raises ValueError for another k, and for features that are not finite.
 
     >>> nearest(np.array([[1.0, 0.0], [1.0, 0.1], [0.0, 1.0]]), np.array([0]), 2)
     array([[1, 2]])
     """
+    check_whole("nearest", "k", k)
     if not 1 <= k < len(F):
         raise ValueError(f"nearest: k is 1 to {len(F) - 1} for {len(F)} samples, not {k}")
     check_finite("nearest", F)
@@ -49,6 +50,7 @@ def most_similar(Q, F, k, measure="cosine"):
             f"most_similar: queries are (q, d) and samples (n, d), "
             f"not {np.shape(Q)} and {np.shape(F)}"
         )
+    check_whole("most_similar", "k", k)
     if not 1 <= k <= len(F):
         raise ValueError(f"most_similar: k is 1 to {len(F)} for {len(F)} samples, not {k}")
     if measure not in ("cosine", "product", "euclidean"):
@@ -116,6 +118,12 @@ def check_labelled(name, F, T):
             f"not {np.shape(F)} and {np.shape(T)}"
         )
     check_finite(name, F)
+
+
+def check_whole(name, what, n):
+    """Raise ValueError, in the name of a function, unless n is a whole number."""
+    if not isinstance(n, (int, np.integer)):
+        raise ValueError(f"{name}: {what} is a whole number, not {n!r}")
 
 
 def check_finite(name, F, what="sample"):

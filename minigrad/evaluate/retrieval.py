@@ -27,8 +27,8 @@ def recall_at(F, T, K=(1, 2, 4, 8), measure="euclidean"):
     source's; on unit vectors "cosine" finds the same in half the time. A sample is left out of its
     own neighbours by its index, so that a copy of it counts. Of equally near ones the lower index
     comes first, up to rounding, as in `most_similar`.
-    Raises ValueError for labels and features that do not fit or are not finite, a K below 1, and
-    if no class has two samples.
+    Raises ValueError for labels and features that do not fit or are not finite, a K below 1 or not
+    whole, and if no class has two samples.
     Source: Oh Song et al., CVPR 2016, section 6.
 
     >>> F = np.array([[1.0, 0.0], [1.0, 0.1], [0.9, 0.2], [0.0, 1.0]])
@@ -36,8 +36,8 @@ def recall_at(F, T, K=(1, 2, 4, 8), measure="euclidean"):
     Retrieved(mean=array([0., 1.]), queries=2, alone=2)
     """
     K = np.atleast_1d(K)
-    if not K.size or not (K >= 1).all():
-        raise ValueError(f"recall_at: K are numbers of neighbours, 1 or more, not {K}")
+    if not K.size or K.dtype.kind not in "iu" or not (K >= 1).all():
+        raise ValueError(f"recall_at: K are whole numbers of neighbours, 1 or more, not {K}")
     asks = _asking("recall_at", F, T)
     n, T = len(F), np.asarray(T)
     first = np.full(n, n)  # rank of the nearest of its class, n: too far

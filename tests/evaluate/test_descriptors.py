@@ -303,6 +303,34 @@ def test_maps_that_are_not_finite_are_named(bad):
             pool(X)
 
 
+@pytest.mark.filterwarnings("ignore:invalid value")
+@pytest.mark.parametrize("bad", [np.nan, np.inf])
+@pytest.mark.parametrize("pool", [mac, rmac], ids=lambda f: f.__name__)
+def test_blocks_make_nan_of_them_in_that_image_alone(pool, bad):
+    X = maps(3, 2, 4, 4)
+    good = pool(X)
+    X[1, 0, 2, 2] = bad
+    Z = pool(X)
+    assert np.isnan(Z[1]).any()
+    assert_array_equal(Z[[0, 2]], good[[0, 2]])
+
+
+@pytest.mark.filterwarnings("ignore:overflow")
+@pytest.mark.parametrize("pool", [mac, rmac], ids=lambda f: f.__name__)
+def test_blocks_make_0_of_float32_of_which_squares_overflow_or_vanish(pool):
+    X = maps(2, 2, 4, 4).astype(np.float32)
+    for factor in (1e25, 1e-25):
+        assert_array_equal(pool(X * np.float32(factor)), np.zeros((2, 2)))
+
+
+def test_levels_and_dimensions_are_whole():
+    with pytest.raises(ValueError, match=r"region_grid: levels is a whole number, not 2\.5"):
+        rmac(TINY, 2.5)
+    for dimensions in (1.5, np.nan):
+        with pytest.raises(ValueError, match="pca_whitening: dimensions is a whole number, not"):
+            pca_whitening(normal(9, 3), dimensions)
+
+
 def test_negative_maps_have_no_weights():
     with pytest.raises(ValueError, match="maps are not negative, as behind a relu, not down to -2"):
         crow(np.array([[[[-2.0, 1.0]]]]))

@@ -197,6 +197,15 @@ BROKEN = np.where(np.arange(96).reshape(2, 3, 4, 4) == 50, np.nan, 1)
         (lambda: region_centrality(V, IMAGE[:2]), r"images \(r,\), not \(3, 3\) and \(2,\)"),
         (lambda: region_centrality(V, IMAGE, alpha=1), "alpha is in"),
         (lambda: region_centrality(V[:1], IMAGE[:1], alpha=1), "alpha is in"),
+        (lambda: region_centrality(V, IMAGE, k=2.5), "region_centrality: k is a whole number"),
+        (lambda: region_centrality(V[:1] * np.nan, [0]), "region_centrality: descriptor 0 of 1"),
+        (lambda: region_centrality(V[:1], [0], k=0), "k is 1 or more and gamma 0 or more, not 0"),
+        (lambda: region_centrality(V[:0], [], gamma=-1), "gamma 0 or more, not 50, -1"),
+        (
+            lambda: object_saliency(X, X[:, 0], V[:, :2], IMAGE, G),
+            r"maps \(2, 3, 4, 4\) are described by 3 values, regions \(3, 2\) by 2",
+        ),
+        (lambda: object_saliency(X, X[:, 0], V, IMAGE, G, k=1.5), "k is a whole number, not 1.5"),
         (lambda: object_saliency(X, X[0], V, IMAGE, G), r"saliency is \(2, 4, 4\)"),
         (lambda: object_saliency(X, X[:, 0], V, IMAGE, G[:2]), r"centrality \(3,\)"),
         (lambda: object_saliency(X, X[:, 0], V, IMAGE, G, window=4), "window is odd"),
@@ -209,6 +218,10 @@ BROKEN = np.where(np.arange(96).reshape(2, 3, 4, 4) == 50, np.nan, 1)
         (
             lambda: region_features(X, Regions(np.array([0]), np.array([[0, 0, 1, 1]] * 2))),
             r"images \(r,\) and boxes \(r, 4\), not \(1,\) and \(2, 4\)",
+        ),
+        (
+            lambda: pooled(BROKEN, Regions(np.array([], int), np.empty((0, 4), int))),
+            "image 1 of 2 holds a value that is not finite",
         ),
         (lambda: saliency_precision(X[0], X[0] * np.nan), "truth of a place is 0 to 1"),
         (lambda: saliency_precision(X[0], X[0] * 255), "truth of a place is 0 to 1"),

@@ -138,6 +138,8 @@ def test_blocks_and_turns_do_not_change_a_bit(block, dtype, monkeypatch):
         (np.ones((1, 3)), {}, r"descriptors are \(n, d\), n at least 2, not \(1, 3\)"),
         (np.ones(3), {}, r"descriptors are \(n, d\), n at least 2, not \(3,\)"),
         (np.ones((3, 3)), {"k": 0}, "k is 1 or more and gamma 0 or more, not 0, 3"),
+        (np.ones((3, 3)), {"k": 2.5}, "k is a whole number, not 2.5"),
+        (np.ones((3, 3)), {"k": np.nan}, "k is a whole number, not nan"),
         (np.ones((3, 3)), {"gamma": -1}, "k is 1 or more and gamma 0 or more, not 50, -1"),
         (np.ones((3, 3)), {"gamma": np.nan}, "k is 1 or more and gamma 0 or more, not 50, nan"),
         (
@@ -334,6 +336,26 @@ def test_a_solver_that_would_do_nothing_is_refused(options):
         diffuse(symmetric_normalized(PATH), FIRST, **options)
 
 
+def test_what_is_counted_is_whole():
+    W = symmetric_normalized(PATH)
+    for n in (2.5, np.nan, np.inf):
+        with pytest.raises(ValueError, match=f"conjugate_gradient: steps is a .* number, not {n}"):
+            katz(W, steps=n)
+        with pytest.raises(ValueError, match=f"spectrum: rank is a whole number, not {n}"):
+            spectrum(W, n)
+        for f in (observed, expanded):
+            with pytest.raises(ValueError, match=f"{f.__name__}: k is a whole number, not {n}"):
+                f(np.eye(2), np.eye(2), n)
+    assert_array_equal(katz(W, steps=np.int64(2)), katz(W, steps=2))
+
+
+@pytest.mark.filterwarnings("ignore:overflow")
+def test_float32_of_which_squares_overflow_is_isolated():
+    V = np.ones((3, 2), np.float32)
+    V[2] = 1e25
+    assert_array_equal(reciprocal_graph(V, 1).toarray().round(5), [[0, 1, 0], [1, 0, 0], [0, 0, 0]])
+
+
 def test_options_are_the_sources_unless_given_and_reach_the_solver():
     W, y = graph(3), normal(30)
     assert_array_equal(diffuse(W, y), diffuse(W, y, 0.99, 1e-6, 20))
@@ -456,6 +478,10 @@ def test_candidates_that_are_not_there_are_named():
         truncated(PATH, np.zeros((2, 3), int), FIRST)
     with pytest.raises(ValueError, match="truncated: candidates are 0 to 3, not 0 to 4"):
         truncated(PATH, np.array([[0, 4]]), FIRST[:, None])
+    for some, kind in (([[0.0, 1.0]], "float64"), ([[True, False]], "bool")):
+        with pytest.raises(ValueError, match=f"candidates are whole numbers, not {kind}"):
+            truncated(PATH, np.array(some), FIRST[:, None])
+    assert truncated(PATH, np.empty((1, 0)), FIRST[:, None]).shape == (1, 0)
 
 
 # regions

@@ -68,6 +68,11 @@ def test_a_sample_of_zeros_is_like_nothing_and_unlike_nothing():
     assert_array_equal(nearest(F, np.array([0]), 3), [[3, 2, 1]])
 
 
+def test_a_k_that_is_not_whole_is_refused():
+    with pytest.raises(ValueError, match="nearest: k is a whole number, not 1.5"):
+        nearest(normal(5, 2), np.array([0]), 1.5)
+
+
 @pytest.mark.parametrize("k", [0, -1, 5, 6])
 def test_a_k_that_cannot_be_is_refused(k):
     with pytest.raises(ValueError, match=f"nearest: k is 1 to 4 for 5 samples, not {k}"):
@@ -236,6 +241,7 @@ def test_mixed_dtypes_are_promoted_and_whole_numbers_become_floats():
     ("Q", "F", "k", "measure", "sentence"),
     [
         (normal(2, 3), normal(5, 3), 0, "cosine", "k is 1 to 5 for 5 samples, not 0"),
+        (normal(2, 3), normal(5, 3), 1.5, "cosine", "k is a whole number, not 1.5"),
         (normal(2, 3), normal(5, 3), 6, "cosine", "k is 1 to 5 for 5 samples, not 6"),
         (normal(2, 4), normal(5, 3), 1, "cosine", r"\(n, d\), not \(2, 4\) and \(5, 3\)"),
         (normal(3), normal(5, 3), 1, "cosine", r"\(n, d\), not \(3,\) and \(5, 3\)"),

@@ -239,9 +239,9 @@ def test_what_cannot_be_retrieved_is_refused(judge):
         judge(F, np.zeros(5))
 
 
-@pytest.mark.parametrize("K", [(), (0, 1), (-1,), np.nan])
-def test_numbers_of_neighbours_are_one_or_more(K):
-    with pytest.raises(ValueError, match="recall_at: K are numbers of neighbours, 1 or more, not"):
+@pytest.mark.parametrize("K", [(), (0, 1), (-1,), np.nan, 1.5])
+def test_numbers_of_neighbours_are_whole_and_one_or_more(K):
+    with pytest.raises(ValueError, match="recall_at: K are whole numbers of neighbours, 1 or more"):
         recall_at(normal(5, 3), np.zeros(5), K)
 
 

@@ -1,13 +1,13 @@
 import numpy as np
 import pytest
-from minigrad.models import context_extractor, embedding_training, exemplar_cnn
+from minigrad.models import context_extractor, embedding_training, exemplar_cnn, lenet
 from minigrad.models.exemplar_extractor import Extractor
 from minigrad.models.image_descriptors import described, last_maps, neural_codes
 from numpy.testing import assert_allclose, assert_array_equal
 
 from minigrad import relu
 from minigrad.data import Augmentation
-from minigrad.evaluate import crow, mac, rmac, spoc
+from minigrad.evaluate import Filters, Pool, crow, feature_maps, mac, rmac, spoc
 
 CODE = "4c5-6c5-8f"
 
@@ -74,6 +74,27 @@ def test_codes_of_the_others_are_those_they_give_themselves():
     assert_array_equal(neural_codes(net, X), net(X))
 
 
+def test_any_other_network_is_a_function_that_makes_maps(monkeypatch):
+    U = lenet.initial(np.random.default_rng(0))
+    layers = [Filters(*U["conv1"], padding=2), Pool(2), Filters(*U["conv2"]), Pool(2)]
+    net, X = lambda X: feature_maps(X, layers), images(3, 28, 28)[:, :1].astype(np.float32) / 255
+    Z = last_maps(net, X).reshape(3, 400)
+    for name in ("hidden1", "hidden2"):
+        Z = relu(Z @ U[name][0] + U[name][1])
+    Z = Z @ U["output"][0] + U["output"][1]
+    assert_allclose(Z, lenet.network(X, U), rtol=1e-4, atol=1e-5)
+    whole = [described(net, X, pool) for pool in (mac, spoc, crow, rmac)]
+    monkeypatch.setattr("minigrad.models.image_descriptors.CHUNK", 2)
+    for pool, F in zip((mac, spoc, crow, rmac), whole):
+        assert_allclose(F, pool(last_maps(net, X)), rtol=1e-5)
+        assert_allclose(described(net, X, pool), F, rtol=1e-4, atol=1e-6)
+    with pytest.raises(ValueError, match="layer is -1 to 0, as of a list, not 1"):
+        last_maps(net, X, 1)
+    for other, got in [(lambda X: lenet.network(X, U), "3, 10"), (lambda X: net(X)[:1], "1, 16,")]:
+        with pytest.raises(ValueError, match=rf"last_maps: .* maps \(3, k, h, w\) .* not \({got}"):
+            last_maps(other, X)
+
+
 @pytest.mark.slow
 def test_a_resnet_has_maps_too():
     net, X = embedder("resnet18", 32), images(2)
@@ -94,7 +115,7 @@ def test_images_are_described_some_at_a_time(monkeypatch):
 
 def test_a_network_of_another_kind_is_refused():
     for function in (last_maps, described, neural_codes):
-        with pytest.raises(TypeError, match="an Extractor, a ContextNet or an Embedder, not a str"):
+        with pytest.raises(TypeError, match="an Extractor, a ContextNet.* an Embedder.* not a str"):
             function("net", images())
 
 
