@@ -30,6 +30,7 @@ from minigrad.models.context_training import PRESETS, fit, net_of, none_alone
 
 from minigrad.cli import run, say, workers
 from minigrad.data import Layout, Planted, photographs, planted
+from minigrad.data.objects import TEXTURES
 from minigrad.evaluate import (
     Mined,
     constellations,
@@ -87,7 +88,7 @@ class Collection(NamedTuple):
     help="Side to which photographs are shrunk, in pixels: patches are 24 x 24.",
 )
 @click.option(
-    "--constellations", "k", default=600, show_default=True, type=click.IntRange(1), help="Drawn."
+    "--constellations", "k", default=5000, show_default=True, type=click.IntRange(1), help="Drawn."
 )
 @click.option(
     "--top",
@@ -140,12 +141,16 @@ def main(photos, network, epochs, images, longest, k, top, size, seed, folder):
         for name, f in {LEARNED: net, RANDOM: first, PIXELS: pixels}.items()
     }
     chosen = constellations(grid, k, rng)
-    say(f"{grid.starts[-1]:,} patches, {len(chosen)} constellations\n")
+    kinds = f"{len(chosen)} constellations"
+    if collection.made:
+        objects, beside = placed(collection.made, grid, chosen)
+        kinds += f": {objects.sum()} in objects, {beside.sum()} beside all"
+    say(f"{grid.starts[-1]:,} patches, {kinds}\n")
     mined = {name: mine(F, grid, chosen, top) for name, F in features.items()}
     by_chance = chance(grid, rng)
     table, curves = judged(collection, grid, mined, size)
     say(f"four patches at random places of a picture verify: {by_chance:.2%}\n")
-    for line in table:
+    for line in zip(*table):
         say(f"{line[0]:<20}" + "".join(f"{cell:>18}" for cell in line[1:]))
     rows = [dict(zip(["features", *table[0][1:]], line)) for line in table[1:]]
     write_whole(folder / "table.csv", as_csv(rows))
@@ -153,7 +158,7 @@ def main(photos, network, epochs, images, longest, k, top, size, seed, folder):
         ("pictures", f"{m}: {collection.about}"),
         ("network", str(network) if network else f"learned here, {epochs} epochs"),
         ("patches", f"{grid.starts[-1]:,} of {side} x {side} pixels, every {grid.step} pixels"),
-        ("constellations", f"{len(chosen)} of 2 x 2 patches, drawn"),
+        ("drawn", f"{kinds}, of 2 x 2 patches"),
         ("matches", f"the best {min(top, m - 1)} of {m - 1} other pictures"),
         ("seed", seed),
         ("in all", f"{time.perf_counter() - start:.0f} s"),
@@ -262,14 +267,17 @@ def judged(collection, grid, mined, size):
     """A table of all features, and {name: purity-coverage curve}, if the truth is known."""
     head = ["", "verified, best", "verified, mean"]
     if collection.made:
-        head += ["objects above", "not verified", "purity area", "to half"]
+        head += ["objects above", *(f"above {name}" for name in TEXTURES)]
+        head += ["not verified", "purity area", "to half"]
     table, curves = [head], {}
     for name, found in mined.items():
         row = [name, f"{found.share.max():.0%}", f"{found.share.mean():.1%}"]
         if made := collection.made:
             objects, beside = placed(made, grid, found.constellations)
-            orders = found.ranking(), by_strength(found)
-            row += [above(order, objects, beside) for order in orders]
+            texture = made.textures[grid.image[found.constellations[:, 0]]]
+            on_each = [beside & (texture == i) for i in range(len(TEXTURES))]
+            row += [above(found.ranking(), objects, some) for some in (beside, *on_each)]
+            row.append(above(by_strength(found), objects, beside))
             _, sets = verified_sets(found, size)
             if len(sets):
                 chosen = sets[cover(sets)]

@@ -629,7 +629,11 @@ axes[0].axhline(np.log(8), color=INK, lw=0.8, ls=":")
 axes[0].set_ylim(0, 2.4)
 axes[1].set_yscale("log")
 axes[0].legend(frameon=False, fontsize=9, loc="lower left")
-Picture(page, "Loss: flat at ln 8 without normalisation, falling with it; the deviations beside.")
+Picture(
+    page,
+    "Loss: flat at ln 8 without normalisation from small weights, falling for both others; the "
+    "deviations beside.",
+)
 
 # %% [markdown]
 # ## What it has learned

@@ -71,12 +71,15 @@ class Net(NamedTuple):
     norm: bool = True
 
     def without_norms(self) -> "Net":
-        """The same network without batch normalisation: it does not learn, as the paper saw."""
+        """The same network without batch normalisation: from small first weights ("gaussian") it
+        does not learn, as the paper saw; from He's the small one does.
+        """
         plain = tuple(layer._replace(norm=False) for layer in self.convolutions)
         return self._replace(convolutions=plain, norm=False)
 
 
-# figure 3 says 384 maps and stride 2 for the second convolution; program and count: 256, 1
+# figure 3 says 384 maps and stride 2 for the second convolution; program and count: 256, 1;
+# the paper says that LRN follows AlexNet, whose k is 2; the program is Caffe's: k = 1, alpha / size
 PAPER = Net(
     96,
     (

@@ -34,8 +34,12 @@ class Settings(NamedTuple):
     the first, as for `context_prediction.initial`; per_image:
     pairs of each image in an epoch; batch: pairs, each in both orders; epochs; rate: the first;
     schedule: "constant", or "linear", falling to 0; momentum; decay.
-    Rate, batch and epochs are not in the paper, which trained for four weeks: the authors' program
-    sums the loss over its batch where ours is a mean, so that its rate of 1e-5 is 1e-5 x batch.
+    Rate, batch and epochs are not in the paper, which trained for four weeks. The authors' program
+    has a rate of 1e-5 of a loss summed over its batch, and momentum 0; ours is the mean over both
+    orders of all pairs, so that the same steps are 1e-5 x 2 x batch, 0.01 for 512 pairs. The rate
+    here is half of that, 1e-5 x pairs, and goes with the paper's momentum of .999, by which a
+    gradient counts 1000 times in the long run: no source has the two together, and no figure in
+    models/README.md comes from them.
     """
 
     net: str = "paper"

@@ -42,16 +42,29 @@ class Photographs(NamedTuple):
     skipped: list[tuple[str, str]]
 
 
-def photographs(folder: str | Path, longest: int | None = None) -> Photographs:
+def photographs(
+    folder: str | Path,
+    longest: int | None = None,
+    area: tuple[int, int] | None = None,
+    rng: np.random.Generator | None = None,
+) -> Photographs:
     """All pictures below a folder in the order of their names, each uint8 (3, h, w).
 
-    longest: a picture with a longer side is shrunk to it, smoothly; None, all stay as they are.
+    longest: a picture with a longer side is shrunk to it, smoothly; area: each is resized, smoothly
+    and in its shape, to a number of pixels that rng draws from (least, most), both inclusive, as
+    context prediction does from (150_000, 450_000); None, None: all stay as they are.
     Grey, palette, CMYK and 16-bit pictures become RGB of 8 bits; what is transparent is laid on
     white, as a page shows it; EXIF's rotation is applied. Hidden files, those whose name ends in no
     picture's suffix, and linked folders are passed over; pictures that cannot be read, or have more
     pixels than Pillow's MAX_IMAGE_PIXELS, are skipped and listed with the reason.
-    Raises DataError where there is no folder, or in it no picture that can be read.
+    Raises DataError where there is no folder, or in it no picture that can be read; ValueError for
+    an area that is none, without rng, or beside longest.
     """
+    if area and (longest or rng is None or not 1 <= area[0] <= area[1]):
+        raise ValueError(
+            f"photographs: area is (least, most), 1 or more pixels, drawn by rng, and without "
+            f"longest; got area {area}, longest {longest}, rng {rng}"
+        )
     found = Photographs([], [], [])
     for path, name in listed(Path(folder)):
         try:
@@ -59,6 +72,8 @@ def photographs(folder: str | Path, longest: int | None = None) -> Photographs:
         except ValueError as error:
             found.skipped.append((name, str(error)))
             continue
+        if area and rng:
+            picture = resized(picture, int(rng.integers(*area, endpoint=True)))
         found.images.append(pixels(picture))
         found.names.append(name)
     if not found.images:
@@ -161,6 +176,12 @@ def read(file: Any, sides: tuple[int, int] | None = None, longest: int | None = 
     except Exception as error:  # Pillow raises what broken bytes lead its readers to
         why = getattr(error, "strerror", None) or str(error) or type(error).__name__
         raise ValueError(why) from None
+
+
+def resized(picture: Any, n: int) -> Any:
+    """An Image in its shape, of n pixels but for rounding of its sides."""
+    grow = math.sqrt(n / (picture.width * picture.height))
+    return picture.resize([max(1, round(s * grow)) for s in picture.size], reducing_gap=2.0)
 
 
 def _rgb(picture):

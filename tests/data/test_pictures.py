@@ -54,6 +54,33 @@ def test_a_large_jpeg_is_shrunk_as_if_it_had_been_read_whole(tmp_path):
     assert abs(difference).mean() < 3
 
 
+def test_areas_are_drawn_evenly_and_shapes_kept_of_large_and_small_pictures(tmp_path):
+    for i in range(20):
+        Image.new("RGB", ((300, 200), (30, 20))[i % 2], (10, 20, i)).save(tmp_path / f"{i:02}.png")
+    images, again = (
+        photographs(tmp_path, area=(5000, 15000), rng=np.random.default_rng(0)).images for _ in "12"
+    )
+    drawn = np.random.default_rng(0).integers(5000, 15001, 20)
+    for i, (image, n) in enumerate(zip(images, drawn)):
+        _, h, w = image.shape
+        assert h * w == pytest.approx(n, rel=0.02)
+        assert w / h == pytest.approx(1.5, rel=0.02)
+        assert_array_equal(image[:, 0, 0], [10, 20, i])
+        assert_array_equal(image, again[i])
+
+
+@pytest.mark.parametrize("area", [(0, 5), (9, 8)])
+def test_an_area_that_is_none_is_refused(tmp_path, area):
+    with pytest.raises(ValueError, match="area is .*, 1 or more pixels, drawn by rng.* got area"):
+        photographs(tmp_path, area=area, rng=np.random.default_rng(0))
+
+
+def test_an_area_takes_a_generator_and_no_longest_side(tmp_path):
+    for options in ({}, {"rng": np.random.default_rng(0), "longest": 9}):
+        with pytest.raises(ValueError, match="drawn by rng, and without longest"):
+            photographs(tmp_path, area=(5, 9), **options)
+
+
 def test_colours_are_kept_and_no_side_changed_that_is_short(tmp_path):
     Image.fromarray(COLOURS).save(tmp_path / "a.png")
     assert_array_equal(only(tmp_path, longest=7), COLOURS)

@@ -5,13 +5,14 @@ import click
 import numpy as np
 import pytest
 from minigrad.models.context_extractor import ContextNet, untrained
-from minigrad.models.context_prediction import Convolution, Net
+from minigrad.models.context_prediction import NETS, Convolution, Net
 from PIL import Image
 
 from examples import mining
-from examples.mining import above, chance, learned, main, placed
+from examples.mining import Collection, above, chance, judged, learned, main, placed
 from minigrad.data import planted
-from minigrad.evaluate import Grid, constellations, patch_grid
+from minigrad.data.objects import TEXTURES
+from minigrad.evaluate import Grid, Mined, constellations, mine, patch_features, patch_grid
 from tests.examples import commands
 from tests.pages import Page
 
@@ -154,6 +155,40 @@ def test_a_constellation_is_in_an_object_beside_all_or_neither():
     order = np.concatenate([np.flatnonzero(within), np.flatnonzero(~within)])
     assert (above(order, within, beside), above(order[::-1], within, beside)) == ("1.000", "0.000")
     assert above(order, within, np.zeros_like(within)) == "-"
+
+
+def test_objects_are_compared_with_what_lies_on_each_texture_by_itself():
+    made = planted(10, np.random.default_rng(2), side=64, size=28)
+    grid = patch_grid(made.images, 8)
+    chosen = constellations(grid)
+    objects, beside = placed(made, grid, chosen)
+    stripes = beside & (made.textures[grid.image[chosen[:, 0]]] == 0)
+    strength = (2.0 * stripes + objects)[:, None]  # first all stripes, then objects, then the rest
+    none = np.zeros((len(chosen), 1), int)
+    found = Mined(chosen, none, none[..., None], strength, none > 0)
+    table, _ = judged(Collection([], [], made, ""), grid, {"made up": found}, 5)
+    row = dict(zip(*table))
+    assert float(row["objects above"]) == pytest.approx(1 - stripes.sum() / beside.sum(), abs=5e-4)
+    assert TEXTURES[0] == "stripes"
+    assert [row[f"above {name}"] for name in TEXTURES] == ["0.000", "1.000", "1.000", "1.000"]
+
+
+@pytest.mark.slow
+def test_after_a_short_training_objects_rank_above_every_texture(monkeypatch):
+    layers = Convolution(16, 3, norm=True, pool=True), Convolution(32, 3, norm=True)
+    monkeypatch.setitem(NETS, "of 8 x 8", Net(8, layers, 64, ()))
+    monkeypatch.setattr(mining, "PAIRS", 3000)
+    monkeypatch.setattr(mining, "SMALL", mining.SMALL._replace(net="of 8 x 8", gap=4, jitter=1))
+    made = planted(48, np.random.default_rng(0), side=64, size=28, kinds=3)
+    grid = patch_grid(made.images, 8)
+    chosen = constellations(grid, 1000, np.random.default_rng(0))
+    net = learned(list(made.images), 2, np.random.default_rng(0))
+    found = mine(patch_features(made.images, grid, net), grid, chosen, 12)
+    table, _ = judged(Collection([], [], made, ""), grid, {"learned": found}, 5)
+    row = dict(zip(*table))
+    assert placed(made, grid, chosen)[0].sum() >= 20
+    assert all(float(row[f"above {name}"]) > 0.9 for name in TEXTURES)
+    assert float(row["not verified"]) < 0.2
 
 
 @pytest.mark.slow

@@ -1,3 +1,4 @@
+import functools
 import json
 import os
 from pathlib import Path
@@ -26,6 +27,7 @@ TINY = Net(12, (Convolution(8, 5, norm=True, pool=True), Convolution(8, 3, norm=
 @pytest.fixture(autouse=True)
 def nets(monkeypatch):
     monkeypatch.setitem(cp.NETS, "of 12 x 12", TINY)
+    monkeypatch.setitem(cp.NETS, "narrow", TINY._replace(embedding=8))
 
 
 QUICK = PRESETS["small"]._replace(
@@ -103,6 +105,64 @@ def test_without_normalisation_one_pair_alone_can_be_learned_from():
     assert log[-1]["step"] == 2
 
 
+SHORT = QUICK._replace(per_image=4, batch=4, epochs=1, schedule="constant")  # of two steps
+OTHER = {
+    "net": "narrow",
+    "patch": 10,
+    "gap": 5,
+    "jitter": 2,
+    "colours": "project",
+    "contrast": "rms",
+    "pixelation": 1,
+    "norm": False,
+    "weights": "gaussian",
+    "per_image": 8,
+    "batch": 2,
+    "epochs": 2,
+    "rate": 0.1,
+    "schedule": "linear",
+    "momentum": 0.5,
+    "decay": 0.1,
+}
+
+
+@functools.cache
+def trained(settings):
+    """All weights after training, in one row."""
+    U = go(slopes(2), settings)[0].parameters
+    return np.concatenate([W.ravel() for W in leaves(U)])
+
+
+@pytest.mark.parametrize("name", Settings._fields)
+def test_every_setting_changes_the_weights_that_are_learned(name):
+    other = SHORT._replace(**{name: OTHER[name]})
+    assert not np.array_equal(trained(other), trained(SHORT))
+
+
+def test_the_defaults_are_the_papers_and_the_small_preset_is_that_of_the_tables():
+    told = {"net": "paper", "patch": None, "gap": 48, "jitter": 7, "pixelation": 1 / 3}
+    told |= {"colours": "drop", "contrast": "mean", "norm": True, "weights": "he"}
+    told |= {"per_image": 40, "batch": 512, "epochs": 20, "rate": 0.005}
+    told |= {"schedule": "constant", "momentum": 0.999, "decay": 0.0}
+    assert Settings()._asdict() == PRESETS["paper"]._asdict() == told
+    told |= {"net": "small", "gap": 12, "jitter": 3, "colours": "project", "per_image": 150}
+    told |= {"batch": 64, "epochs": 6, "rate": 0.02, "schedule": "linear"}
+    told |= {"momentum": 0.9, "decay": 5e-4}
+    assert PRESETS["small"]._asdict() == told
+
+
+@pytest.mark.slow
+def test_from_small_weights_nothing_is_learned_without_normalisation():
+    small, images = QUICK._replace(weights="gaussian"), slopes(12)
+    X = images[:, :, :12, :12]
+    net, log = go(images, small._replace(norm=False))
+    assert all(row["loss"] == pytest.approx(np.log(8), abs=0.02) for row in log)
+    assert net(X).std(0).mean() < 1e-3
+    net, log = go(images, small)
+    assert log[-1]["loss"] < 1.9
+    assert net(X).std(0).mean() > 0.1
+
+
 def test_settings_name_the_network():
     assert net_of(Settings()) == cp.PAPER
     assert net_of(PRESETS["small"]._replace(patch=16)).patch == 16
@@ -122,7 +182,7 @@ def test_no_pair_is_left_alone_and_few_are_added(n):
 @pytest.mark.parametrize(
     ("wrong", "said"),
     [
-        ({"net": "large"}, "net is one of paper, small, tiny, of 12 x 12, not 'large'"),
+        ({"net": "large"}, "net is one of paper, small, tiny, of 12 x 12, narrow, not 'large'"),
         ({"schedule": "steps"}, "schedule is one of constant, linear, not 'steps'"),
         ({"per_image": 13, "batch": 64}, "65 pairs in batches of 64 leave one alone"),
         ({"batch": 1}, "200 pairs in batches of 1 leave one alone"),
