@@ -3,12 +3,13 @@ import csv
 import click
 import numpy as np
 import pytest
+from numpy.testing import assert_array_equal
 from PIL import Image
 from sklearn.datasets import load_sample_images
 
 from examples import retrieval
-from minigrad.data import DataError
-from minigrad.evaluate import pca_whitening, pixels
+from minigrad.data import DataError, scene_views
+from minigrad.evaluate import crow, mac, multi_scale, pca_whitening, pixels, rmac, spoc
 from minigrad.nodes import normalize
 from tests.examples import commands
 
@@ -25,6 +26,18 @@ def data(tmp_path, monkeypatch):
         Image.fromarray(image[top : top + 70, 40 * i : 40 * i + 100]).save(folder / f"{i:02}.png")
     monkeypatch.setenv("MINIGRAD_DATA", str(folder.parent))
     return folder.parent
+
+
+@pytest.fixture
+def bench(tmp_path, monkeypatch):
+    """Of twelve small photographs in memory, three views each; nothing is kept."""
+    rng = np.random.default_rng(0)
+    some = list(rng.integers(0, 256, (12, 3, 24, 32), np.uint8))
+    monkeypatch.setattr(retrieval, "large", lambda folder: some)
+    monkeypatch.setattr(retrieval, "VIEWS", 3)
+    monkeypatch.setattr(retrieval, "SEEN", {**retrieval.SEEN, "side": 16})
+    monkeypatch.setattr(retrieval.Bench, "network", lambda self, learn, *facts: learn())
+    return retrieval.Bench(TINY, tmp_path)
 
 
 def nothing(*_):
@@ -50,7 +63,6 @@ def test_same_views_that_hardly_overlap_are_junk_and_so_is_the_query(data, tmp_p
     F = np.linalg.cholesky(perfect + perfect.T + 99 * np.eye(len(perfect)))
     assert bench.scores(F)["rectangle"] > 90
     assert bench.precisions(F).mean() == pytest.approx(bench.scores(F)["rectangle"] / 100)
-    assert not (set(map(id, bench.learned)) & {id(x) for x in made.images})
 
 
 def test_distractors_are_not_asked(data, tmp_path, monkeypatch):
@@ -58,6 +70,69 @@ def test_distractors_are_not_asked(data, tmp_path, monkeypatch):
     bench = retrieval.Bench(TINY, tmp_path)
     assert set(bench.made.scenes[bench.asked]) == {0, 1, 2}
     assert bench.scores(normalize(pixels(bench.made.images)))["rectangle"] <= 100
+
+
+def test_what_is_learned_from_is_not_searched(monkeypatch, bench):
+    seen = []
+
+    def see(photographs, rng, **how):
+        seen.append({x.tobytes() for x in photographs})
+        return scene_views(photographs, rng=rng, **how)
+
+    monkeypatch.setattr(retrieval, "scene_views", see)
+    again = retrieval.Bench(TINY, bench.networks)
+    learned, searched = seen
+    assert {x.tobytes() for x in again.learned} == learned
+    assert (len(learned), len(searched), len(learned | searched)) == (6, 6, 12)
+    assert_array_equal(again.known.images, bench.known.images)
+    assert (again.known.images != again.made.images).any()
+
+
+def test_networks_learn_from_the_learning_photographs_and_their_views(bench, monkeypatch):
+    cut, learned, tuned = [], [], []
+    monkeypatch.setattr(retrieval, "seed_patches", lambda *a, **_: cut.append(a) or "patches")
+    monkeypatch.setattr(retrieval, "Surrogates", lambda *a: a)
+    pretext = lambda *a, rng, **_: learned.append((*a, rng.random())) or ["a network"]
+    monkeypatch.setattr(retrieval.exemplar_training, "fit", pretext)
+    tune = lambda *a, rng, **_: tuned.append((*a, rng.random())) or ["tuned"]
+    monkeypatch.setattr(retrieval, "fit", tune)
+    assert bench.tuned(("R-MAC", "m1", "N1"), 5) == "tuned"
+    first = np.random.default_rng(5).random()
+    assert cut[0][0] is bench.learned
+    assert learned == [(("patches", TINY.versions), bench.pretext(), first)]
+    assert tuned == [("a network", bench.known, bench.settings(("R-MAC", "m1", "N1")), first)]
+
+
+def test_the_rules_of_a_row_are_those_it_learns_by(bench):
+    for rules in retrieval.FULL.rules:
+        how = bench.settings(rules)
+        assert (how.pooling, how.positives, how.negatives) == rules
+        assert (how.epochs, how.rate) == (TINY.tuned, TINY.rates[1])
+
+
+def test_poolings_codes_and_pixels_are_judged_whitened_by_the_learning_views(bench, monkeypatch):
+    codes = lambda X: normalize(X.std((2, 3)))
+    monkeypatch.setattr(retrieval, "described", lambda net, X, pool: pool(X / 255))
+    monkeypatch.setattr(retrieval, "neural_codes", lambda net, X: codes(X))
+    for name, pool in {"MAC": mac, "SPoC": spoc, "CroW": crow, "R-MAC": rmac}.items():
+        assert bench.forms(lambda: None, name) == forms(bench, lambda X, pool=pool: pool(X / 255))
+    assert bench.forms(lambda: None, "neural codes") == forms(bench, codes)
+    centred = lambda X: normalize(pixels(X) - pixels(X).mean(1, keepdims=True))
+    F, known = centred(bench.made.images), centred(bench.known.images)
+    white = bench.scores(retrieval.whitening(known)(F))
+    assert bench.of_pixels() == {"plain": bench.scores(F), "whitened": white}
+
+
+def forms(bench, describe):
+    """What `Bench.forms` is to find, written out."""
+    F, known = describe(bench.made.images), describe(bench.known.images)
+    G, other = (multi_scale(V.images, describe) for V in (bench.made, bench.known))
+    return {
+        "plain": bench.scores(F),
+        "whitened": bench.scores(retrieval.whitening(known)(F)),
+        "3 scales": bench.scores(G),
+        "3 scales, whitened": bench.scores(retrieval.whitening(other)(G)),
+    }
 
 
 @pytest.mark.slow
