@@ -3,8 +3,13 @@ import functools
 import json
 import shutil
 
+import numpy as np
 import pytest
+from numpy.testing import assert_allclose, assert_array_equal
 
+from examples import video
+from minigrad import normalize
+from minigrad.evaluate import overlap
 from tests.examples import commands
 from tests.examples.small_data import write
 
@@ -24,6 +29,58 @@ def data(tmp_path_factory):
 def table(folder):
     with (folder / "table.csv").open() as file:
         return {row["row"]: row for row in csv.DictReader(file)}
+
+
+@pytest.fixture
+def bench(monkeypatch, tmp_path):
+    """Photographs are numbers, pairs are noise: twelve to learn from, ten to judge by; no CIFAR."""
+
+    def noise(images, n, seed):
+        patches = np.random.default_rng(seed).integers(0, 256, (2, n, 3, 32, 32), np.uint8)
+        return video.Tracked(*patches, np.array(images), np.array([f"{n} clips, seed {seed}"]))
+
+    monkeypatch.setattr(video, "followed", noise)
+    monkeypatch.setattr(video.Size, "judge", 10)
+    monkeypatch.setenv("MINIGRAD_DATA", str(tmp_path))
+    images = np.arange(9)
+    return video.Bench(images, video.FULL._replace(learn=12), tmp_path, None, lambda X: X)
+
+
+def test_every_fourth_photograph_is_held_out_and_judges(bench):
+    assert bench.pairs.off.tolist() == bench.learn == [0, 1, 2, 4, 5, 6, 8]
+    assert bench.judge.off.tolist() == bench.held == [3, 7]
+    assert (bench.pairs.why, bench.judge.why) == ("12 clips, seed 0", "10 clips, seed 1")
+
+
+def test_a_row_learns_from_pairs_by_the_schedule_in_its_name(bench, monkeypatch):
+    fitted = []
+
+    def fit(first, last, how, *, rng, held_out, **_):
+        fitted.append((first, last, how, rng.random(), held_out))
+        return "net", [{"epoch": 1.0, "loss": 2.0, "held-out recall": 0.5}]
+
+    monkeypatch.setattr(video, "fit", fit)
+    monkeypatch.setattr(video.Bench, "of", lambda self, net: {"of": net})
+    for name, epochs in {"random negatives": 20, "random, then hard": 10}.items():
+        found = bench.trained(name, 3)
+        assert found == {"of": "net", "losses": [[1.0, 2.0]], "recalls": [50.0]}
+        first, last, how, drawn, held = fitted.pop()
+        assert (how.random_epochs, how.epochs) == (epochs, 20)
+        assert_array_equal([first, last], bench.pairs[:2])
+        assert_array_equal(held, bench.judge[:2])
+        assert drawn == np.random.default_rng(3).random()
+
+
+def test_features_are_judged_by_held_out_pairs_and_by_images(bench, monkeypatch):
+    same = bench.judge.first
+    bench.judge = bench.judge._replace(last=np.concatenate([same[:6], same[6:][::-1]]))
+    found = bench.judged(video.as_rows, None)
+    F, G = (normalize(video.as_rows(X)) for X in bench.judge[:2])
+    assert found["recall"] == 60
+    assert_allclose(found["same"], (F * G).sum(1), atol=1e-3)
+    assert_allclose(found["other"], (F @ G.T)[~np.eye(10, dtype=bool)], atol=1e-3)
+    assert found["overlap"] == overlap((F * G).sum(1), (F @ G.T)[~np.eye(10, dtype=bool)])
+    assert "SVM" not in found
 
 
 @pytest.mark.slow
