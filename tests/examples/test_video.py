@@ -2,6 +2,7 @@ import csv
 import functools
 import json
 import shutil
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -9,7 +10,8 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 from examples import video
 from minigrad import normalize
-from minigrad.evaluate import overlap
+from minigrad.data.tracks import TrackedPairs
+from minigrad.evaluate import knn_vote, overlap, pixels, scaled
 from tests.examples import commands
 from tests.examples.small_data import write
 
@@ -81,6 +83,42 @@ def test_features_are_judged_by_held_out_pairs_and_by_images(bench, monkeypatch)
     assert_allclose(found["other"], (F @ G.T)[~np.eye(10, dtype=bool)], atol=1e-3)
     assert found["overlap"] == overlap((F * G).sum(1), (F @ G.T)[~np.eye(10, dtype=bool)])
     assert "SVM" not in found
+
+
+def test_images_are_learned_from_and_asked_for_in_their_own_splits(bench, monkeypatch):
+    train, test = np.random.default_rng(0).integers(0, 256, (2, 8, 3, 32, 32), np.uint8)
+    T, T_test = np.arange(8) % 2, np.arange(8) // 4
+    bench.cifar, seen = (train, T, test, T_test, 3), []
+    monkeypatch.setattr(
+        video, "cifar_scores", lambda *a, **_: seen.append(a) or SimpleNamespace(mean=0.25)
+    )
+    found = bench.judged(video.as_rows, lambda X: [pixels(X)])
+    ((learned, labels, asked, answers, rng, per_class, draws),) = seen
+    assert_array_equal([learned[0], asked[0]], [pixels(train), pixels(test)])
+    assert (labels is T, answers is T_test, per_class, draws) == (True, True, 3, 3)
+    F, Q = scaled([pixels(train)], [pixels(test)])
+    assert found["SVM"] == 25
+    assert found["kNN"] == 100 * np.mean(knn_vote(Q, F, T, 8) == T_test)
+
+
+def test_how_far_a_track_is_off_is_measured_from_where_its_first_middle_has_gone(monkeypatch):
+    images = np.random.default_rng(0).integers(0, 256, (3, 3, 96, 112), np.uint8)
+    made, starts = list(video.clips(images, 2, seed=5)), [0, 3]
+
+    def tracked(frames, length, size):
+        """As if found without a fault, but for the last patch."""
+        for clip, X in zip(made, frames, strict=True):
+            assert_array_equal(X, clip.frames)
+        corners = []
+        for clip, start in zip(made, starts):
+            middle = np.rint(clip.middles(1)[start]).astype(int)
+            path = clip.follow(middle[None], clip.owner[(start, *middle)], start)
+            corners.append(path[start : start + length + 1, 0] - (size - 1) / 2)
+            corners[-1][-1] += [3, -4]
+        return TrackedPairs("first", "last", [0, 1], starts, np.array(corners), ["tracked"] * 2)
+
+    monkeypatch.setattr(video, "tracked_pairs", tracked)
+    assert_allclose(video.followed(images, 2, 5).off, 5)
 
 
 @pytest.mark.slow
