@@ -11,7 +11,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from examples import video
 from minigrad import normalize
 from minigrad.data.tracks import TrackedPairs
-from minigrad.evaluate import knn_vote, overlap, pixels, scaled
+from minigrad.evaluate import overlap, pixels, scaled
 from tests.examples import commands
 from tests.examples.small_data import write
 
@@ -87,18 +87,53 @@ def test_features_are_judged_by_held_out_pairs_and_by_images(bench, monkeypatch)
 
 def test_images_are_learned_from_and_asked_for_in_their_own_splits(bench, monkeypatch):
     train, test = np.random.default_rng(0).integers(0, 256, (2, 8, 3, 32, 32), np.uint8)
-    T, T_test = np.arange(8) % 2, np.arange(8) // 4
-    bench.cifar, seen = (train, T, test, T_test, 3), []
-    monkeypatch.setattr(
-        video, "cifar_scores", lambda *a, **_: seen.append(a) or SimpleNamespace(mean=0.25)
-    )
+    T, T_test = np.arange(8) // 4, np.arange(8) // 6
+    bench.cifar, learned, voted = (train, T, test, T_test, 3), [], []
+    svm = lambda *a, **_: learned.append(a) or SimpleNamespace(mean=0.75)
+    monkeypatch.setattr(video, "cifar_scores", svm)
+    monkeypatch.setattr(video, "knn_vote", lambda *a: voted.append(a) or np.ones(8))
     found = bench.judged(video.as_rows, lambda X: [pixels(X)])
-    ((learned, labels, asked, answers, rng, per_class, draws),) = seen
-    assert_array_equal([learned[0], asked[0]], [pixels(train), pixels(test)])
-    assert (labels is T, answers is T_test, per_class, draws) == (True, True, 3, 3)
-    F, Q = scaled([pixels(train)], [pixels(test)])
-    assert found["SVM"] == 25
-    assert found["kNN"] == 100 * np.mean(knn_vote(Q, F, T, 8) == T_test)
+    assert (found["SVM"], found["kNN"]) == (75, 25)
+    ((one, labels, other, answers, _, *few),) = learned
+    assert_array_equal([one[0], other[0]], [pixels(train), pixels(test)])
+    assert (labels is T, answers is T_test, few) == (True, True, [3, 3])
+    ((queries, nodes, labels, k),) = voted
+    for found, expected in zip((nodes, queries), scaled([pixels(train)], [pixels(test)])):
+        assert_array_equal(found, expected)
+    assert (labels is T, k) == (True, 8)
+
+
+def test_random_weights_are_those_of_their_seed_and_learning_begins_with_them(bench, monkeypatch):
+    begun = []
+    monkeypatch.setattr(video, "untrained", lambda *a: begun.append(a))
+    monkeypatch.setattr(video.Bench, "of", lambda self, net: "judged")
+    assert bench.untrained(3) == "judged"
+    ((first, last, how, rng),) = begun
+    assert_array_equal([first, last], bench.pairs[:2])
+    assert (how, rng.random()) == (bench.settings(video.OURS), np.random.default_rng(3).random())
+
+
+def test_the_table_has_means_errors_chance_and_what_our_row_gains(capsys):
+    values = {"raw pixels": [7], "random weights": [1, 3], "random negatives": [4, 8]}
+    values["random, then hard"] = [9, 11]
+    rows = {name: {"recall": np.array(v), "CPU minutes": np.ones(2)} for name, v in values.items()}
+    video.table(rows, 2, 25)
+    said = [" ".join(line.split()) for line in capsys.readouterr().out.splitlines()]
+    assert said == [
+        "features tracked patch found (%)",
+        "raw pixels 7.0",
+        "random weights 2.0 +- 1.0",
+        "random negatives 6.0 +- 2.0",
+        "random, then hard 10.0 +- 1.0",
+        "chance 4.0",
+        "Mean and its standard error over seeds",
+        "",
+        "random, then hard, seed by seed:",
+        "less random weights 8.0 +- 0.0",
+        "less random negatives 4.0 +- 1.0",
+    ]
+    line = video.as_line("random weights", rows["random weights"])
+    assert line == {"row": "random weights", "recall": 2, "recall error": 1, "CPU minutes": 2}
 
 
 def test_how_far_a_track_is_off_is_measured_from_where_its_first_middle_has_gone(monkeypatch):
@@ -111,8 +146,8 @@ def test_how_far_a_track_is_off_is_measured_from_where_its_first_middle_has_gone
             assert_array_equal(X, clip.frames)
         corners = []
         for clip, start in zip(made, starts):
-            middle = np.rint(clip.middles(1)[start]).astype(int)
-            path = clip.follow(middle[None], clip.owner[(start, *middle)], start)
+            (point, *_) = np.argwhere(clip.owner[start] > bool(start) * clip.owner[0])
+            path = clip.follow(point[None], 1, start)  # it has come there, if not at once
             corners.append(path[start : start + length + 1, 0] - (size - 1) / 2)
             corners[-1][-1] += [3, -4]
         return TrackedPairs("first", "last", [0, 1], starts, np.array(corners), ["tracked"] * 2)
