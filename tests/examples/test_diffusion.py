@@ -138,6 +138,22 @@ def test_arcs_are_three_and_do_not_touch():
     assert np.bincount(T).tolist() == [150, 150, 150]
 
 
+def test_the_table_has_both_measures_of_every_set(capsys):
+    found = {"outside": {"cosine": {"digits": (61.254, 97.5), "faces": (40.0, 30.0)}}}
+    assert diffusion.table(found, ["digits", "faces"]) == [
+        {
+            "queries": "outside",
+            "row": "cosine",
+            "digits, mAP": 61.25,
+            "digits, R@1": 97.5,
+            "faces, mAP": 40.0,
+            "faces, R@1": 30.0,
+        }
+    ]
+    (said,) = [line.split() for line in capsys.readouterr().out.splitlines() if "cosine" in line]
+    assert said == ["cosine", "61.3", "97.5", "40.0", "30.0"]
+
+
 @pytest.mark.slow
 def test_digits_alone_give_a_table_sweeps_and_a_picture(tmp_path):
     folder = tmp_path / "run"

@@ -235,6 +235,30 @@ def test_a_spread_is_a_standard_error():
     assert spread([1.0, 3.0]) == "2.000 +- 1.000"
 
 
+def test_tables_are_of_all_collections_and_gains_are_of_each():
+    def one(value):
+        """Each row and column a figure of its own, that grows with value."""
+        rows = enumerate(("FS", "FS sharpened", "OS", "area"))
+        where = "objects", "clutter", "objects of both"
+        saliency = {name: {w: value * i + j for j, w in enumerate(where)} for i, name in rows}
+        ways = lambda i: {"nearest": value + i, "diffusion": value + i + 0.5}
+        found = {name: ways(i) for i, name in enumerate(discovery.METHODS)}
+        return discovery.Found(None, None, None, saliency, found)
+
+    both = one(1), one(3)
+    assert precision(both)[1:] == [
+        ["feature saliency", "0.000 +- 0.000", "1.000 +- 0.000", "2.000 +- 0.000"],
+        ["the same, sharpened", "2.000 +- 1.000", "3.000 +- 1.000", "4.000 +- 1.000"],
+        ["object saliency", "4.000 +- 2.000", "5.000 +- 2.000", "6.000 +- 2.000"],
+        ["every place alike", "6.000 +- 3.000", "7.000 +- 3.000", "8.000 +- 3.000"],
+        ["OS - FS", *["4.000 +- 2.000"] * 3],
+    ]
+    assert retrieval(both)[:2] == [
+        ["", "nearest", "diffusion"],
+        ["MAC", "2.000 +- 1.000", "2.500 +- 1.000"],
+    ]
+
+
 @pytest.mark.slow
 def test_a_collection_is_the_same_for_the_same_seed(small, tmp_path):
     size = Size(1, 12, 1)

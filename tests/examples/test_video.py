@@ -103,7 +103,7 @@ def test_images_are_learned_from_and_asked_for_in_their_own_splits(bench, monkey
     assert (labels is T, k) == (True, 8)
 
 
-def test_random_weights_are_those_of_their_seed_and_learning_begins_with_them(bench, monkeypatch):
+def test_random_weights_are_those_of_their_seed_for_pairs_to_learn_from(bench, monkeypatch):
     begun = []
     monkeypatch.setattr(video, "untrained", lambda *a: begun.append(a))
     monkeypatch.setattr(video.Bench, "of", lambda self, net: "judged")
@@ -147,7 +147,7 @@ def test_how_far_a_track_is_off_is_measured_from_where_its_first_middle_has_gone
         corners = []
         for clip, start in zip(made, starts):
             (point, *_) = np.argwhere(clip.owner[start] > bool(start) * clip.owner[0])
-            path = clip.follow(point[None], 1, start)  # it has come there, if not at once
+            path = clip.follow(point[None], 1, start)  # in frame 3, of what comes there after 0
             corners.append(path[start : start + length + 1, 0] - (size - 1) / 2)
             corners[-1][-1] += [3, -4]
         return TrackedPairs("first", "last", [0, 1], starts, np.array(corners), ["tracked"] * 2)
