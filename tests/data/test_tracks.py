@@ -206,6 +206,23 @@ def test_a_frame_in_which_nothing_can_be_chosen_says_why(first, second, why):
     assert found.why.startswith(why)
 
 
+@pytest.mark.parametrize(
+    ("rows", "share", "why"),
+    [
+        (24, 0.22, "less than 25 % of the points move"),
+        (28, 0.25, "moving"),
+        (60, 0.73, "moving"),
+        (64, 0.80, "more than 75 % of the points move"),
+    ],
+)
+def test_a_quarter_to_three_quarters_of_the_points_may_move(rows, share, why):
+    first, second = coarse(0, 30, 40), coarse(0, 30, 40)
+    second[:, :rows] = coarse(1, 30, 40)[:, :rows]
+    found = moving_patch(first, second)
+    assert found.moving.mean() == pytest.approx(share, abs=0.01)
+    assert found.why == why
+
+
 @settings(max_examples=10)
 @given(seed=st.integers(0, 99), off=st.floats(0, 0.4))
 def test_the_cameras_motion_is_that_of_the_half_that_fits_an_affine_map(seed, off):

@@ -394,6 +394,12 @@ def test_a_query_touches_its_nearest_by_a_power_of_the_cosine(seed, k, gamma):
         assert np.count_nonzero(column) == len(near)
 
 
+def test_unless_said_otherwise_the_ten_nearest_are_touched_by_the_third_power():
+    Q, V = np.abs(normal(4, 3)), np.abs(normal(20, 3, seed=1))
+    assert_array_equal(observed(Q, V), observed(Q, V, k=10, gamma=3))
+    assert_array_equal(np.count_nonzero(observed(Q, V), 0), [10] * 4)
+
+
 def test_a_query_that_touches_nothing_ranks_nothing():
     V = np.abs(normal(9, 3))
     y = observed(-V[:1], V)

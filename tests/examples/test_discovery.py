@@ -4,6 +4,7 @@ import re
 import click
 import numpy as np
 import pytest
+from numpy.testing import assert_allclose, assert_array_equal
 from PIL import Image
 
 from examples import discovery
@@ -21,7 +22,22 @@ from examples.discovery import (
     uniform,
 )
 from minigrad.data import cluttered
-from minigrad.evaluate import pooled, rmac
+from minigrad.evaluate import (
+    diffuse,
+    feature_saliency,
+    mac,
+    object_saliency,
+    pca_whitening,
+    pooled,
+    ranked_precision,
+    reciprocal_graph,
+    region_centrality,
+    region_features,
+    rmac,
+    saliency_precision,
+    salient_regions,
+    symmetric_normalized,
+)
 from tests.examples import commands
 from tests.pages import Page
 
@@ -92,6 +108,63 @@ def test_on_the_command_line_that_is_one_sentence_and_exit_code_2(tmp_path):
     assert "no picture of 128 pixels" in line
 
 
+def test_the_whitening_is_learned_on_the_other_collection_and_rows_are_what_they_are_called(
+    monkeypatch,
+):
+    made = cluttered(8, np.random.default_rng(0), kinds=3)
+    X, others = (ideal(made, seed)[:, :12] for seed in (1, 2))
+    learned, n = [], len(X)
+    learn = lambda V, d: learned.append((V, d)) or pca_whitening(V, d)
+    monkeypatch.setattr(discovery, "pca_whitening", learn)
+    one = judged(made, X, others, power=2.0)
+    regions = lambda S: salient_regions(S, 2.0, **discovery.PARAMETERS)
+    ((V, d),) = learned
+    assert_array_equal(V, region_features(others, regions(feature_saliency(others))))
+    FS, OS = feature_saliency(X), one.saliency["OS"]
+    assert_array_equal(one.saliency["FS"], FS)
+    saliency = {"FS": FS, "FS sharpened": FS**2, "OS": OS, "area": np.ones_like(FS)}
+    objects, clutter = (shares(boxes, (16, 16)) for boxes in (made.boxes[:, None], made.clutter))
+    for name, S in saliency.items():
+        a, b = (saliency_precision(S, P).mean() for P in (objects, clutter))
+        expected = {"objects": a, "clutter": b, "objects of both": a / (a + b)}
+        assert one.precision[name] == pytest.approx(expected), name
+    white, found = pca_whitening(V, d), regions(FS)
+    F = white(region_features(X, found))
+    how = found.image, region_centrality(F, found.image, 15), 7, 15
+    assert_allclose(OS, object_saliency(X, FS, F, *how, described=white))
+    same, other = made.kinds[:, None] == made.kinds, ~np.eye(n, dtype=bool)
+    pictures = {
+        "MAC": white(mac(X)),
+        "R-MAC (uniform)": pooled(X, uniform(X), white),
+        "FS.EGM": pooled(X, found, white),
+        "OS.EGM": pooled(X, regions(OS), white),
+    }
+    assert list(one.retrieval) == list(pictures)
+    for name, Z in pictures.items():
+        graph = symmetric_normalized(reciprocal_graph(Z, 10))
+        scores = {"nearest": Z @ Z.T, "diffusion": diffuse(graph, np.eye(n), 0.9)}
+        for way, S in scores.items():
+            S, right = (A[other].reshape(n, n - 1) for A in (S, same))
+            expected = ranked_precision(S, right, np.zeros_like(right)).mean
+            assert one.retrieval[name][way] == pytest.approx(expected), (name, way)
+
+
+def test_a_network_learns_on_the_pictures_of_another_collection(monkeypatch, tmp_path):
+    seen = []
+    monkeypatch.setattr(discovery, "network", lambda *a: seen.append(a) or "net")
+    monkeypatch.setattr(discovery, "maps", lambda net, images: (net, images))
+    monkeypatch.setattr(discovery, "judged", lambda *a: a)
+    size = Size(1, 2, 1)
+    made, searched, learned, power, plain = discovered(7, size, None, tmp_path, 2.0, True)
+    ((images, how, rng, folder),) = seen
+    first, second, third = np.random.default_rng(7).spawn(3)
+    assert_array_equal(made.images, cluttered(2, first).images)
+    assert_array_equal(images, cluttered(2, second).images)
+    assert rng.random() == third.random()
+    assert (searched, learned) == (("net", made.images), ("net", images))
+    assert (how, folder, power, plain) == (size, tmp_path, 2.0, True)
+
+
 @pytest.mark.slow
 def test_object_saliency_beats_feature_saliency_on_maps_that_tell_objects_apart():
     made = cluttered(24, np.random.default_rng(0), kinds=3)
@@ -160,6 +233,30 @@ def test_a_power_that_is_no_number_is_refused_before_anything_is_made(tmp_path):
 def test_a_spread_is_a_standard_error():
     assert spread([1.0]) == "1.000"
     assert spread([1.0, 3.0]) == "2.000 +- 1.000"
+
+
+def test_tables_are_of_all_collections_and_gains_are_of_each():
+    def one(value):
+        """Each row and column a figure of its own, that grows with value."""
+        rows = enumerate(("FS", "FS sharpened", "OS", "area"))
+        where = "objects", "clutter", "objects of both"
+        saliency = {name: {w: value * i + j for j, w in enumerate(where)} for i, name in rows}
+        ways = lambda i: {"nearest": value + i, "diffusion": value + i + 0.5}
+        found = {name: ways(i) for i, name in enumerate(discovery.METHODS)}
+        return discovery.Found(None, None, None, saliency, found)
+
+    both = one(1), one(3)
+    assert precision(both)[1:] == [
+        ["feature saliency", "0.000 +- 0.000", "1.000 +- 0.000", "2.000 +- 0.000"],
+        ["the same, sharpened", "2.000 +- 1.000", "3.000 +- 1.000", "4.000 +- 1.000"],
+        ["object saliency", "4.000 +- 2.000", "5.000 +- 2.000", "6.000 +- 2.000"],
+        ["every place alike", "6.000 +- 3.000", "7.000 +- 3.000", "8.000 +- 3.000"],
+        ["OS - FS", *["4.000 +- 2.000"] * 3],
+    ]
+    assert retrieval(both)[:2] == [
+        ["", "nearest", "diffusion"],
+        ["MAC", "2.000 +- 1.000", "2.500 +- 1.000"],
+    ]
 
 
 @pytest.mark.slow
