@@ -102,8 +102,10 @@ class Bench:
         self.photographs = photographs(data_folder() / "photos").images
         of_photographs = -(-len(X) // len(self.photographs))
         self.settings = {
-            "context prediction": small._replace(per_image=1),
-            "of photographs": small._replace(per_image=of_photographs),
+            "context prediction": context_training.none_alone(small._replace(per_image=1), len(X)),
+            "of photographs": context_training.none_alone(
+                small._replace(per_image=of_photographs), len(self.photographs)
+            ),
             "Exemplar-CNN": exemplar_training.PRESETS["small"]._replace(
                 seeds=min(CLASSES, len(X)),
                 versions=20_000 // CLASSES,
