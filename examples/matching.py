@@ -81,6 +81,7 @@ GRAF = (2, 4)
 VIEWPOINT = {2: 20, 4: 40}  # degrees between the photographs of graf
 TIMED = 113  # pixels a side of the patches whose time the paper gives
 ROUNDS = 9  # of which the median counts
+SIDES = 32, 256  # least and most pixels a side of a patch: networks learn from 32
 ENLARGE = 3.0  # of regions to what is described of them
 LAYERS = 4
 
@@ -348,7 +349,7 @@ class Bench:
 @click.option(
     "--size",
     "sizes",
-    type=click.IntRange(8),
+    type=click.IntRange(*SIDES),
     multiple=True,
     help="Of patches, in pixels, to choose from; once or more.  [default: 32, 48, 69, 91]",
 )
@@ -478,7 +479,8 @@ class Result:
 
     def effects(self):
         """What blur in training does, what the first layer does, and training at all."""
-        yield "AP gained, mean and standard error of the differences over images"
+        over = ", mean and standard error of the differences over images"
+        yield "AP gained" + over * (len(self.most) > 1)
         yield line("", ("all pairs", *MATCHING_SET, "  blur, each seed"))
         for found in (self.ap, self.unit):
             if found is self.unit:

@@ -72,7 +72,10 @@ def loss(U, X, T, *, rng=None, **options):
 class Single(Layout):
     """Patches by themselves, each with room to move by its own side."""
 
-    needs = property(lambda self: f"single patches of {self.patch}, moved as far or farther,")
+    @property
+    def needs(self):
+        """What `needed` is made of, for a reader."""
+        return f"single patches of {self.patch}, moved as far or farther,"
 
 
 class Patches:

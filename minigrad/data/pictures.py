@@ -73,7 +73,7 @@ def photographs(
             found.skipped.append((name, str(error)))
             continue
         if area and rng:
-            picture = resized(picture, int(rng.integers(*area, endpoint=True)))
+            picture = of_area(picture, int(rng.integers(*area, endpoint=True)))
         found.images.append(pixels(picture))
         found.names.append(name)
     if not found.images:
@@ -178,7 +178,7 @@ def read(file: Any, sides: tuple[int, int] | None = None, longest: int | None = 
         raise ValueError(why) from None
 
 
-def resized(picture: Any, n: int) -> Any:
+def of_area(picture: Any, n: int) -> Any:
     """An Image in its shape, of n pixels but for rounding of its sides."""
     grow = math.sqrt(n / (picture.width * picture.height))
     return picture.resize([max(1, round(s * grow)) for s in picture.size], reducing_gap=2.0)

@@ -347,6 +347,12 @@ def test_too_few_photographs_that_are_large_enough_are_one_line(tmp_path):
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("size", [31, 257])
+def test_patches_that_networks_cannot_take_are_one_line(tmp_path, size):
+    assert f"{size} is not in the range 32<=x<=256" in refused(tmp_path, "--size", size)
+
+
+@pytest.mark.slow
 def test_without_opencv_it_says_what_to_install(tmp_path, monkeypatch):
     (tmp_path / "cv2.py").write_text("raise ImportError('hidden')")
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
